@@ -1,0 +1,69 @@
+"""Plugin configuration: one frozen pydantic class a plugin, from which CLI help, docs and checks are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agentr_core.errors import ConfigError
+
+
+class PluginConfig(BaseModel):
+    """Base of every plugin's configuration.
+
+    Subclass it with ``Field(default, description=...)`` for each value; unknown keys are refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def validate_config(model: type[ConfigT], values: Mapping[str, Any], prefix: str) -> ConfigT:
+    """Build ``model`` from ``values``; a :class:`ConfigError` names the flag the user typed (``prefix`` + key)."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(item, model, prefix) for item in error.errors())) from None
+
+
+def _explain(item: Any, model: type[BaseModel], prefix: str) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    flag = f"{prefix}{path}" if path else prefix.rstrip(".")
+    kind, context = item["type"], item.get("ctx", {})
+    got = _short(item.get("input"))
+    if kind == "extra_forbidden":
+        return f"{flag}: there is no such setting; there are: {', '.join(model.model_fields) or 'none'}"
+    bounds = {
+        "greater_than_equal": "must be at least {ge}",
+        "less_than_equal": "must be at most {le}",
+        "greater_than": "must be more than {gt}",
+        "less_than": "must be less than {lt}",
+    }
+    if kind in bounds:
+        return f"{flag}: {bounds[kind].format(**context)} (got {got})"
+    if kind == "missing":
+        return f"{flag}: is required"
+    message = str(item["msg"])
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return f"{flag}: {message[:1].lower()}{message[1:]} (got {got})"
+
+
+def _short(value: Any, limit: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the form that hashes are taken of."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def content_hash(value: Any) -> str:
+    """A 32-digit blake2b hash of a value's canonical JSON."""
+    return blake2b(canonical_json(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,209 @@
+"""The plain data that passes between the core and its plugins.
+
+Records are immutable pydantic models, checked where they are made. A :class:`Message` and a :class:`Trajectory` are
+made by the thousand inside the search, so they are slotted dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["system", "user", "assistant"]
+Label = Literal["good", "bad", "uncertain"]
+Purpose = Literal["act", "judge"]
+FinishReason = Literal["stop", "length", "error"]
+
+#: What the environment tells the agent: text, as the model sees it.
+Observation = str
+#: An environment's own picture of its state; opaque to the core.
+Snapshot = Any
+
+
+class Record(BaseModel):
+    """Base of the immutable records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; ``train`` marks it as a target of the fine-tuning loss."""
+
+    role: Role
+    content: str
+    train: bool = False
+
+    def as_dict(self) -> dict[str, str]:
+        """The form that chat templates take."""
+        return {"role": self.role, "content": self.content}
+
+
+class Task(Record):
+    """One problem of an environment.
+
+    ``key`` is stable and unique within the environment and its version; ``instruction`` is what the agent is asked to
+    do, in words; ``metadata`` is JSON (TextCraft: ``goal``, ``depth``; WebShop: ``goal_index``, ``max_reward``;
+    ScienceWorld: ``task``, ``variation``).
+    """
+
+    key: str
+    split: str
+    instruction: str
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class StepResult(Record):
+    """What one action brought.
+
+    ``reward`` lies in [0, 1] and 1 is success; ``score`` is the same on the environment's native scale.
+    ``terminated``: the task has ended by itself; ``truncated``: a cap of steps ended it. ``info`` is JSON; the key
+    ``invalid`` is true where the environment refused the action.
+    """
+
+    observation: Observation
+    reward: float = Field(default=0.0, ge=0.0, le=1.0)
+    score: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: dict[str, Any] = Field(default_factory=dict)
+
+
+class SamplingParams(Record):
+    """How a policy draws a completion. ``temperature`` 0 is greedy; ``max_tokens`` bounds the completion."""
+
+    temperature: float = Field(default=1.0, ge=0.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    max_tokens: int = Field(default=500, ge=1)
+    stop: tuple[str, ...] = ()
+
+
+class Completion(Record):
+    """One answer of a policy.
+
+    ``text`` has the stop string removed. ``token_ids`` and ``logprobs`` (natural log, one for each token, under the
+    sampling temperature 1) are empty where the policy knows none. ``prompt_tokens`` counts the whole prompt,
+    ``cached_tokens`` the part of it that was not computed again.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class Verdict(Record):
+    """A critic's label for step ``step`` (1-based) of a trajectory, with its reasons where it gave any."""
+
+    step: int = Field(ge=1)
+    label: Label
+    rationale: str = ""
+
+
+class Cut(Record):
+    """Where a critic leaves a bad trajectory: after step ``step`` (t' of Agent-R section 3.1; 1-based).
+
+    ``judged`` is false where no verdict said ``bad`` and the whole trajectory is kept (Direct-Revision).
+    ``verdicts`` are those given on the way, in step order.
+    """
+
+    step: int = Field(ge=1)
+    judged: bool = True
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a trajectory.
+
+    ``response`` is the agent's whole turn; ``action`` what was taken from it (None where nothing could be), and
+    ``node`` the index of the tree node that the step leads to (None outside a tree).
+    """
+
+    response: str
+    action: str | None
+    observation: Observation
+    reward: float = 0.0
+    score: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    invalid: bool = False
+    node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A path from the start of a task to an end of it.
+
+    ``head`` are the turns before the first action (instructions and first observation).
+    """
+
+    task: Task
+    head: tuple[Message, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def reward(self) -> float:
+        """The reward of the last step (Agent-R section 2.1: one final reward), 0 for an empty trajectory."""
+        return self.steps[-1].reward if self.steps else 0.0
+
+    @property
+    def success(self) -> bool:
+        """True where the reward is 1."""
+        return self.reward >= 1.0
+
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation: the head, then response and observation of each step."""
+        turns = list(self.head)
+        for step in self.steps:
+            turns += (Message("assistant", step.response), Message("user", step.observation))
+        return tuple(turns)
+
+    def actions(self) -> tuple[str, ...]:
+        """The actions that reached the environment, in order."""
+        return tuple(step.action for step in self.steps if step.action is not None)
+
+
+ExampleKind = Literal["good", "revision", "direct", "general"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training conversation; the messages with ``train`` set carry the loss.
+
+    ``origin`` says where it comes from (tree, leaves, t, t', rewards, critic, model, seed), as JSON.
+    """
+
+    messages: tuple[Message, ...]
+    kind: ExampleKind
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a trainer gets: named examples and the hash of their content."""
+
+    name: str
+    examples: tuple[Example, ...]
+    content_hash: str
+
+
+class Checkpoint(Record):
+    """A model on disk. ``model`` is a path or a hub id; ``base_model`` is what the first iteration started from."""
+
+    model: str
+    base_model: str
+    iteration: int = 0
+    step: int = 0
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint's folder, where ``model`` is one."""
+        return Path(self.model)

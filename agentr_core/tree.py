@@ -1,0 +1,123 @@
+"""The search tree: every attempt at one task that a searcher made, sharing what they have in common.
+
+Plain slotted objects, no I/O. Nodes are numbered in the order in which they were made; the root is 0, has no
+response, and carries the first observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentr_core.records import Completion, Message, Step, Task, Trajectory
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One state of one attempt, and the step that led to it.
+
+    ``index``: number within the tree. ``depth``: steps from the root. ``response``: the agent's whole turn.
+    ``action``: what was executed (None: nothing could be taken from the turn). ``reward`` in [0, 1], ``score`` on the
+    environment's scale. ``copies``: how many samples said the same and were merged. ``visits`` and ``value_sum``:
+    N(s) and the sum of backed-up rewards. ``terminal``: terminated, truncated, or at the searcher's horizon.
+    ``exhausted``: nothing below it is left to search.
+    """
+
+    index: int
+    parent: Node | None
+    depth: int
+    response: str = ""
+    action: str | None = None
+    observation: str = ""
+    reward: float = 0.0
+    score: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    invalid: bool = False
+    terminal: bool = False
+    exhausted: bool = False
+    expanded: bool = False
+    copies: int = 1
+    visits: int = 0
+    value_sum: float = 0.0
+    state_key: str = ""
+    info: dict[str, Any] = field(default_factory=dict)
+    completion: Completion | None = None
+    children: list[Node] = field(default_factory=list)
+
+    @property
+    def value(self) -> float:
+        """Q(s), the mean backed-up reward; 0 before the first visit."""
+        return self.value_sum / self.visits if self.visits else 0.0
+
+    def path(self) -> list[Node]:
+        """The nodes from the root's child down to this one; empty for the root."""
+        nodes: list[Node] = []
+        node: Node | None = self
+        while node is not None and node.parent is not None:
+            nodes.append(node)
+            node = node.parent
+        nodes.reverse()
+        return nodes
+
+    def ancestors(self) -> Iterator[Node]:
+        """This node, its parent, and so on up to and with the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def step(self) -> Step:
+        """The node as a step of a trajectory."""
+        return Step(
+            response=self.response,
+            action=self.action,
+            observation=self.observation,
+            reward=self.reward,
+            score=self.score,
+            terminated=self.terminated,
+            truncated=self.truncated,
+            invalid=self.invalid,
+            node=self.index,
+        )
+
+
+class Tree:
+    """All attempts at ``task``. ``head`` are the turns before the first action.
+
+    ``simulations`` counts those whose nodes and values are complete; a resumed search goes on from there.
+    """
+
+    def __init__(self, task: Task, head: tuple[Message, ...], *, seed: int, state_key: str = "") -> None:
+        self.task, self.head, self.seed = task, head, seed
+        self.root = Node(0, None, 0, observation=head[-1].content if head else "", state_key=state_key)
+        self.nodes: list[Node] = [self.root]
+        self.simulations = 0
+
+    def add(self, parent: Node, **values: Any) -> Node:
+        """Append a child of ``parent``; ``values`` are fields of :class:`Node`."""
+        node = Node(len(self.nodes), parent, parent.depth + 1, **values)
+        parent.children.append(node)
+        self.nodes.append(node)
+        return node
+
+    def leaves(self) -> list[Node]:
+        """The terminal nodes, in the order they were made: the ends of all whole attempts."""
+        return [node for node in self.nodes if node.terminal and not node.children]
+
+    def trajectory(self, leaf: Node) -> Trajectory:
+        """The attempt that ends in ``leaf``."""
+        return Trajectory(self.task, self.head, tuple(node.step() for node in leaf.path()))
+
+    def messages(self, node: Node) -> list[Message]:
+        """The conversation up to and with the observation of ``node``."""
+        turns = list(self.head)
+        for step in node.path():
+            turns += (Message("assistant", step.response), Message("user", step.observation))
+        return turns
+
+    @property
+    def best_reward(self) -> float:
+        """The highest reward of any leaf; 0 where there is none."""
+        return max((leaf.reward for leaf in self.leaves()), default=0.0)
