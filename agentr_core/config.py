@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,8 @@ class PluginConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    #: The field that takes what stands after ``:`` in a name such as ``replay:RUN``; None where nothing may.
+    argument: ClassVar[str | None] = None
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
