@@ -45,9 +45,7 @@ def parse_response(response: str) -> ParsedAction:
     text = _CONTROL.sub(" ", response).strip()
     parts = _ACTION.split(text)
     if len(parts) > 2:
-        return ParsedAction(
-            None, error=TWO_ACTIONS
-        )
+        return ParsedAction(None, error=TWO_ACTIONS)
     thought = _THOUGHT.sub("", parts[0], count=1).strip() if len(parts) == 2 else ""
     body = parts[-1].strip()
     if len(parts) == 1 and ("\n" in body or _THOUGHT.match(body)):

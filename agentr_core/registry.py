@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,6 +44,8 @@ NOUNS: dict[Kind, str] = {
     "critic": "critic",
     "trainer": "trainer",
 }
+#: The distribution of a plugin that was registered as an object.
+IN_PROCESS = "this process"
 Event = RunStarted | TreeFinished | RevisionsBuilt | CheckpointSaved | Evaluated | RunFinished
 _HOOK_OF_EVENT: dict[type, str] = {
     RunStarted: "agentr_run_started",
@@ -78,17 +80,22 @@ class Registry:
     """
 
     def __init__(self, *, files: Sequence[str] = (), blocked: Sequence[str] = ()) -> None:
-        self.files, self.blocked = tuple(files), tuple(blocked)
+        self._files, self.blocked = tuple(files), tuple(blocked)
         self._added: list[loader.Plugin] = []
 
     @cached_property
     def _loaded(self) -> loader.Loaded:
-        return loader.load(self.files, self.blocked)
+        return loader.load(self._files, self.blocked)
 
     @property
     def plugins(self) -> tuple[loader.Plugin, ...]:
         """Every loaded plugin: installed ones by name, then files, then those added by :meth:`register`."""
         return (*self._loaded.plugins, *self._added)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The plugin files and modules that were named, as they were written."""
+        return (*self._files, *(plugin.name for plugin in self._added if plugin.distribution != IN_PROCESS))
 
     @property
     def failures(self) -> Mapping[str, loader.Failure]:
@@ -102,8 +109,16 @@ class Registry:
 
     def register(self, plugin: object, name: str) -> None:
         """Add an object with hook implementations (specs, observers) to this registry, e.g. from a notebook."""
-        origin = loader.Plugin(name, type(plugin).__module__, "this process", "?")
-        self._added.append(loader.register(self._loaded.manager, lambda: plugin, origin))
+        origin = loader.Plugin(name, type(plugin).__module__, IN_PROCESS, "?")
+        self._add(loader.register(self._loaded.manager, lambda: plugin, origin))
+
+    def add_file(self, file: str) -> None:
+        """Load a plugin file or module as ``--plugin`` does, unless it is there already."""
+        if file not in self.files:
+            self._add(loader.load_file(self._loaded.manager, file))
+
+    def _add(self, plugin: loader.Plugin) -> None:
+        self._added.append(plugin)
         self.__dict__.pop("_entries", None)
 
     @cached_property
@@ -176,14 +191,18 @@ class Registry:
             return config
         return self._config_of(entry, self._target(entry))
 
-    def validate(self, kind: Kind, name: str, config: Mapping[str, Any], *, prefix: str | None = None) -> PluginConfig:
+    def validate(
+        self, kind: Kind, name: str, config: Mapping[str, Any], *, prefix: str | Callable[[str], str] | None = None
+    ) -> PluginConfig:
         """Check ``config`` (with the argument of ``name:argument`` put in) without importing the plugin itself.
 
         A :class:`~agentr_core.errors.ConfigError` names the key after ``prefix``, by default the flag ``-o NAME.``.
         """
         return self._validate(self.entry(kind, name), self.config_class(kind, name), config, prefix)
 
-    def create(self, kind: Kind, name: str, config: Mapping[str, Any], *, prefix: str | None = None) -> Any:
+    def create(
+        self, kind: Kind, name: str, config: Mapping[str, Any], *, prefix: str | Callable[[str], str] | None = None
+    ) -> Any:
         """Make a plugin from its checked configuration.
 
         Raises :class:`UnknownPluginError`, :class:`MissingDependencyError` (with the pip line),
@@ -246,7 +265,11 @@ class Registry:
         return config
 
     def _validate(
-        self, entry: Entry, config_class: type[PluginConfig], config: Mapping[str, Any], prefix: str | None
+        self,
+        entry: Entry,
+        config_class: type[PluginConfig],
+        config: Mapping[str, Any],
+        prefix: str | Callable[[str], str] | None,
     ) -> PluginConfig:
         values = dict(config)
         if entry.argument is not None:
