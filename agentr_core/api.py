@@ -14,7 +14,7 @@ from agentr_core.hookspecs import Kind
 from agentr_core.registry import registry
 
 if TYPE_CHECKING:
-    from agentr_core.runconfig import RunConfig
+    from agentr_core.settings import RunConfig
     from agentr_core.store import Store
 
 
