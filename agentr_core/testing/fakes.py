@@ -21,8 +21,8 @@ from agentr_core.rng import derive_rng
 class CounterConfig(PluginConfig):
     """``max_steps``: steps of an episode at the most (0: no limit). ``tasks``: how many there are in each split."""
 
-    max_steps: int = Field(0, ge=0, description="steps of an episode at the most; 0 is no limit")
-    tasks: int = Field(20, ge=1, description="tasks in each split")
+    max_steps: int = Field(default=0, ge=0, description="steps of an episode at the most; 0 is no limit")
+    tasks: int = Field(default=20, ge=1, description="tasks in each split")
 
 
 _ACTIONS = ("add 1", "add 2", "double", "stop")

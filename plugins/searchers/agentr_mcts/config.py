@@ -29,22 +29,22 @@ class MCTSConfig(PluginConfig):
         }
     }
 
-    simulations: int = Field(8, ge=1, le=100_000, description="simulations of one tree (k)")
-    depth: int = Field(20, ge=1, le=1_000, description="actions of one attempt at the most (d)")
-    samples: int = Field(4, ge=1, le=256, description="candidate actions drawn at each expanded node")
-    c_uct: float = Field(0.25, ge=0.0, description="weight of exploration in UCT")
-    temperature: float = Field(1.0, ge=0.0, le=10.0, description="sampling temperature in the expansion")
-    top_p: float = Field(1.0, gt=0.0, le=1.0, description="nucleus of the sampling distribution")
-    max_tokens: int = Field(500, ge=1, description="tokens of one answer at the most")
-    stop: tuple[str, ...] = Field((), description="strings that end an answer")
+    simulations: int = Field(default=8, ge=1, le=100_000, description="simulations of one tree (k)")
+    depth: int = Field(default=20, ge=1, le=1_000, description="actions of one attempt at the most (d)")
+    samples: int = Field(default=4, ge=1, le=256, description="candidate actions drawn at each expanded node")
+    c_uct: float = Field(default=0.25, ge=0.0, description="weight of exploration in UCT")
+    temperature: float = Field(default=1.0, ge=0.0, le=10.0, description="sampling temperature in the expansion")
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="nucleus of the sampling distribution")
+    max_tokens: int = Field(default=500, ge=1, description="tokens of one answer at the most")
+    stop: tuple[str, ...] = Field(default=(), description="strings that end an answer")
     merge: Literal["action", "response"] = Field(
-        "action", description="siblings that are one: those with equal action, or with equal whole answer (the paper)"
+        default="action", description="siblings that are one: those with equal action, or with equal whole answer (the paper)"
     )
     leaves_in_flight: int = Field(
-        1, ge=1, le=1_024, description="simulations of one tree that run at once, kept apart by virtual loss"
+        default=1, ge=1, le=1_024, description="simulations of one tree that run at once, kept apart by virtual loss"
     )
     transpositions: bool = Field(
-        False, description="search a state once: leave out children whose state the tree has reached as early before"
+        default=False, description="search a state once: leave out children whose state the tree has reached as early before"
     )
 
     def sampling(self) -> SamplingParams:
