@@ -21,6 +21,7 @@ from agentr_core.scheduler import run_bounded
 from agentr_core.stages.bench import Bench, evaluation_params, evaluation_tasks
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
 
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     """One episode to play: ``given`` steps come from the record, the rest from the policy."""

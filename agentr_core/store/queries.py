@@ -154,7 +154,9 @@ class Queries:
 
     def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, Verdict]]:
         """All verdicts on the nodes of a tree, by critic and judge hash."""
-        sql = "SELECT v.*, body FROM verdicts v LEFT JOIN texts ON texts.hash = rationale WHERE tree_id = ? ORDER BY node"
+        sql = (
+            "SELECT v.*, body FROM verdicts v LEFT JOIN texts ON texts.hash = rationale WHERE tree_id = ? ORDER BY node"
+        )
         found: dict[tuple[str, str], dict[int, Verdict]] = {}
         for row in self._store.all(sql, (tree_id,)):
             reason = unpack_text(row["body"]) if row["body"] else ""

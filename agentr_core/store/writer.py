@@ -132,7 +132,13 @@ class Writer(TreeWriter):
             row = DatasetRow.read(found)
             self._store.execute("DELETE FROM dataset_items WHERE dataset_id = ?", (row.id,))
             items = [
-                (row.id, position, example.kind, self._interner.conversation(example.messages), pack_json(example.origin))
+                (
+                    row.id,
+                    position,
+                    example.kind,
+                    self._interner.conversation(example.messages),
+                    pack_json(example.origin),
+                )
                 for position, example in enumerate(examples)
             ]
             self._store.executemany("INSERT INTO dataset_items VALUES (?, ?, ?, ?, ?)", items)
@@ -209,12 +215,21 @@ class Writer(TreeWriter):
             counts = (r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._store.execute(
                 "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (eval_id, r.task_id, r.repeat, r.reward, r.score, r.success, *counts, r.elapsed_seconds, conversation, r.error),
+                (
+                    eval_id,
+                    r.task_id,
+                    r.repeat,
+                    r.reward,
+                    r.score,
+                    r.success,
+                    *counts,
+                    r.elapsed_seconds,
+                    conversation,
+                    r.error,
+                ),
             )
 
-    def finish_eval(
-        self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done"
-    ) -> None:
+    def finish_eval(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:
         """Close an evaluation."""
         with self._store.transaction():
             self._store.execute(

@@ -129,9 +129,7 @@ class TreeWriter(RunWriter):
                 (tree_id, node, critic, judge_hash, verdict.step, verdict.label, verdict.rationale and next(hashes))
                 for node, verdict in verdicts.items()
             ]
-            self._store.executemany(
-                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))", rows
-            )
+            self._store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))", rows)
 
     def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
         bodies = [body for node in nodes for body in (node.response, node.observation)]
