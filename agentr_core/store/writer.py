@@ -92,7 +92,10 @@ class Writer(TreeWriter):
 
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen, rejected = self._interner.conversation(p.chosen), self._interner.conversation(p.rejected)
+        chosen, rejected = (
+            self._interner.conversation(p.chosen_messages),
+            self._interner.conversation(p.rejected_messages),
+        )
         return (*where, chosen, rejected, pack_json(p.origin))
 
     def finish_revision_set(
@@ -212,21 +215,10 @@ class Writer(TreeWriter):
         r = result
         with self._store.transaction():
             conversation = self._interner.conversation(r.messages) if r.messages else r.conversation
-            counts = (r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+            outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._store.execute(
                 "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    eval_id,
-                    r.task_id,
-                    r.repeat,
-                    r.reward,
-                    r.score,
-                    r.success,
-                    *counts,
-                    r.elapsed_seconds,
-                    conversation,
-                    r.error,
-                ),
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, r.error),
             )
 
     def finish_eval(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:
