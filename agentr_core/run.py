@@ -149,7 +149,7 @@ def carry_on(
     with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as bench:
         loop = RunLoop(bench, checkpoint_folder(store, out) / row.short, tuple(stages))
         asyncio.run(loop.work())
-    return Outcome(store.queries.run(row.key), store.queries.failures(row.id))
+    return Outcome(store.queries.run(row.key), failures(store, row.id))
 
 
 def checkpoint_folder(store: Store, out: str | Path | None) -> Path:
@@ -249,7 +249,9 @@ class RunLoop:
     def __init__(self, bench: Bench, out: Path, stages: tuple[StageName, ...]) -> None:
         self.bench, self.out, self.stages = bench, out, stages
         self._policy: AnyPolicy | None = None
+        #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
         self._model: str | None = None
+        self._loaded: str | None = None
 
     async def work(self) -> None:
         """All iterations, each stage unless it is done already."""
@@ -282,16 +284,16 @@ class RunLoop:
     def _model_for(self, stage: StageName, iteration: int) -> str | None:
         """The checkpoint that acts in a stage: the newest one trained before it; None is the configured model."""
         newest = iteration if stage == "evaluate" else iteration - 1
-        done = self.bench.store.queries.checkpoints(self.bench.run.id, complete=True)
-        return max(((row.iteration, row.path) for row in done if row.iteration <= newest), default=(0, None))[1]
+        rows = self.bench.store.queries.checkpoints(self.bench.run.id)
+        done = [row for row in rows if row.complete and row.iteration <= newest]
+        return max(done, key=lambda row: (row.iteration, row.id)).path if done else None
 
     async def _actor(self) -> AnyPolicy:
         """The policy that acts now; a model of an earlier iteration is released first."""
-        if self._policy is not None and getattr(self._policy, "_acts_as", None) != self._model:
+        if self._policy is not None and self._loaded != self._model:
             await self._drop_policy()
         if self._policy is None:
-            self._policy = make_policy(self.bench, self._model)
-            self._policy._acts_as = self._model  # type: ignore[attr-defined]
+            self._policy, self._loaded = make_policy(self.bench, self._model), self._model
         return self._policy
 
     async def _drop_policy(self) -> None:
@@ -327,6 +329,13 @@ class RunLoop:
 
     async def _evaluate(self, iteration: int) -> Mapping[str, float]:
         return await evaluate(self.bench, await self._actor(), iteration)
+
+
+def failures(store: Store, run_id: int) -> int:
+    """How many trees and episodes of a run failed."""
+    trees = len(store.queries.trees(run_id, status="failed"))
+    evals = store.queries.evals(run_id)
+    return trees + sum(result.error is not None for row in evals for result in store.queries.eval_results(row.id))
 
 
 def trainable(policy: AnyPolicy, name: str) -> str:
