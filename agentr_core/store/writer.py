@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agentr_core.config import canonical_json, content_hash
 from agentr_core.records import Example, Message
-from agentr_core.store.packing import pack_json
+from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
     DatasetRow,
@@ -218,7 +218,7 @@ class Writer(TreeWriter):
             outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._store.execute(
                 "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, r.error),
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error)),
             )
 
     def finish_eval(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:

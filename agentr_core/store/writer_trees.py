@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agentr_core.errors import ResumeError
 from agentr_core.records import Verdict
-from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text
+from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text, readable
 from agentr_core.store.rows import TreeRow
 from agentr_core.store.writer_runs import RunWriter
 from agentr_core.tree import Node, Tree
@@ -107,7 +107,7 @@ class TreeWriter(RunWriter):
             self._store.execute(
                 "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
                 " elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
-                (status, tree and tree.best_reward, pack_json(stats), error, elapsed, elapsed, tree_id),
+                (status, tree and tree.best_reward, pack_json(stats), readable(error), elapsed, elapsed, tree_id),
             )
 
     def reset_tree(self, tree_id: int) -> None:
