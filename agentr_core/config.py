@@ -22,6 +22,8 @@ class PluginConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
     #: The field that takes what stands after ``:`` in a name such as ``replay:RUN``; None where nothing may.
     argument: ClassVar[str | None] = None
+    #: Values by preset name (``quick``, ``paper``); what a preset does not name keeps its default.
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -57,7 +59,8 @@ def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], st
         return f"{flag}: is required"
     message = str(item["msg"])
     message = message.removeprefix("Value error, ").removeprefix("Input ")
-    return f"{flag}: {message[:1].lower()}{message[1:]} (got {got})"
+    message = f"{flag}: {message[:1].lower()}{message[1:]}"
+    return message if isinstance(item.get("input"), Mapping) else f"{message} (got {got})"
 
 
 def _guess(path: str, model: type[BaseModel]) -> str:

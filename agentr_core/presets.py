@@ -1,13 +1,15 @@
-"""Named settings, in the shape of a ``run.toml``: tables are named after the plugin they are for.
+"""Named settings, in the shape of a ``run.toml``.
 
-A table counts only where its plugin is the one in use. ``paper`` holds the values of Agent-R section 4.2 (one
-environment's share of them: 200 trees an iteration); ``quick`` is what a laptop does in a few minutes.
+A table named after a plugin counts where that plugin is in use, on top of what the plugin itself offers under the
+preset's name (:attr:`agentr_core.PluginConfig.PRESETS`). ``paper`` holds the values of Agent-R section 4.2 (200 trees
+an iteration is one environment's share); ``quick`` is what a laptop does in a few minutes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+DEFAULT_PRESET = "quick"
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "env": "textcraft",
@@ -16,12 +18,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "critic": "actor",
         "trainer": "sft",
         "iterations": 2,
-        "tasks": 60,
-        "eval_tasks": 100,
-        "concurrency": 16,
-        "alpha": [0.5, 0.7],
+        "search": {"tasks": 60},
         "transformers": {"model": "tiny"},
-        "mcts": {"simulations": 4, "samples": 4, "depth": 20},
+        "mcts": {"simulations": 4},
     },
     "paper": {
         "env": "textcraft",
@@ -30,23 +29,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "critic": "actor",
         "trainer": "sft",
         "iterations": 3,
-        "tasks": 200,
-        "eval_tasks": 100,
-        "concurrency": 64,
-        "alpha": [0.5, 0.7, 1.0],
-        "beta": 0.2,
-        "beta_mode": "gap",
-        "splice": "recorded",
-        "revision_action": "wait",
-        "pairs_per_tree": None,
-        "pairs_per_leaf": None,
-        "eta": 0.2,
-        "recipe": "agent-r",
-        "start": "previous",
-        "revision_test": True,
-        "epochs": [3, 1],
+        "start_from": "previous",
+        "search": {"tasks": 200},
+        "revise": {
+            "alpha": [0.5, 0.7, 1.0],
+            "beta": 0.2,
+            "beta_mode": "gap",
+            "max_pairs_per_tree": 1_000_000,
+            "max_pairs_per_leaf": 1_000_000,
+            "splice": "recorded",
+            "revision_action": "wait",
+        },
+        "data": {"recipe": "agent-r", "max_good_per_tree": 1_000_000, "max_revisions_per_tree": 1_000_000},
+        "evaluate": {"tasks": 100, "max_turns": 100, "revision_test": True, "revision_turns": 50},
         "transformers": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
-        "mcts": {"simulations": 8, "samples": 4, "depth": 20, "c": 0.25, "temperature": 1.0, "max_tokens": 500},
-        "sft": {"lr": 2e-5, "warmup": 0.03},
     },
 }

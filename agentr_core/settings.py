@@ -6,6 +6,7 @@ business; here is only what the values mean and which are allowed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -111,12 +112,27 @@ class RunConfig(PluginConfig):
     revise: ReviseSettings = ReviseSettings()
     data: DataSettings = DataSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    plugins: tuple[str, ...] = Field(default=(), description="plugin files and modules that the run needs")
 
     def identity(self) -> dict[str, Any]:
-        """The part that a resumed run must share: all but ``concurrency``."""
-        return self.model_dump(mode="json", exclude={"concurrency"})
+        """The part that a resumed run must share: all but ``concurrency`` and where plugin files lie."""
+        return self.model_dump(mode="json", exclude={"concurrency", "plugins"})
+
+    def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
+        """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""
+        mine, theirs = dict(flatten(self.identity())), dict(flatten(other.identity()))
+        return [(key, mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
 
     @property
     def hash(self) -> str:
         """Hash of :meth:`identity`."""
         return content_hash(self.identity())
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested tables by dotted key; an empty table is a value."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

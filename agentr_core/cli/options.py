@@ -46,32 +46,38 @@ def plugin_options(command: F) -> F:
     )(command)
 
 
-#: The settings of a run that have a flag of their own, in the order of ``--help``; ``-o KEY=VALUE`` sets any other.
-_FLAGS: dict[str, dict[str, Any]] = {
-    "--env": {"metavar": "NAME", "help": "The environment."},
-    "--searcher": {"metavar": "NAME", "help": "How trees are grown."},
-    "--policy": {"metavar": "NAME", "help": "What acts."},
-    "--model": {"metavar": "PATH_OR_ID", "help": "The policy's model."},
-    "--critic": {"metavar": "NAME", "help": "What finds the first error."},
-    "--trainer": {"metavar": "NAME", "help": "What learns; 'none' collects and measures only."},
-    "--preset": {"metavar": "NAME", "help": "quick (the default) or paper."},
-    "--iterations": {"type": int, "metavar": "N", "help": "How often to go round."},
-    "--tasks": {"type": int, "metavar": "N", "help": "Training tasks an iteration."},
-    "--split": {"metavar": "NAME", "help": "The split to train on."},
-    "--eval-split": {"metavar": "NAME", "help": "The split to measure on."},
-    "--eval-tasks": {"type": int, "metavar": "N", "help": "Tasks to measure on; 0: do not measure."},
-    "--revision-test/--no-revision-test": {"help": "Continue failed attempts from a cut, as the paper does."},
-    "--splice": {"metavar": "MODE", "help": "verified or recorded."},
-    "--recipe": {"metavar": "NAME", "help": "agent-r, direct, optimal or good."},
-    "--general": {"metavar": "FILE", "help": "General conversations to mix in (JSON lines)."},
-    "--eta": {"type": float, "metavar": "SHARE", "help": "Share of agent data in the mixture."},
-    "--concurrency": {"type": int, "metavar": "N", "help": "Trees in flight."},
-    "--seed": {"type": int, "metavar": "S", "help": "Fixes every draw."},
-    "--name": {"metavar": "NAME", "help": "Call the run so."},
-    "--out": {"metavar": "FOLDER", "help": "Where checkpoints and exports go."},
-    "--db": {"metavar": "PATH", "help": "The project's database."},
+#: flag -> the setting behind it, and how click shows it. ``-o KEY=VALUE`` sets any other.
+_FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "--env": ("env", {"metavar": "NAME", "help": "The environment."}),
+    "--searcher": ("searcher", {"metavar": "NAME", "help": "How trees are grown."}),
+    "--policy": ("policy", {"metavar": "NAME", "help": "What acts."}),
+    "--model": ("model", {"metavar": "PATH_OR_ID", "help": "The policy's model."}),
+    "--critic": ("critic", {"metavar": "NAME", "help": "What finds the first error."}),
+    "--trainer": ("trainer", {"metavar": "NAME", "help": "What learns; 'none' collects and measures only."}),
+    "--preset": ("preset", {"metavar": "NAME", "help": "quick (the default) or paper."}),
+    "--iterations": ("iterations", {"type": int, "metavar": "N", "help": "How often to go round."}),
+    "--tasks": ("search.tasks", {"type": int, "metavar": "N", "help": "Training tasks an iteration."}),
+    "--split": ("search.split", {"metavar": "NAME", "help": "The split to train on."}),
+    "--splice": ("revise.splice", {"metavar": "MODE", "help": "verified or recorded."}),
+    "--recipe": ("data.recipe", {"metavar": "NAME", "help": "agent-r, direct, optimal or good."}),
+    "--general": ("data.general", {"metavar": "FILE", "help": "General conversations to mix in (JSON lines)."}),
+    "--eta": ("data.eta", {"type": float, "metavar": "SHARE", "help": "Share of agent data in the mixture."}),
+    "--eval-split": ("evaluate.split", {"metavar": "NAME", "help": "The split to measure on."}),
+    "--eval-tasks": ("evaluate.tasks", {"type": int, "metavar": "N", "help": "Tasks to measure on."}),
+    "--revision-test/--no-revision-test": (
+        "evaluate.revision_test",
+        {"help": "Also continue failed attempts from a cut, as the paper does."},
+    ),
+    "--concurrency": ("concurrency", {"type": int, "metavar": "N", "help": "Trees in flight."}),
+    "--seed": ("seed", {"type": int, "metavar": "S", "help": "Fixes every draw."}),
+    "--name": ("name", {"metavar": "NAME", "help": "Call the run so."}),
+    "--out": ("out", {"metavar": "FOLDER", "help": "Where checkpoints go [agentr-out beside the database]."}),
+    "--db": ("db", {"metavar": "PATH", "help": "The project's database [agentr.db]."}),
 }
-_NAMES = {flag: flag.split("/")[0].removeprefix("--").replace("-", "_") for flag in _FLAGS}
+
+
+def _variable(flag: str) -> str:
+    return flag.split("/")[0].removeprefix("--").replace("-", "_")
 
 
 def run_options(command: F) -> F:
@@ -86,8 +92,8 @@ def run_options(command: F) -> F:
     command = click.option(
         "--config", "config_file", envvar="AGENTR_CONFIG", metavar="FILE", help="Read settings from a TOML file."
     )(command)
-    for flag, attributes in reversed(_FLAGS.items()):
-        name = _NAMES[flag]
+    for flag, (_, attributes) in reversed(_FLAGS.items()):
+        name = _variable(flag)
         option = click.option(
             flag, name, envvar=f"AGENTR_{name.upper()}", default=None, show_default=False, **attributes
         )
@@ -102,12 +108,17 @@ def resolve_settings(ctx: click.Context, *, require: bool = True) -> Resolved:
     """
     from agentr_core.runconfig import environment_layer, file_layer, flag_layer, resolve
 
-    given = {name: ctx.params[name] for name in _NAMES.values() if ctx.params.get(name) is not None}
-    from_environment = {
-        name: value for name, value in given.items() if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
-    }
-    flags = {name: value for name, value in given.items() if name not in from_environment}
-    layers = [flag_layer(flags, ctx.params["options"]), environment_layer(from_environment)]
+    flags: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    for flag, (key, _) in _FLAGS.items():
+        name = _variable(flag)
+        if (value := ctx.params.get(name)) is None:
+            continue
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            variables[key] = (f"AGENTR_{name.upper()}", value)
+        else:
+            flags[key] = (flag.split("/")[0], value)
+    layers = [flag_layer(flags, ctx.params["options"]), environment_layer(variables)]
     if ctx.params["config_file"]:
         layers.append(file_layer(ctx.params["config_file"]))
     return resolve(layers, require=require)
