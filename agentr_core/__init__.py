@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentr_core.aio import gather_all as gather_all
     from agentr_core.api import configure as configure
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "agentr_core.aio": ["gather_all"],
     "agentr_core.api": ["configure", "create", "open_store", "run"],
     "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
     "agentr_core.conversation": ["head", "render_history", "trim"],

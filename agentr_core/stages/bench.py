@@ -14,7 +14,7 @@ from agentr_core.progress import Progress
 from agentr_core.records import SamplingParams, Task
 from agentr_core.registry import Registry
 from agentr_core.rng import derive_rng
-from agentr_core.runconfig import RunConfig
+from agentr_core.settings import RunConfig
 from agentr_core.store import Store
 from agentr_core.store.rows import RunRow
 
@@ -83,27 +83,27 @@ class Bench:
 def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: int) -> list[Task]:
     """The tasks searched in a 1-based iteration: a window of the split, shuffled by the run's seed.
 
-    Iterations take other tasks while there are any, then begin again.
+    With ``search.rotate`` an iteration takes other tasks than the last while there are any, then begins again.
     """
-    tasks = list(environment.tasks(config.split))
+    tasks = list(environment.tasks(config.search.split))
     if not tasks:
-        raise NothingToDo(f"the split '{config.split}' of '{config.env.name}' has no tasks; choose another --split")
-    derive_rng(config.seed, "tasks", config.split).shuffle(tasks)
-    start = (iteration - 1) * config.tasks
-    return [tasks[(start + offset) % len(tasks)] for offset in range(min(config.tasks, len(tasks)))]
+        raise NothingToDo(f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split")
+    derive_rng(config.seed, "tasks", config.search.split).shuffle(tasks)
+    start = (iteration - 1) * config.search.tasks if config.search.rotate else 0
+    return [tasks[(start + offset) % len(tasks)] for offset in range(min(config.search.tasks, len(tasks)))]
 
 
 def evaluation_tasks(environment: AnyEnvironment, config: RunConfig) -> list[Task]:
     """The tasks every model is measured on: the same for all seeds and iterations."""
-    tasks = list(environment.tasks(config.eval_split))
+    tasks = list(environment.tasks(config.evaluate.split))
     if not tasks:
-        raise NothingToDo(f"the split '{config.eval_split}' of '{config.env.name}' has no tasks; choose --eval-split")
-    if len(tasks) <= config.eval_tasks:
+        raise NothingToDo(f"the split '{config.evaluate.split}' of '{config.env.name}' has no tasks; choose another evaluate.split")
+    if len(tasks) <= config.evaluate.tasks:
         return tasks
-    chosen = set(derive_rng(0, "evaluate", config.eval_split).sample(range(len(tasks)), config.eval_tasks))
+    chosen = set(derive_rng(0, "evaluate", config.evaluate.split).sample(range(len(tasks)), config.evaluate.tasks))
     return [task for index, task in enumerate(tasks) if index in chosen]
 
 
 def evaluation_params(config: RunConfig) -> SamplingParams:
     """How a measured policy is sampled."""
-    return SamplingParams(temperature=config.eval_temperature, max_tokens=config.eval_max_tokens)
+    return SamplingParams(temperature=config.evaluate.temperature, max_tokens=config.evaluate.max_tokens)

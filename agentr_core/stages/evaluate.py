@@ -21,19 +21,6 @@ from agentr_core.scheduler import run_bounded
 from agentr_core.stages.bench import Bench, evaluation_params, evaluation_tasks
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
 
-#: The settings that decide what an evaluation measures.
-_DECISIVE = {
-    "seed",
-    "eval_split",
-    "eval_tasks",
-    "eval_temperature",
-    "eval_max_tokens",
-    "eval_turns",
-    "revision_turns",
-    "revision_action",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class _Item:
     """One episode to play: ``given`` steps come from the record, the rest from the policy."""
@@ -49,13 +36,13 @@ async def evaluate(bench: Bench, policy: AnyPolicy, iteration: int) -> Mapping[s
     ids = bench.task_ids(tasks)
     items = [_Item(task, ids[task.key]) for task in tasks]
     config = bench.config
-    metrics = await _play(bench, policy, iteration, "plain", items, config.eval_turns)
-    if config.revision_test:
+    metrics = await _play(bench, policy, iteration, "plain", items, config.evaluate.max_turns)
+    if config.evaluate.revision_test:
         failed = _failed_starts(bench)
         if failed:
-            revised = await _play(bench, policy, iteration, "revision_test", failed, config.revision_turns)
+            revised = await _play(bench, policy, iteration, "revision_test", failed, config.evaluate.revision_turns)
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
-    bench.registry.notify(Evaluated(bench.run.key, iteration, config.eval_split, metrics))
+    bench.registry.notify(Evaluated(bench.run.key, iteration, config.evaluate.split, metrics))
     return metrics
 
 
@@ -66,7 +53,7 @@ async def _play(
     row = _open(bench, policy, iteration, kind)
     done = {result.task_id for result in bench.store.queries.eval_results(row.id)}
     player = Player(
-        policy, evaluation_params(bench.config), max_turns, bench.config.revision_action, bench.stopped
+        policy, evaluation_params(bench.config), max_turns, bench.config.revise.revision_action, bench.stopped
     )
 
     async def play(item: _Item) -> EvalResult | None:
@@ -95,14 +82,19 @@ async def _play(
 
 
 def _open(bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
-    kept = bench.config.model_dump(mode="json", include=_DECISIVE)
-    config: dict[str, Any] = {**kept, "env": bench.config.env.model_dump(mode="json"), "model": policy.model}
+    config: dict[str, Any] = {
+        **bench.config.evaluate.model_dump(mode="json"),
+        "env": bench.config.env.model_dump(mode="json"),
+        "revision_action": bench.config.revise.revision_action,
+        "seed": bench.config.seed,
+        "model": policy.model,
+    }
     return bench.store.writer.open_eval(
         bench.run.id,
         iteration,
         kind,
         model=policy.model,
-        split=bench.config.eval_split,
+        split=bench.config.evaluate.split,
         config=config,
         config_hash=content_hash(config),
     )

@@ -27,20 +27,6 @@ from agentr_core.stages.splice import good_messages, revision_messages, spliced_
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 from agentr_core.tree import Node, Tree
 
-#: The settings that decide what a revision set holds, besides the critic.
-_DECISIVE = {
-    "seed",
-    "alpha",
-    "beta",
-    "beta_mode",
-    "pairs_per_tree",
-    "pairs_per_leaf",
-    "splice",
-    "repairs",
-    "revision_action",
-}
-
-
 async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
     """Build the revision set of one iteration with ``critic`` and return its metrics."""
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
@@ -69,7 +55,8 @@ def _open(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) ->
     """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
     config = {
         "critic": bench.config.critic.model_dump(mode="json"),
-        **bench.config.model_dump(mode="json", include=_DECISIVE),
+        "revise": bench.config.revise.model_dump(mode="json"),
+        "seed": bench.config.seed,
         "actor": policy.model if critic.uses_actor else "",
     }
     return bench.store.writer.open_revision_set(
@@ -93,7 +80,7 @@ class _Reviser:
 
     async def revise(self, tree_row: TreeRow) -> None:
         """Make and store all samples of one tree."""
-        bench, settings = self.bench, self.bench.config
+        bench, settings = self.bench, self.bench.config.revise
         tree = bench.store.queries.load_tree(tree_row.id)
         alpha = settings.alpha_at(tree_row.iteration)
         pairs = pair(
@@ -101,8 +88,8 @@ class _Reviser:
             alpha=alpha,
             beta=settings.beta,
             mode=settings.beta_mode,
-            max_pairs_per_tree=settings.pairs_per_tree,
-            max_pairs_per_leaf=settings.pairs_per_leaf,
+            max_pairs_per_tree=settings.max_pairs_per_tree,
+            max_pairs_per_leaf=settings.max_pairs_per_leaf,
             seed=derive_seed(bench.config.seed, "pairs", tree_row.id),
         )
         critique = self._critique(tree, tree_row)
@@ -149,11 +136,11 @@ class _Reviser:
         cut = await self.critic.judge(bad, good, critique)
         names = (tree.task.key, one.bad.index, one.good.index)
         signal = revision_signal(
-            derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revision_action
+            derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revise.revision_action
         )
         steps = spliced_steps(bad, good, cut.step, one.divergence, signal)
         seen, verified, mismatches = steps, None, 0
-        if self.bench.config.splice == "verified":
+        if self.bench.config.revise.splice == "verified":
             rollout, verified = await self._verify(tree, steps, cut, good, names)
             seen, mismatches = rollout.trajectory.steps, rollout.mismatches
         return Sample(
@@ -188,7 +175,7 @@ class _Reviser:
             start = steps[: cut.step + 1]
             if len(rollout.trajectory.steps) < len(start):
                 return rollout, False  # the environment ended inside the bad start: nothing can follow it
-            for attempt in range(self.bench.config.repairs):
+            for attempt in range(self.bench.config.revise.repairs):
                 seed = derive_seed(self.bench.config.seed, "repair", *names, attempt)
                 player = self._player(max_turns=max(1, len(good.steps)))
                 repaired = await player.rollout(environment, tree.task, seed=seed, session=session, given=start)
@@ -199,8 +186,8 @@ class _Reviser:
     def _player(self, max_turns: int) -> Player:
         """Plays splices; a repair samples as the search does, at temperature 1."""
         settings = self.bench.config
-        params = SamplingParams(temperature=1.0, max_tokens=settings.eval_max_tokens)
-        return Player(self.policy, params, max_turns, settings.revision_action, self.bench.stopped)
+        params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate.max_tokens)
+        return Player(self.policy, params, max_turns, settings.revise.revision_action, self.bench.stopped)
 
     def _preference(self, tree: Tree, one: Any, tree_row: TreeRow) -> Preference:
         chosen, rejected = tree.trajectory(one.good), tree.trajectory(one.bad)
