@@ -36,9 +36,7 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
     if resumed is not None:
         outcome = runs.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
     else:
-        outcome = runs.run(
-            resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress
-        )
+        outcome = runs.run(resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress)
     return close(outcome, resolved.db, json_)
 
 
@@ -82,7 +80,9 @@ def next_commands(outcome: Outcome, db: str) -> None:
     key, env = outcome.run.short, outcome.run.config["env"]["name"]
     say("")
     say(f"Look at a tree:      agentr trees show {key} --failed{where}")
-    say(f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}")
+    say(
+        f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}"
+    )
     say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
 
 
