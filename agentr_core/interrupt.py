@@ -26,6 +26,7 @@ class StopSignal:
         self._before: dict[signal.Signals, object] = {}
 
     def __call__(self) -> bool:
+        """True once a signal came."""
         return self.set
 
     def __enter__(self) -> StopSignal:

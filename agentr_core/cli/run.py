@@ -10,8 +10,8 @@ from agentr_core.cli.options import db_option, json_option, plugin_options, reso
 from agentr_core.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from agentr_core.runner import Outcome
     from agentr_core.runconfig import Resolved
+    from agentr_core.runner import Outcome
     from agentr_core.settings import RunConfig
 
 
