@@ -7,13 +7,15 @@ from typing import Any
 
 from agentr_core import UsageError
 from agentr_transformers.config import TransformersConfig
-from agentr_transformers.models import folder_failure, hub_failure, resolve_model
+from agentr_transformers.models import folder_failure, hub_failure
 from agentr_transformers.runtime import pick_device, pick_dtype, torch, transformers
 
 
-def load(config: TransformersConfig) -> tuple[Any, Any]:
-    """The model, ready to answer, and its tokenizer. Raises UsageError for anything that is not a usable model."""
-    source = resolve_model(config.model)
+def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
+    """The model at ``source`` (a folder or hub id), ready to answer, and its tokenizer.
+
+    Raises :class:`~agentr_core.UsageError` for anything that is not a usable model.
+    """
     device = _device(config.device)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=config.trust_remote_code)

@@ -13,6 +13,7 @@ from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.loading import context_length, end_ids, load
+from agentr_transformers.models import resolve_model
 from agentr_transformers.prompts import Prompts
 from agentr_transformers.runtime import torch
 
@@ -32,7 +33,8 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         super().__init__(config)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        model, tokenizer = load(config)
+        self._source = resolve_model(config.model)
+        model, tokenizer = load(config, self._source)
         self._context = context_length(model.config, tokenizer, config.context_length)
         self._prompts = Prompts(tokenizer, config.template_options, config.model)
         self._ends = end_ids(model, tokenizer) | self._prompts.end_of_turn()
@@ -51,6 +53,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
     def model(self) -> str:
         """What the configuration calls the model."""
         return self.config.model
+
+    @property
+    def weights(self) -> str:
+        """The folder or hub id that the model was loaded from."""
+        return str(self._source)
 
     @property
     def max_rows(self) -> int:

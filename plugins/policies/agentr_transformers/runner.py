@@ -21,7 +21,10 @@ class Runner:
         self._model, self._interrupted = model, interrupted
         self.device: torch.device = model.device
         self._window, self._mixed = _sliding(model.config.get_text_config())
-        self.layouts, self._like, self.vocabulary = _probe(model)
+        try:
+            self.layouts, self._like, self.vocabulary = _probe(model)
+        except (AttributeError, IndexError, TypeError, ValueError) as cause:
+            raise _unservable(model.config) from cause
 
     @property
     def token_bytes(self) -> int:
@@ -86,14 +89,18 @@ def _sliding(config: Any) -> tuple[int | None, bool]:
     """The window of sliding attention (None: there is none), and whether other layers see everything."""
     kinds = set(getattr(config, "layer_types", None) or ())
     if kinds - {"full_attention", "sliding_attention"}:
-        raise UsageError(
-            f"models of type '{config.model_type}' keep other states than keys and values, which the transformers "
-            "policy does not serve; use another model, or another policy"
-        )
+        raise _unservable(config)
     window = getattr(config, "sliding_window", None)
     if kinds:
         return (window, True) if "sliding_attention" in kinds else (None, False)
     return window, False
+
+
+def _unservable(config: Any) -> UsageError:
+    return UsageError(
+        f"models of type '{config.model_type}' keep other states than keys and values, which the transformers policy "
+        "does not serve; use another model, or another policy"
+    )
 
 
 @torch.inference_mode()

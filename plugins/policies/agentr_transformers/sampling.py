@@ -26,7 +26,7 @@ def uniforms(seeds: npt.NDArray[np.uint64], first: int, count: int) -> npt.NDArr
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(41)).astype(np.float32) * np.float32(2.0**-23)
+    return np.asarray((z >> np.uint64(41)).astype(np.float32) * np.float32(2.0**-23))
 
 
 class Sampler:
