@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from agentr_core.branching import Branches, Outcome
 from agentr_core.conversation import head, trim
-from agentr_core.errors import EnvironmentFailure, PolicyFailure, StoreError, boundary
+from agentr_core.errors import EnvironmentFailure, Interrupted, PolicyFailure, StoreError, boundary
 from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY, ParsedAction
 from agentr_core.policy import AnyPolicy
 from agentr_core.pool import EnvironmentPool
@@ -46,9 +46,10 @@ async def run_bounded(
 ) -> AsyncIterator[Finished[ItemT, ResultT]]:
     """Work on at most ``limit`` items at once and yield each one as it ends, a failure as well as a success.
 
-    Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to ends
-    everything: :class:`~agentr_core.errors.StoreError` is raised here and the rest is cancelled. A caller that may
-    leave the loop early wraps it in ``contextlib.aclosing``, which cancels the rest as well.
+    Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to
+    (:class:`~agentr_core.errors.StoreError`) and :class:`~agentr_core.errors.Interrupted` end everything: they are
+    raised here and the rest is cancelled. A caller that may leave the loop early wraps it in ``contextlib.aclosing``,
+    which cancels the rest as well.
     """
     waiting = iter(items)
     running: dict[asyncio.Task[Finished[ItemT, ResultT]], None] = {}
@@ -75,7 +76,7 @@ async def run_bounded(
 async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) -> Finished[ItemT, ResultT]:
     try:
         return Finished(item, await worker(item))
-    except StoreError:
+    except (StoreError, Interrupted):
         raise
     except Exception as error:
         return Finished(item, error=error)
@@ -261,11 +262,11 @@ class TreeContext:
     def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
         parse = self.branches.pool.reference.parse
         samples: dict[Any, _Sample] = {}
-        for completion in completions:
-            with boundary(EnvironmentFailure, f"the environment failed to parse an answer to '{self.tree.task.key}'"):
+        with boundary(EnvironmentFailure, f"the environment could not parse an answer to '{self.tree.task.key}'"):
+            for completion in completions:
                 parsed = parse(completion.text)
-            same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
-            same.copies += 1
+                same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
+                same.copies += 1
         return samples
 
     def _append(
