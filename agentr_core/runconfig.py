@@ -120,7 +120,8 @@ def parse_value(text: str) -> Any:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return value if isinstance(value, bool | int | float | str | list | dict) else text
+    known = isinstance(value, bool | int | float | str | list | dict) and "\n" not in text
+    return value if known else text
 
 
 def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require: bool = True) -> Resolved:
