@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Completion as Completion
     from agentr_core.records import Cut as Cut
     from agentr_core.records import Example as Example
+    from agentr_core.records import Label as Label
     from agentr_core.records import Message as Message
     from agentr_core.records import Observation as Observation
     from agentr_core.records import Purpose as Purpose
@@ -121,7 +122,7 @@ _WHERE = {
     ],
     "agentr_core.policy": ["AnyPolicy", "Policy"],
     "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "Record", "SamplingParams",
+        "Checkpoint", "Completion", "Cut", "Example", "Label", "Message", "Observation", "Purpose", "Record", "SamplingParams",
         "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
     "agentr_core.rng": ["derive_rng", "derive_seed"],

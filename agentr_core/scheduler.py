@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from agentr_core.branching import Branches, Outcome
 from agentr_core.conversation import head, trim
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, StoreError, boundary
-from agentr_core.parsing import REVISION_REPLY, ParsedAction, is_revision
+from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY, ParsedAction
 from agentr_core.policy import AnyPolicy
 from agentr_core.pool import EnvironmentPool
 from agentr_core.records import Completion, Message, SamplingParams, Task
@@ -100,12 +100,7 @@ class _Sample:
 
     completion: Completion
     parsed: ParsedAction
-    copies: int = 1
-
-    @property
-    def executed(self) -> str | None:
-        """The action for the environment; None where the environment is not asked."""
-        return None if is_revision(self.parsed.action) else self.parsed.action
+    copies: int = 0
 
 
 _VALUES = attrgetter("visits", "value_sum", "terminal", "exhausted", "expanded", "copies")
@@ -149,15 +144,15 @@ class TreeContext:
         session: str,
         tree: Tree | None = None,
         stop: Callable[[], bool] = lambda: False,
+        revision_action: str = REVISION_ACTION,
     ) -> TreeContext:
         """A context for a new tree of ``task``, or for the stored ``tree`` to go on with.
 
         The first commit of a new tree saves its root as well.
         """
-        if tree is not None:
-            branches, stored = Branches(task, pool, tree), len(tree.nodes)
-        else:
-            branches, stored = Branches(task, pool), 0
+        branches = Branches(task, pool, tree, revision_action=revision_action)
+        stored = 0 if tree is None else len(tree.nodes)
+        if tree is None:
             first = await branches.start()
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
                 turns = head(pool.reference, first.result.observation)
@@ -208,7 +203,8 @@ class TreeContext:
         self._last_turn = done
         try:
             samples = self._merge(await self.sample(node, n, params), merge)
-            executed = [sample.executed for sample in samples.values() if sample.executed is not None]
+            actions = [sample.parsed.action for sample in samples.values()]
+            executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
             if before is not None:
                 await before.wait()
@@ -268,7 +264,7 @@ class TreeContext:
         for completion in completions:
             with boundary(EnvironmentFailure, f"the environment failed to parse an answer to '{self.tree.task.key}'"):
                 parsed = parse(completion.text)
-            same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed, 0))
+            same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
             same.copies += 1
         return samples
 
@@ -301,9 +297,10 @@ class TreeContext:
             "copies": sample.copies,
             "completion": sample.completion,
         }
-        if sample.executed is None:
+        action = sample.parsed.action
+        if not self.branches.reaches(action):
             # The environment was not asked: it is where it was, and so are reward and score.
-            unusable = sample.parsed.action is None
+            unusable = action is None
             reply = sample.parsed.error or "" if unusable else REVISION_REPLY
             return self.tree.add(
                 node,
@@ -314,7 +311,7 @@ class TreeContext:
                 score=node.score,
                 state_key=node.state_key,
             )
-        result, state_key = outcomes[sample.executed]
+        result, state_key = outcomes[action]
         return self.tree.add(
             node,
             **turn,

@@ -87,7 +87,9 @@ def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: in
     """
     tasks = list(environment.tasks(config.search.split))
     if not tasks:
-        raise NothingToDo(f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split")
+        raise NothingToDo(
+            f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split"
+        )
     derive_rng(config.seed, "tasks", config.search.split).shuffle(tasks)
     start = (iteration - 1) * config.search.tasks if config.search.rotate else 0
     return [tasks[(start + offset) % len(tasks)] for offset in range(min(config.search.tasks, len(tasks)))]
@@ -97,7 +99,9 @@ def evaluation_tasks(environment: AnyEnvironment, config: RunConfig) -> list[Tas
     """The tasks every model is measured on: the same for all seeds and iterations."""
     tasks = list(environment.tasks(config.evaluate.split))
     if not tasks:
-        raise NothingToDo(f"the split '{config.evaluate.split}' of '{config.env.name}' has no tasks; choose another evaluate.split")
+        raise NothingToDo(
+            f"the split '{config.evaluate.split}' of '{config.env.name}' has no tasks; choose another evaluate.split"
+        )
     if len(tasks) <= config.evaluate.tasks:
         return tasks
     chosen = set(derive_rng(0, "evaluate", config.evaluate.split).sample(range(len(tasks)), config.evaluate.tasks))

@@ -14,25 +14,34 @@ from typing import Any
 from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.critique import TreeCritique
-from agentr_core.episode import Player, Rollout
+from agentr_core.episode import Episode, Player, Rollout
 from agentr_core.errors import NothingToDo
 from agentr_core.hookspecs import RevisionsBuilt
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Cut, SamplingParams, Step, Trajectory
-from agentr_core.revision import Pair, good_leaves, pair, preference_pairs, revision_signal
+from agentr_core.revision import (
+    Contrast,
+    Pair,
+    contrasts,
+    good_leaves,
+    pair,
+    revision_signal,
+    splice,
+    training_messages,
+)
 from agentr_core.rng import derive_rng, derive_seed
 from agentr_core.scheduler import run_bounded
 from agentr_core.stages.bench import Bench
-from agentr_core.stages.splice import good_messages, revision_messages, spliced_steps
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 from agentr_core.tree import Node, Tree
+
 
 async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
     """Build the revision set of one iteration with ``critic`` and return its metrics."""
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
-    row = _open(bench, policy, critic, iteration)
+    row = open_set(bench, policy, critic, iteration)
     work = _Reviser(bench, policy, critic, row)
     done = bench.store.queries.revised_trees(row.id)
     with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
@@ -51,7 +60,7 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     return metrics
 
 
-def _open(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+def open_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
     config = {
         "critic": bench.config.critic.model_dump(mode="json"),
@@ -99,7 +108,9 @@ class _Reviser:
         if bench.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
         bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
-        preferences = [self._preference(tree, one, tree_row) for one in preference_pairs(tree, alpha=alpha, beta=settings.beta)]
+        preferences = [
+            self._preference(tree, one, tree_row) for one in contrasts(tree, alpha=alpha, beta=settings.beta)
+        ]
         metrics = tree_metrics(samples, len(pairs), critique)
         bench.store.writer.save_revised_tree(self.row.id, tree_row.id, samples, metrics, preferences)
 
@@ -109,15 +120,26 @@ class _Reviser:
         return content_hash([self.bench.config.critic.model_dump(mode="json"), actor, self.bench.config.seed])
 
     def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:
-        known = self.bench.store.queries.verdicts(row.id, self.bench.config.critic.name, self._judge_hash)
+        known = self.bench.store.queries.load_verdicts(row.id, self.bench.config.critic.name, self._judge_hash)
         return TreeCritique(
             tree,
             self.policy,
-            environment=self.bench.environment,
+            self._distances,
+            domain=self.bench.environment.domain,
             seed=derive_seed(self.bench.config.seed, "critique", row.id),
             session=str(row.id),
             known=known,
         )
+
+    async def _distances(self, trajectory: Trajectory) -> list[float | None]:
+        """The environment's distance to the goal along a trajectory, by playing it again."""
+        async with self.bench.shelf.lend() as environment:
+            episode = await Episode.begin(environment, trajectory.task, self.bench.config.revise.revision_action)
+            far = [environment.distance()]
+            for step in trajectory.steps:
+                await episode.play(step.response)
+                far.append(environment.distance())
+        return far
 
     def _good(self, tree: Tree, leaf: Node, tree_row: TreeRow) -> Sample:
         trajectory = tree.trajectory(leaf)
@@ -127,7 +149,7 @@ class _Reviser:
             good_leaf=leaf.index,
             reward=trajectory.reward,
             good_reward=trajectory.reward,
-            messages=good_messages(trajectory),
+            messages=training_messages(trajectory.head, trajectory.steps, 0),
         )
 
     async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
@@ -138,7 +160,7 @@ class _Reviser:
         signal = revision_signal(
             derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revise.revision_action
         )
-        steps = spliced_steps(bad, good, cut.step, one.divergence, signal)
+        steps = splice(bad, good, cut=cut.step, divergence=one.divergence, signal=signal)
         seen, verified, mismatches = steps, None, 0
         if self.bench.config.revise.splice == "verified":
             rollout, verified = await self._verify(tree, steps, cut, good, names)
@@ -157,8 +179,12 @@ class _Reviser:
             bad_reward=bad.reward,
             good_reward=good.reward,
             mismatches=mismatches,
-            messages=revision_messages(tree.head, seen, cut.step),
-            origin={"critic": self.bench.config.critic.name, "model": self.policy.model, "seed": self.bench.config.seed},
+            messages=training_messages(tree.head, seen, cut.step),
+            origin={
+                "critic": self.bench.config.critic.name,
+                "model": self.policy.model,
+                "seed": self.bench.config.seed,
+            },
         )
 
     async def _verify(
@@ -189,7 +215,7 @@ class _Reviser:
         params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate.max_tokens)
         return Player(self.policy, params, max_turns, settings.revise.revision_action, self.bench.stopped)
 
-    def _preference(self, tree: Tree, one: Any, tree_row: TreeRow) -> Preference:
+    def _preference(self, tree: Tree, one: Contrast, tree_row: TreeRow) -> Preference:
         chosen, rejected = tree.trajectory(one.good), tree.trajectory(one.bad)
         return Preference(
             tree_id=tree_row.id,

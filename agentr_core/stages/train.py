@@ -65,12 +65,12 @@ async def train(
                 raise Interrupted(f"interrupted; go on with: agentr resume {bench.run.short}")
 
         seed = derive_seed(bench.config.seed, "train", iteration) % 2**31
-        checkpoint = await asyncio.to_thread(
-            trainer.train, dataset, start, out, resume=True, seed=seed, report=report
-        )
+        checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
         bar.advance(len(dataset.examples) - bar.done, _losses(losses))
     checkpoint = checkpoint.model_copy(update={"iteration": iteration, "base_model": start.base_model})
-    bench.store.writer.complete_checkpoint(row.id, path=checkpoint.model, step=checkpoint.step, metrics=checkpoint.metrics)
+    bench.store.writer.complete_checkpoint(
+        row.id, path=checkpoint.model, step=checkpoint.step, metrics=checkpoint.metrics
+    )
     bench.registry.notify(CheckpointSaved(bench.run.key, iteration, checkpoint.model, checkpoint.metrics))
     return checkpoint
 

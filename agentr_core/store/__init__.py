@@ -1,9 +1,9 @@
 """The store: everything that happens, as rows of one SQLite file. The only SQL of the project.
 
-    store = open_store("agentr.db")
-    with store.transaction():
-        store.writer.create_run(...)
-    store.queries.load_tree(17)
+store = open_store("agentr.db")
+with store.transaction():
+    store.writer.create_run(...)
+store.queries.load_tree(17)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agentr_core.config import canonical_json, content_hash
 from agentr_core.records import Example, Message
-from agentr_core.store.packing import pack_json
+from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
     DatasetRow,
@@ -92,7 +92,10 @@ class Writer(TreeWriter):
 
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen, rejected = self._interner.conversation(p.chosen), self._interner.conversation(p.rejected)
+        chosen, rejected = (
+            self._interner.conversation(p.chosen_messages),
+            self._interner.conversation(p.rejected_messages),
+        )
         return (*where, chosen, rejected, pack_json(p.origin))
 
     def finish_revision_set(
@@ -132,7 +135,13 @@ class Writer(TreeWriter):
             row = DatasetRow.read(found)
             self._store.execute("DELETE FROM dataset_items WHERE dataset_id = ?", (row.id,))
             items = [
-                (row.id, position, example.kind, self._interner.conversation(example.messages), pack_json(example.origin))
+                (
+                    row.id,
+                    position,
+                    example.kind,
+                    self._interner.conversation(example.messages),
+                    pack_json(example.origin),
+                )
                 for position, example in enumerate(examples)
             ]
             self._store.executemany("INSERT INTO dataset_items VALUES (?, ?, ?, ?, ?)", items)
@@ -206,15 +215,13 @@ class Writer(TreeWriter):
         r = result
         with self._store.transaction():
             conversation = self._interner.conversation(r.messages) if r.messages else r.conversation
-            counts = (r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+            outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._store.execute(
                 "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (eval_id, r.task_id, r.repeat, r.reward, r.score, r.success, *counts, r.elapsed_seconds, conversation, r.error),
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error)),
             )
 
-    def finish_eval(
-        self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done"
-    ) -> None:
+    def finish_eval(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:
         """Close an evaluation."""
         with self._store.transaction():
             self._store.execute(

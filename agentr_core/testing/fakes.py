@@ -167,10 +167,15 @@ def _shortest(start: int, target: int) -> tuple[str, ...]:
 Answer = Callable[[Sequence[Message], random.Random], str]
 
 
+_MOVES = ("add 1", "add 2", "double", "stop", "jump", "revise")
+_THOUGHTS = ("Let me see.", "This should help.", "On we go.")
+
+
 def count_somehow(messages: Sequence[Message], rng: random.Random) -> str:
-    """A player of :class:`CounterEnvironment` that adds, doubles and stops at random."""
-    action = rng.choices(_ACTIONS, weights=(4, 3, 2, 1))[0]
-    return f"Thought: I will {action} after turn {len(messages)}.\nAction: {action}"
+    """A player of :class:`CounterEnvironment` at random: mostly adds, sometimes does what no rule knows, or nothing."""
+    thought = f"Thought: {rng.choice(_THOUGHTS)} ({len(messages)} turns)"
+    action = rng.choices([*_MOVES, None], weights=(8, 6, 4, 2, 1, 1, 1))[0]
+    return f"{thought}\nAction: {action}" if action else f"{thought}\nI do not know."
 
 
 class ScriptedPolicy(Policy[PluginConfig]):

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
+from operator import or_
 
 from agentr_textcraft.recipes import Recipe, RecipeBook, command, text_of
 
 #: The most ways of filling one recipe's generic ingredients that are looked at.
 MAX_WAYS = 256
+#: More than any number of steps or items.
+UNBOUNDED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,11 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Map:
     """All that can play a part in making a goal: ``items`` with the goal first and ingredients after what needs them,
-    and the ``ways`` of making each (none for what is fetched)."""
+    and the ``ways`` of making each (none for what is fetched). ``most``: the most of each that one step gives."""
 
     items: tuple[str, ...]
     ways: tuple[tuple[Way, ...], ...]
+    most: tuple[int, ...]
 
 
 #: The chosen way of each item that is missing (None: fetched) and how often it is done (fetched: how many).
@@ -76,7 +80,7 @@ class Planner:
                 (recipe, chosen)
                 for recipe in self.book.recipes.get(item, ())
                 for chosen in self._fillings(recipe)
-                if all([visit(name) for name in chosen])
+                if all(visit(name) for name in chosen)
             ]
             open_.discard(item)
             ways[item] = found
@@ -86,7 +90,9 @@ class Planner:
         visit(goal)
         order.reverse()
         place = {item: position for position, item in enumerate(order)}
-        return Map(tuple(order), tuple(tuple(_way(place, *way) for way in ways[item]) for item in order))
+        made = tuple(tuple(_way(place, *way) for way in ways[item]) for item in order)
+        most = tuple(max((way.recipe.count for way in found), default=UNBOUNDED) for found in made)
+        return Map(tuple(order), made, most)
 
     def _fillings(self, recipe: Recipe) -> list[tuple[str, ...]]:
         """The items that may fill the recipe's ingredients, no item twice."""
@@ -97,8 +103,9 @@ class Planner:
     def _search(self, goal: str, have: tuple[int, ...]) -> Choice | None:
         """Branch and bound over the ways, from the goal down."""
         chart = self._map(goal)
+        needs = _needs(chart, have)
         best: Choice | None = None
-        least = 1 << 60
+        least = UNBOUNDED
 
         def descend(position: int, demand: list[int], cost: int, chosen: Choice) -> None:
             nonlocal best, least
@@ -118,12 +125,33 @@ class Planner:
                 asked = demand.copy()
                 for place, count in way.inputs:
                     asked[place] += count * times
-                unmet = sum(asked[place] > have[place] for place in range(position + 1, len(have)))
-                if cost + times + unmet < least:
+                if cost + times + _at_least(chart, needs, asked, have, position + 1) < least:
                     descend(position + 1, asked, cost + times, chosen | {position: (way, times)})
 
         descend(0, [1] + [0] * (len(have) - 1), 0, {})
         return best
+
+
+def _needs(chart: Map, have: tuple[int, ...]) -> list[int]:
+    """For each item, as bits, the items that making one of it surely takes a step for, itself included."""
+    needs = [0] * len(have)
+    for position in reversed(range(len(have))):
+        shared = -1
+        for way in chart.ways[position]:
+            shared &= reduce(or_, (needs[place] for place, _ in way.inputs if not have[place]), 0)
+        needs[position] = 1 << position | (shared if chart.ways[position] else 0)
+    return needs
+
+
+def _at_least(chart: Map, needs: list[int], demand: list[int], have: tuple[int, ...], start: int) -> int:
+    """No plan does what is missing from position ``start`` on in fewer steps than this."""
+    items = again = 0
+    for position in range(start, len(have)):
+        missing = demand[position] - have[position]
+        if missing > 0:
+            items |= needs[position]
+            again += -(-missing // chart.most[position]) - 1
+    return items.bit_count() + again
 
 
 def _way(place: Mapping[str, int], recipe: Recipe, chosen: tuple[str, ...]) -> Way:

@@ -38,13 +38,15 @@ class MCTSConfig(PluginConfig):
     max_tokens: int = Field(default=500, ge=1, description="tokens of one answer at the most")
     stop: tuple[str, ...] = Field(default=(), description="strings that end an answer")
     merge: Literal["action", "response"] = Field(
-        default="action", description="siblings that are one: those with equal action, or with equal whole answer (the paper)"
+        default="action",
+        description="siblings that are one: those with equal action, or with equal whole answer (the paper)",
     )
     leaves_in_flight: int = Field(
         default=1, ge=1, le=1_024, description="simulations of one tree that run at once, kept apart by virtual loss"
     )
     transpositions: bool = Field(
-        default=False, description="search a state once: leave out children whose state the tree has reached as early before"
+        default=False,
+        description="search a state once: leave out children whose state the tree has reached as early before",
     )
 
     def sampling(self) -> SamplingParams:
