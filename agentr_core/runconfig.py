@@ -185,6 +185,8 @@ def _check_keys(layer: Layer, plugins: Registry) -> None:
 def _check_section(section: str, value: Any, layer: Layer) -> None:
     model = _section_model(section)
     if model is None:
+        if isinstance(value, Mapping) and section not in KINDS:
+            raise ConfigError(f"{layer.table_label(section)}: '{section}' is a value, not a table of settings")
         return
     if not isinstance(value, Mapping):
         raise ConfigError(

@@ -27,7 +27,9 @@ ACTIONS = st.one_of(
     st.sampled_from(_SOME),
     st.lists(_WORDS, max_size=8).map(" ".join),
     st.text(max_size=60),
-    st.sampled_from(["x", "get 1 ", "craft 1 stick using ", "9", ",", "get 9"]).map(lambda text: (text * 100_000)[:100_000]),
+    st.sampled_from(["x", "get 1 ", "craft 1 stick using ", "9", ",", "get 9"]).map(
+        lambda text: (text * 100_000)[:100_000]
+    ),
 )
 
 
