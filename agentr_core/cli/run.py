@@ -10,7 +10,7 @@ from agentr_core.cli.options import db_option, json_option, plugin_options, reso
 from agentr_core.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from agentr_core.run import Outcome
+    from agentr_core.runner import Outcome
     from agentr_core.runconfig import Resolved
     from agentr_core.settings import RunConfig
 
@@ -26,7 +26,7 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
 
     agentr run --env textcraft --searcher mcts
     """
-    from agentr_core import run as runs
+    from agentr_core import runner
     from agentr_core.progress import Progress
 
     resolved = resolve_settings(ctx)
@@ -34,11 +34,9 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
         return _print_plan(resolved, json_)
     progress = Progress()
     if resumed is not None:
-        outcome = runs.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
+        outcome = runner.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
     else:
-        outcome = runs.run(
-            resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress
-        )
+        outcome = runner.run(resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress)
     return close(outcome, resolved.db, json_)
 
 
@@ -49,10 +47,10 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
 @json_option
 def resume(reference: str, db: str, json_: bool) -> int:
     """Go on with a run that was interrupted: its key, its name, or 'last'."""
-    from agentr_core import run as runs
+    from agentr_core import runner
     from agentr_core.progress import Progress
 
-    return close(runs.resume(reference, db=db, progress=Progress()), db, json_)
+    return close(runner.resume(reference, db=db, progress=Progress()), db, json_)
 
 
 def close(outcome: Outcome, db: str, json_: bool) -> int:
@@ -82,7 +80,9 @@ def next_commands(outcome: Outcome, db: str) -> None:
     key, env = outcome.run.short, outcome.run.config["env"]["name"]
     say("")
     say(f"Look at a tree:      agentr trees show {key} --failed{where}")
-    say(f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}")
+    say(
+        f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}"
+    )
     say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
 
 

@@ -224,8 +224,8 @@ class _Reviser:
             rejected_leaf=one.bad.index,
             chosen_reward=chosen.reward,
             rejected_reward=rejected.reward,
-            chosen=chosen.messages(),
-            rejected=rejected.messages(),
+            chosen_messages=chosen.messages(),
+            rejected_messages=rejected.messages(),
         )
 
 

@@ -97,9 +97,7 @@ def resume(
             raise ResumeError(_differences(row, differences))
         _check_not_running(row)
         store.writer.set_run_status(row.id, "running")
-        return carry_on(
-            store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True
-        )
+        return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
 
 
 def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | None]:
@@ -324,7 +322,9 @@ class RunLoop:
         await self._drop_policy()
         trainer = self.bench.registry.create("trainer", plugin.name, plugin.options)
         checkpoint = Checkpoint(model=start, base_model=start, iteration=iteration - 1)
-        done = await train(self.bench, trainer, checkpoint, revision_set, iteration, self.out / f"iteration-{iteration}")
+        done = await train(
+            self.bench, trainer, checkpoint, revision_set, iteration, self.out / f"iteration-{iteration}"
+        )
         return done.metrics
 
     async def _evaluate(self, iteration: int) -> Mapping[str, float]:
