@@ -120,7 +120,8 @@ def parse_value(text: str) -> Any:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return value if isinstance(value, bool | int | float | str | list | dict) else text
+    known = isinstance(value, bool | int | float | str | list | dict) and "\n" not in text
+    return value if known else text
 
 
 def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require: bool = True) -> Resolved:
@@ -184,6 +185,8 @@ def _check_keys(layer: Layer, plugins: Registry) -> None:
 def _check_section(section: str, value: Any, layer: Layer) -> None:
     model = _section_model(section)
     if model is None:
+        if isinstance(value, Mapping) and section not in KINDS:
+            raise ConfigError(f"{layer.table_label(section)}: '{section}' is a value, not a table of settings")
         return
     if not isinstance(value, Mapping):
         raise ConfigError(

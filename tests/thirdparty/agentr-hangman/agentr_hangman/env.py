@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from agentr_core import Environment, Observation, StepResult, Task, UsageError
 from agentr_hangman.config import HangmanConfig
 
-WORDS = (
+WORDS = (  # noqa: SIM905 (85 quoted words are no better)
     "apple anchor basket beacon bottle branch bridge bronze butter candle canyon castle cherry circle copper cotton "
     "desert dragon engine falcon fabric flower forest garden ginger hammer harbor helmet honey island jacket jungle "
     "kettle ladder lantern lemon magnet maple marble meadow mirror needle ocean olive orange orchid paddle palace "
