@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agentr_core.errors import StoreError
+from agentr_core.errors import StoreError, UsageError
 from agentr_core.store import migrations
 
 if TYPE_CHECKING:
@@ -39,9 +39,15 @@ def open_store(path: str | Path, *, read_only: bool = False, timeout: float | No
     ``timeout``: seconds that a write waits for another process. Raises :class:`~agentr_core.errors.StoreError` where
     the file is no database, not agentr's, newer than this agentr, locked, missing (read-only) or not writable.
     """
-    if timeout is None:
-        timeout = float(os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
-    return Store(Path(path), read_only=read_only, timeout=timeout)
+    return Store(Path(path), read_only=read_only, timeout=_timeout() if timeout is None else timeout)
+
+
+def _timeout() -> float:
+    text = os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", "")
+    try:
+        return float(text) if text else TIMEOUT_SECONDS
+    except ValueError:
+        raise UsageError(f"AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds (got {text})") from None
 
 
 class Store:

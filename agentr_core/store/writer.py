@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from agentr_core.config import canonical_json, content_hash
-from agentr_core.records import Example, Message
+from agentr_core.records import Message, TrainingSet
 from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
@@ -93,8 +93,8 @@ class Writer(TreeWriter):
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
         chosen, rejected = (
-            self._interner.conversation(p.chosen_messages),
-            self._interner.conversation(p.rejected_messages),
+            self._interner.conversation(p.chosen),
+            self._interner.conversation(p.rejected),
         )
         return (*where, chosen, rejected, pack_json(p.origin))
 
@@ -112,23 +112,22 @@ class Writer(TreeWriter):
         self,
         run_id: int,
         iteration: int,
-        name: str,
-        examples: Sequence[Example],
+        dataset: TrainingSet,
         *,
         recipe: str,
-        content_hash: str,
         config: Mapping[str, Any] | None = None,
         set_id: int | None = None,
     ) -> DatasetRow:
         """Store a dataset and its examples in order; one of the same name and iteration is replaced."""
-        where, values = (run_id, iteration, name), (recipe, set_id, canonical_json(config or {}), content_hash)
+        where = (run_id, iteration, dataset.name)
+        values = (recipe, set_id, canonical_json(config or {}), dataset.content_hash, len(dataset.examples))
         with self._store.transaction():
             self._store.execute(
                 "INSERT INTO datasets (run_id, iteration, name, recipe, set_id, config_json, content_hash, n_examples)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET recipe = excluded.recipe,"
                 " set_id = excluded.set_id, config_json = excluded.config_json, content_hash = excluded.content_hash,"
                 " n_examples = excluded.n_examples",
-                (*where, *values, len(examples)),
+                (*where, *values),
             )
             found = self._store.one("SELECT * FROM datasets WHERE run_id = ? AND iteration = ? AND name = ?", where)
             assert found is not None
@@ -142,7 +141,7 @@ class Writer(TreeWriter):
                     self._interner.conversation(example.messages),
                     pack_json(example.origin),
                 )
-                for position, example in enumerate(examples)
+                for position, example in enumerate(dataset.examples)
             ]
             self._store.executemany("INSERT INTO dataset_items VALUES (?, ?, ?, ?, ?)", items)
         return row
@@ -173,12 +172,15 @@ class Writer(TreeWriter):
         assert row is not None
         return CheckpointRow.read(row)
 
-    def complete_checkpoint(self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any]) -> None:
-        """All of the model is on disk: the last thing written about it."""
+    def complete_checkpoint(
+        self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any], path: str | None = None
+    ) -> None:
+        """All of the model is on disk (in ``path``, where it is not the one announced): the last thing written."""
         with self._store.transaction():
             self._store.execute(
-                "UPDATE checkpoints SET complete = 1, step = ?, metrics_json = ? WHERE id = ?",
-                (step, pack_json(metrics), checkpoint_id),
+                "UPDATE checkpoints SET complete = 1, step = ?, metrics_json = ?, path = coalesce(?, path)"
+                " WHERE id = ?",
+                (step, pack_json(metrics), path, checkpoint_id),
             )
 
     def open_eval(
