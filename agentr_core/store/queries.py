@@ -124,9 +124,7 @@ class Queries(TreeQueries):
         """The preference pairs of a set by tree, node and leaves."""
         order, read = "tree_id, node, chosen_leaf, rejected_leaf", self.get_conversation
         rows = self._rows(Preference, "SELECT * FROM preferences", {"set_id": set_id}, order)
-        return [
-            replace(row, chosen=read(row.chosen_conversation), rejected=read(row.rejected_conversation)) for row in rows
-        ]
+        return [replace(row, chosen_messages=read(row.chosen), rejected_messages=read(row.rejected)) for row in rows]
 
     def datasets(
         self, run_id: int | None = None, *, iteration: int | None = None, name: str | None = None

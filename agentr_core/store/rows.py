@@ -246,10 +246,10 @@ class Preference(Row):
     rejected_leaf: int
     chosen_reward: float
     rejected_reward: float
-    chosen: tuple[Message, ...] = ()
-    rejected: tuple[Message, ...] = ()
-    chosen_conversation: bytes = b""
-    rejected_conversation: bytes = b""
+    chosen_messages: tuple[Message, ...] = ()
+    rejected_messages: tuple[Message, ...] = ()
+    chosen: bytes = b""
+    rejected: bytes = b""
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -92,10 +92,8 @@ class Writer(TreeWriter):
 
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen, rejected = (
-            self._interner.conversation(p.chosen),
-            self._interner.conversation(p.rejected),
-        )
+        chosen = self._interner.conversation(p.chosen_messages)
+        rejected = self._interner.conversation(p.rejected_messages)
         return (*where, chosen, rejected, pack_json(p.origin))
 
     def finish_revision_set(

@@ -50,8 +50,16 @@ def test_a_revised_tree_holds_what_was_saved_last(store: Store, tree_id: int) ->
         messages=BAD,
         origin={"critic": "actor"},
     )
-    leaves = {"node": 0, "chosen_leaf": 4, "rejected_leaf": 3}
-    pair = Preference(tree_id=tree_id, **leaves, chosen_reward=1, rejected_reward=0, chosen=GOOD, rejected=BAD)
+    pair = Preference(
+        tree_id=tree_id,
+        node=0,
+        chosen_leaf=4,
+        rejected_leaf=3,
+        chosen_reward=1.0,
+        rejected_reward=0.0,
+        chosen_messages=GOOD,
+        rejected_messages=BAD,
+    )
     store.writer.save_revised_tree(row.id, tree_id, [replace(good, good_leaf=9), spliced], {"pairs": 9}, [pair])
     store.writer.save_revised_tree(row.id, tree_id, [spliced, good], {"pairs": 1}, [pair])
     stored = store.queries.samples(row.id)
@@ -61,7 +69,7 @@ def test_a_revised_tree_holds_what_was_saved_last(store: Store, tree_id: int) ->
     assert store.queries.samples(row.id, kind="direct") == []
     assert store.queries.revised_trees(row.id) == {tree_id: {"pairs": 1}}
     (read,) = store.queries.preferences(row.id)
-    assert replace(read, chosen_conversation=b"", rejected_conversation=b"") == pair
+    assert replace(read, chosen=b"", rejected=b"") == pair
 
 
 def test_a_revision_set_is_one_critic_and_configuration(store: Store, tree_id: int) -> None:
