@@ -212,7 +212,7 @@ class Sample(Row):
     ``divergence`` is t, ``cut`` t' (both 1-based steps, 0 for a good trajectory). ``judged``: a verdict set the cut.
     ``verified``: the splice was executed and its reward held (None: not tried). ``reward``: of the conversation's end.
     ``mismatches``: replayed observations that differed from the recorded ones. ``kept``: chosen for datasets.
-    Saving takes ``messages``; reading sets ``conversation``, their hash, too.
+    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found.
     """
 
     tree_id: int
@@ -237,7 +237,7 @@ class Sample(Row):
 class Preference(Row):
     """Two continuations from the same ``node``: the chosen one ended better than the rejected one.
 
-    Saving takes the messages of both; reading sets the hashes of the conversations too.
+    Saving takes the messages of both; reading sets the conversations, under which the messages are found.
     """
 
     tree_id: int
