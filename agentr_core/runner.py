@@ -81,6 +81,10 @@ def resume(
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
         check_not_running(row)
+        registry = registry or default_registry()
+        for file in stored.plugins:
+            registry.add_file(file)
+        check_plugins(stored, registry)
         store.writer.set_run_status(row.id, "running")
         return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
 
