@@ -114,6 +114,19 @@ def file_layer(path: str | Path) -> Layer:
         raise ConfigError(f"--config: '{path}' is not TOML: {error}") from None
 
 
+def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
+    """The layer of a stored run's settings. Options of a plugin hold only where that plugin stays in use."""
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in KINDS:
+            values[key] = value["name"]
+            if value["options"] and value["name"] not in RunConfig.model_fields:
+                values.setdefault(value["name"].partition(":")[0], {}).update(value["options"])
+        elif key in RunConfig.model_fields:
+            values[key] = value
+    return Layer(source, values)
+
+
 def parse_value(text: str) -> Any:
     """A value as TOML writes it (``30``, ``true``, ``[1, 2]``), else the text itself."""
     try:

@@ -60,6 +60,18 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     return metrics
 
 
+def find_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+    """The finished set that the settings at hand made; :class:`NothingToDo` where there is none."""
+    row = open_set(bench, policy, critic, iteration)
+    if row.status != "done":
+        raise NothingToDo(
+            f"run {bench.run.short} has no revisions by the critic '{bench.config.critic.name}' with these settings in "
+            f"iteration {iteration}; make them with: agentr revise --run {bench.run.short} "
+            f"--critic {bench.config.critic.name}"
+        )
+    return row
+
+
 def open_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
     config = {
@@ -224,8 +236,8 @@ class _Reviser:
             rejected_leaf=one.bad.index,
             chosen_reward=chosen.reward,
             rejected_reward=rejected.reward,
-            chosen_messages=chosen.messages(),
-            rejected_messages=rejected.messages(),
+            chosen=chosen.messages(),
+            rejected=rejected.messages(),
         )
 
 

@@ -29,9 +29,7 @@ def collect(bench: Bench, revision_set: RevisionSetRow, iteration: int) -> tuple
     row = bench.store.writer.save_dataset(
         bench.run.id,
         iteration,
-        dataset.name,
-        dataset.examples,
-        content_hash=dataset.content_hash,
+        dataset,
         recipe=settings.recipe,
         set_id=revision_set.id,
         config=settings.model_dump(mode="json"),

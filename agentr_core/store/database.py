@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -117,11 +117,10 @@ class Store:
         assert self._depth, "writes belong into a transaction"
         return self._connection.execute(sql, values).rowcount
 
-    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one writing statement for each of ``rows`` inside :meth:`transaction`."""
         assert self._depth, "writes belong into a transaction"
-        if rows:
-            self._connection.executemany(sql, rows)
+        self._connection.executemany(sql, rows)
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query."""

@@ -122,8 +122,7 @@ CREATE TABLE samples (
 CREATE TABLE preferences (
   set_id INTEGER NOT NULL, tree_id INTEGER NOT NULL, node INTEGER NOT NULL, chosen_leaf INTEGER NOT NULL,
   rejected_leaf INTEGER NOT NULL, chosen_reward REAL NOT NULL, rejected_reward REAL NOT NULL,
-  chosen_conversation BLOB NOT NULL REFERENCES messages (hash),
-  rejected_conversation BLOB NOT NULL REFERENCES messages (hash), origin_json TEXT,
+  chosen BLOB NOT NULL REFERENCES messages (hash), rejected BLOB NOT NULL REFERENCES messages (hash), origin_json TEXT,
   PRIMARY KEY (set_id, tree_id, node, chosen_leaf, rejected_leaf),
   FOREIGN KEY (set_id, tree_id) REFERENCES revised_trees (set_id, tree_id)
 ) STRICT, WITHOUT ROWID;

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -107,26 +106,16 @@ class Queries(TreeQueries):
         return {row["tree_id"]: json.loads(row["metrics_json"] or "{}") for row in rows}
 
     def samples(
-        self,
-        set_id: int,
-        *,
-        tree_id: int | None = None,
-        kind: SampleKind | None = None,
-        kept: bool | None = None,
-        messages: bool = True,
+        self, set_id: int, *, tree_id: int | None = None, kind: SampleKind | None = None, kept: bool | None = None
     ) -> list[Sample]:
-        """The samples of a set by tree, kind and leaves; ``messages=False`` spares reading their messages."""
+        """The samples of a set by tree, kind and leaves; :meth:`get_conversation` gives their messages."""
         where = {"set_id": set_id, "tree_id": tree_id, "kind": kind, "kept": kept}
-        rows = self._rows(Sample, "SELECT * FROM samples", where, "tree_id, kind, bad_leaf, good_leaf")
-        return [replace(row, messages=self.get_conversation(row.conversation)) for row in rows] if messages else rows
+        return self._rows(Sample, "SELECT * FROM samples", where, "tree_id, kind, bad_leaf, good_leaf")
 
     def preferences(self, set_id: int) -> list[Preference]:
-        """The preference pairs of a set by tree, node and leaves."""
-        order, read = "tree_id, node, chosen_leaf, rejected_leaf", self.get_conversation
-        rows = self._rows(Preference, "SELECT * FROM preferences", {"set_id": set_id}, order)
-        return [
-            replace(row, chosen=read(row.chosen_conversation), rejected=read(row.rejected_conversation)) for row in rows
-        ]
+        """The preference pairs of a set by tree, node and leaves; :meth:`get_conversation` gives their messages."""
+        order = "tree_id, node, chosen_leaf, rejected_leaf"
+        return self._rows(Preference, "SELECT * FROM preferences", {"set_id": set_id}, order)
 
     def datasets(
         self, run_id: int | None = None, *, iteration: int | None = None, name: str | None = None

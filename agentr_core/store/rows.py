@@ -212,7 +212,7 @@ class Sample(Row):
     ``divergence`` is t, ``cut`` t' (both 1-based steps, 0 for a good trajectory). ``judged``: a verdict set the cut.
     ``verified``: the splice was executed and its reward held (None: not tried). ``reward``: of the conversation's end.
     ``mismatches``: replayed observations that differed from the recorded ones. ``kept``: chosen for datasets.
-    Saving takes ``messages``; reading sets ``conversation``, their hash, too.
+    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found.
     """
 
     tree_id: int
@@ -237,7 +237,7 @@ class Sample(Row):
 class Preference(Row):
     """Two continuations from the same ``node``: the chosen one ended better than the rejected one.
 
-    Saving takes the messages of both; reading sets the hashes of the conversations too.
+    Saving takes the messages of both; reading sets the conversations, under which the messages are found.
     """
 
     tree_id: int
@@ -246,10 +246,10 @@ class Preference(Row):
     rejected_leaf: int
     chosen_reward: float
     rejected_reward: float
-    chosen: tuple[Message, ...] = ()
-    rejected: tuple[Message, ...] = ()
-    chosen_conversation: bytes = b""
-    rejected_conversation: bytes = b""
+    chosen_messages: tuple[Message, ...] = ()
+    rejected_messages: tuple[Message, ...] = ()
+    chosen: bytes = b""
+    rejected: bytes = b""
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from agentr_core.config import canonical_json, content_hash
-from agentr_core.records import Message, TrainingSet
+from agentr_core.records import Example, Message
 from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
@@ -92,10 +92,8 @@ class Writer(TreeWriter):
 
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen, rejected = (
-            self._interner.conversation(p.chosen),
-            self._interner.conversation(p.rejected),
-        )
+        chosen = self._interner.conversation(p.chosen_messages)
+        rejected = self._interner.conversation(p.rejected_messages)
         return (*where, chosen, rejected, pack_json(p.origin))
 
     def finish_revision_set(
@@ -112,15 +110,17 @@ class Writer(TreeWriter):
         self,
         run_id: int,
         iteration: int,
-        dataset: TrainingSet,
+        name: str,
+        examples: Sequence[Example],
         *,
         recipe: str,
+        content_hash: str,
         config: Mapping[str, Any] | None = None,
         set_id: int | None = None,
     ) -> DatasetRow:
         """Store a dataset and its examples in order; one of the same name and iteration is replaced."""
-        where = (run_id, iteration, dataset.name)
-        values = (recipe, set_id, canonical_json(config or {}), dataset.content_hash, len(dataset.examples))
+        where = (run_id, iteration, name)
+        values = (recipe, set_id, canonical_json(config or {}), content_hash, len(examples))
         with self._store.transaction():
             self._store.execute(
                 "INSERT INTO datasets (run_id, iteration, name, recipe, set_id, config_json, content_hash, n_examples)"
@@ -141,7 +141,7 @@ class Writer(TreeWriter):
                     self._interner.conversation(example.messages),
                     pack_json(example.origin),
                 )
-                for position, example in enumerate(dataset.examples)
+                for position, example in enumerate(examples)
             ]
             self._store.executemany("INSERT INTO dataset_items VALUES (?, ?, ?, ?, ?)", items)
         return row

@@ -50,18 +50,27 @@ def test_a_revised_tree_holds_what_was_saved_last(store: Store, tree_id: int) ->
         messages=BAD,
         origin={"critic": "actor"},
     )
-    leaves = {"node": 0, "chosen_leaf": 4, "rejected_leaf": 3}
-    pair = Preference(tree_id=tree_id, **leaves, chosen_reward=1, rejected_reward=0, chosen=GOOD, rejected=BAD)
+    pair = Preference(
+        tree_id=tree_id,
+        node=0,
+        chosen_leaf=4,
+        rejected_leaf=3,
+        chosen_reward=1.0,
+        rejected_reward=0.0,
+        chosen_messages=GOOD,
+        rejected_messages=BAD,
+    )
     store.writer.save_revised_tree(row.id, tree_id, [replace(good, good_leaf=9), spliced], {"pairs": 9}, [pair])
     store.writer.save_revised_tree(row.id, tree_id, [spliced, good], {"pairs": 1}, [pair])
     stored = store.queries.samples(row.id)
-    assert [replace(sample, conversation=b"") for sample in stored] == [good, spliced]
-    assert store.queries.get_conversation(stored[1].conversation) == BAD
-    assert store.queries.samples(row.id, kept=False, messages=False) == [replace(stored[1], messages=())]
+    messages = [store.queries.get_conversation(sample.conversation) for sample in stored]
+    assert [replace(s, conversation=b"", messages=m) for s, m in zip(stored, messages, strict=True)] == [good, spliced]
+    assert store.queries.samples(row.id, kept=False) == [stored[1]]
     assert store.queries.samples(row.id, kind="direct") == []
     assert store.queries.revised_trees(row.id) == {tree_id: {"pairs": 1}}
     (read,) = store.queries.preferences(row.id)
-    assert replace(read, chosen_conversation=b"", rejected_conversation=b"") == pair
+    assert replace(read, chosen=b"", rejected=b"", chosen_messages=GOOD, rejected_messages=BAD) == pair
+    assert [store.queries.get_conversation(side) for side in (read.chosen, read.rejected)] == [GOOD, BAD]
 
 
 def test_a_revision_set_is_one_critic_and_configuration(store: Store, tree_id: int) -> None:
@@ -76,17 +85,18 @@ def test_a_revision_set_is_one_critic_and_configuration(store: Store, tree_id: i
 
 def test_a_dataset_of_the_same_name_is_replaced(store: Store, tree_id: int) -> None:
     examples = (Example(GOOD, "good", {"tree": 1}), Example(BAD, "revision", {"tree": 1, "cut": 2}))
-    first = store.writer.save_dataset(1, 1, TrainingSet("agent-r", examples, "h1"), recipe="agent-r")
-    other = TrainingSet("agent-r", examples[::-1], "h2")
-    row = store.writer.save_dataset(1, 1, other, recipe="agent-r", config={"eta": 1})
+    first = store.writer.save_dataset(1, 1, "agent-r", examples, recipe="agent-r", content_hash="h1")
+    row = store.writer.save_dataset(
+        1, 1, "agent-r", examples[::-1], recipe="agent-r", content_hash="h2", config={"eta": 1}
+    )
     assert (row.id, row.content_hash, row.n_examples, row.config) == (first.id, "h2", 2, {"eta": 1})
-    assert store.queries.training_set(row.id) == other
+    assert store.queries.training_set(row.id) == TrainingSet("agent-r", examples[::-1], "h2")
     assert [item.kind for item in store.queries.dataset_items(row.id)] == ["revision", "good"]
     assert store.queries.datasets(1, name="agent-r") == [row]
 
 
 def test_a_checkpoint_is_complete_last(store: Store, tree_id: int) -> None:
-    data = store.writer.save_dataset(1, 1, TrainingSet("d", (), "h"), recipe="good")
+    data = store.writer.save_dataset(1, 1, "d", (), recipe="good", content_hash="h")
     made = store.writer.save_checkpoint(1, 1, data.id, "sft", base_model="b", start_model="s", path="a")
     assert not made.complete
     again = store.writer.save_checkpoint(1, 1, data.id, "sft", base_model="b", start_model="s", path="b")
@@ -122,7 +132,8 @@ def test_rows_print_as_json(store: Store, tree_id: int) -> None:
     row = store.writer.open_revision_set(1, 1, "actor", {}, model="m")
     sample = Sample(tree_id=tree_id, kind="good", good_leaf=4, messages=GOOD)
     store.writer.save_revised_tree(row.id, tree_id, [sample])
-    printed = json.loads(json.dumps(store.queries.samples(row.id)[0].as_dict()))
+    read = replace(store.queries.samples(row.id)[0], messages=GOOD)
+    printed = json.loads(json.dumps(read.as_dict()))
     assert printed["messages"][2] == {"role": "assistant", "content": "get 1 log", "train": True}
     assert len(bytes.fromhex(printed["conversation"])) == 16
 
