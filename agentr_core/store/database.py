@@ -12,13 +12,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agentr_core.errors import StoreError
+from agentr_core.errors import StoreError, UsageError
 from agentr_core.store import migrations
 
 if TYPE_CHECKING:
@@ -39,9 +39,15 @@ def open_store(path: str | Path, *, read_only: bool = False, timeout: float | No
     ``timeout``: seconds that a write waits for another process. Raises :class:`~agentr_core.errors.StoreError` where
     the file is no database, not agentr's, newer than this agentr, locked, missing (read-only) or not writable.
     """
-    if timeout is None:
-        timeout = float(os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
-    return Store(Path(path), read_only=read_only, timeout=timeout)
+    return Store(Path(path), read_only=read_only, timeout=_timeout() if timeout is None else timeout)
+
+
+def _timeout() -> float:
+    text = os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", "")
+    try:
+        return float(text) if text else TIMEOUT_SECONDS
+    except ValueError:
+        raise UsageError(f"AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds (got {text})") from None
 
 
 class Store:
@@ -111,11 +117,10 @@ class Store:
         assert self._depth, "writes belong into a transaction"
         return self._connection.execute(sql, values).rowcount
 
-    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one writing statement for each of ``rows`` inside :meth:`transaction`."""
         assert self._depth, "writes belong into a transaction"
-        if rows:
-            self._connection.executemany(sql, rows)
+        self._connection.executemany(sql, rows)
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query."""

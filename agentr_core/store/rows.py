@@ -108,7 +108,7 @@ class RunRow(Row):
         except ProcessLookupError:
             return False
         except PermissionError:
-            return True
+            pass
         return True
 
 

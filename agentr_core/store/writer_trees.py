@@ -85,7 +85,7 @@ class TreeWriter(RunWriter):
             self._save_nodes(tree_id, tree, new_nodes)
             self._store.executemany(
                 _UPDATE_NODE,
-                [(pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes],
+                ((pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes),
             )
             self._store.execute(
                 "UPDATE trees SET simulations = ?, n_nodes = n_nodes + ? WHERE id = ?",
@@ -130,7 +130,8 @@ class TreeWriter(RunWriter):
             self._store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
-        self._store.executemany(_INSERT_NODE, [self._node_row(tree_id, tree.simulations, node) for node in nodes])
+        # A generator: a list of rows would set off the garbage collector, which then walks all trees in flight.
+        self._store.executemany(_INSERT_NODE, (self._node_row(tree_id, tree.simulations, node) for node in nodes))
 
     def _node_row(self, tree_id: int, simulation: int, node: Node) -> tuple[Any, ...]:
         text, said = self._interner.text, node.completion

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
 
 
@@ -97,11 +100,26 @@ def test_refused_actions_change_nothing(env: TextCraft) -> None:
     assert env.state_key() == before
 
 
-def test_naming_an_ingredient_twice_takes_no_more_than_there_is(env: TextCraft) -> None:
+def test_naming_an_ingredient_twice(env: TextCraft) -> None:
     env.reset(env.task_for("oak door"))
     env.step("get 1 oak logs")
     text = env.step("craft 4 oak planks using 1 oak logs, 1 oak logs").observation
-    assert text == "Could not find enough items to craft minecraft:oak_planks"
+    assert text == "Could not find a valid recipe for " + REPR.format(None, "'minecraft:oak_planks'", 4)
+
+
+def test_one_item_for_two_ingredients_must_be_there_twice(recipe_folder: Path) -> None:
+    recipe = {"ingredients": [{"tag": "board"}, {"item": "fir_board"}], "result": "crate"}
+    (recipe_folder / "crate.json").write_text(json.dumps({"type": "crafting_shapeless", **recipe}))
+    env = TextCraft(TextCraftConfig(world=str(recipe_folder)))
+    env.reset(env.task_for("crate"))
+    env.step("get 3 fir log")
+    env.step("craft 2 fir board using 1 fir log")
+    env.step("craft 3 peg using 1 fir board")
+    refused = env.step("craft 1 crate using 1 fir board, 1 fir board")
+    assert refused.observation == "Could not find enough items to craft minecraft:crate"
+    assert env.step("inventory").observation == "Inventory: [fir log] (2) [fir board] (1) [peg] (3) "
+    env.step("craft 2 fir board using 1 fir log")
+    assert env.step("craft 1 crate using 1 fir board, 1 fir board").reward == 1.0
 
 
 def test_numbers_of_any_length_are_answered(env: TextCraft) -> None:

@@ -27,7 +27,9 @@ ACTIONS = st.one_of(
     st.sampled_from(_SOME),
     st.lists(_WORDS, max_size=8).map(" ".join),
     st.text(max_size=60),
-    st.sampled_from(["x", "get 1 ", "craft 1 stick using ", "9", ",", "get 9"]).map(lambda text: (text * 100_000)[:100_000]),
+    st.sampled_from(["x", "get 1 ", "craft 1 stick using ", "9", ",", "get 9"]).map(
+        lambda text: (text * 100_000)[:100_000]
+    ),
 )
 
 
@@ -84,8 +86,11 @@ def test_thousand_resets_leave_the_book_unchanged() -> None:
 
 _PRINT_ALL = """
 import hashlib, os, random
-listdir, scandir = os.listdir, os.scandir
-os.listdir = lambda *a: random.sample(names := listdir(*a), len(names))
+class Shuffled(list):
+    __enter__ = lambda self: self
+    __exit__ = lambda self, *error: None
+scandir = os.scandir
+os.scandir = lambda *a: Shuffled(random.sample(rows := list(scandir(*a)), len(rows)))
 from agentr_textcraft.env import TextCraft
 from agentr_textcraft.config import TextCraftConfig
 env = TextCraft(TextCraftConfig(seed=3))
@@ -205,7 +210,7 @@ def test_bad_settings(values: dict[str, object], message: str) -> None:
 
 
 def test_world_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="there are no recipes in 'minecraf'"):
+    with pytest.raises(ConfigError, match="there is no world 'minecraf': use minecraft, synthetic or a folder"):
         TextCraft(TextCraftConfig(world="minecraf"))
     world.load_world.cache_clear()
     monkeypatch.setattr(sys, "path", [])
