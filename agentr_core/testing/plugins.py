@@ -6,10 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from agentr_core.errors import UsageError
 from agentr_core.hookspecs import Kind
+from agentr_core.loop import trainable
+from agentr_core.presets import DEFAULT_PRESET, PRESETS
 from agentr_core.records import Checkpoint
 from agentr_core.registry import Registry, registry
 from agentr_core.testing.contract import Check, Contract, require, same
@@ -98,18 +102,27 @@ def checks(
     rules = SpecContract(kind, name, plugins).checks()
     if entry.plugin.hooks:
         rules = ModuleContract(entry.plugin.module).checks() + rules
-    return rules + _contract(kind, lambda: plugins.create(kind, name, config or {}), model).checks()
+    start = partial(_start, plugins, model)
+    return rules + _contract(kind, lambda: plugins.create(kind, name, config or {}), start).checks()
 
 
-def _contract(kind: Kind, make: Callable[[], Any], model: str) -> Contract:
+def _contract(kind: Kind, make: Callable[[], Any], start: Callable[[], Checkpoint]) -> Contract:
     contracts: dict[Kind, Callable[[], Contract]] = {
         "env": lambda: EnvironmentContract(make),
         "policy": lambda: PolicyContract(make),
         "searcher": lambda: SearcherContract(make),
         "critic": lambda: CriticContract(make),
-        "trainer": lambda: TrainerContract(make, Checkpoint(model=model, base_model=model)),
+        "trainer": lambda: TrainerContract(make, start),
     }
     return contracts[kind]()
+
+
+def _start(plugins: Registry, model: str) -> Checkpoint:
+    """A model on disk, or the one that the default policy knows by that name."""
+    if not Path(model).exists():
+        policy = str(PRESETS[DEFAULT_PRESET]["policy"])
+        model = trainable(plugins.create("policy", policy, {"model": model}), policy)
+    return Checkpoint(model=model, base_model=model)
 
 
 def _imported(code: str) -> set[str]:

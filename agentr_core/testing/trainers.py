@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from agentr_core.config import content_hash
@@ -32,12 +33,16 @@ def toy_dataset(size: int = 8) -> TrainingSet:
 
 
 class TrainerContract(Contract):
-    """Rules for the trainers that ``make`` makes, each starting from ``start`` with a toy dataset."""
+    """Rules for the trainers that ``make`` makes, each starting from what ``start`` gives, with a toy dataset."""
 
     subject = "trainer"
 
-    def __init__(self, make: Callable[[], AnyTrainer], start: Checkpoint) -> None:
-        self._make, self._start = make, start
+    def __init__(self, make: Callable[[], AnyTrainer], start: Callable[[], Checkpoint]) -> None:
+        self._make, self._find_start = make, start
+
+    @cached_property
+    def _start(self) -> Checkpoint:
+        return self._find_start()
 
     def training_leaves_a_complete_checkpoint(self) -> str:
         """In the folder it was given, one iteration on, with its steps reported in order."""
