@@ -14,7 +14,7 @@ from agentr_core.hookspecs import Kind
 from agentr_core.registry import registry
 
 if TYPE_CHECKING:
-    from agentr_core.run import Outcome
+    from agentr_core.runner import Outcome
     from agentr_core.settings import RunConfig
     from agentr_core.store import Store
 
@@ -56,6 +56,6 @@ def run(
 
     ``db`` is the project's database, ``out`` the folder of the checkpoints, ``name`` what to call the run.
     """
-    from agentr_core.run import run as run_
+    from agentr_core.runner import run as run_
 
     return run_(config, db=db, out=out, name=name)

@@ -33,7 +33,7 @@ class Policy(ABC, Generic[ConfigT]):
 
     @property
     def weights(self) -> str | None:
-        """Where the model's weights can be loaded from (a folder or hub id); None for a policy that cannot be trained."""
+        """Where the model's weights can be loaded from (a folder or hub id); None where there is nothing to train."""
         return None
 
     @abstractmethod

@@ -9,8 +9,8 @@ from typing import Any
 from agentr_core.config import canonical_json
 from agentr_core.store.database import Store
 
-#: Columns and JSON keys that differ from process to process.
-VOLATILE_NAMES = frozenset({"host", "pid"})
+#: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process.
+VOLATILE_NAMES = frozenset({"host", "pid", "stats_json"})
 #: Endings of names (columns, JSON keys, metrics) of what depends on the clock.
 VOLATILE_ENDINGS = ("_at", "_seconds", "_per_second")
 
@@ -23,13 +23,20 @@ def is_volatile(name: str) -> bool:
 def canonical_dump(store: Store) -> Iterator[str]:
     """One JSON line a row: tables sorted, rows by primary key, volatile values left out, hashes in hexadecimal.
 
-    A run's key becomes ``run-ID`` wherever it stands, and the store's folder is taken off paths.
+    A run's key, or the short form of it that stands in paths, becomes ``run-ID``; the store's folder is taken off
+    paths. A configuration may hold a path, so its hash is left out where the configuration itself is in the row, and
+    a judge's hash becomes the rank of its first verdict.
     """
-    names = {row["key"]: f"run-{row['id']}" for row in store.all("SELECT id, key FROM runs")}
-    names[f"{store.path.absolute().parent}/"] = ""
+    names = {f"{store.path.absolute().parent}/": ""}
+    for run in store.queries.runs():
+        names |= {run.key: f"run-{run.id}", run.short: f"run-{run.id}"}
+    judges: dict[str, int] = {}
     for table in store.queries.counts():
         for row in store.all(f'SELECT * FROM "{table}" ORDER BY {_order(store, table)}'):
-            line = canonical_json([table, _steady(dict(row))])
+            values = _steady(dict(row))
+            if "judge_hash" in values:
+                values["judge_hash"] = judges.setdefault(values["judge_hash"], len(judges))
+            line = canonical_json([table, values])
             for old, new in names.items():
                 line = line.replace(old, new)
             yield line
@@ -44,6 +51,8 @@ def _steady(row: dict[str, Any]) -> dict[str, Any]:
     kept = {}
     for column, value in row.items():
         if is_volatile(column) or (column == "value" and is_volatile(str(row.get("name")))):
+            continue
+        if column == "config_hash" and "config_json" in row:
             continue
         kept[column] = _without_times(json.loads(value)) if column.endswith("_json") and value else _plain(value)
     return kept

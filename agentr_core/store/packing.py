@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -106,7 +107,15 @@ def unpack_flags(bits: int) -> dict[str, bool]:
 
 def pack_json(value: Any) -> str | None:
     """Canonical JSON, or None for what is empty."""
-    return canonical_json(value) if value else None
+    if not value:
+        return None
+    text = canonical_json(value)
+    return text if isinstance(pack_text(text), str) else json.dumps(json.loads(text), sort_keys=True)
+
+
+def readable(text: str | None) -> str | None:
+    """Text for people (an error message): what is not valid Unicode is escaped."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def pack_completion(said: Completion | None) -> tuple[bytes | None, str | None, int | None, int | None]:

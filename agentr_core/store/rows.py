@@ -7,9 +7,12 @@ Hashes of conversations and texts are ``bytes``; :meth:`Row.as_dict` gives a for
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from agentr_core.records import ExampleKind, Message, Task
@@ -21,6 +24,8 @@ EvalKind = Literal["plain", "revision_test"]
 
 #: No leaf: ``bad_leaf`` of a good trajectory.
 NO_LEAF = -1
+#: A run on another host counts as dead when it has not been heard of for this long.
+FOREIGN_HEARTBEAT_SECONDS = 600.0
 
 
 class Row:
@@ -89,6 +94,22 @@ class RunRow(Row):
     def short(self) -> str:
         """The part of the key that people type."""
         return self.key[:8]
+
+    @property
+    def is_alive(self) -> bool:
+        """True where the process that owns the run is there; for one on another host, where it was lately."""
+        if self.status != "running":
+            return False
+        if self.host != socket.gethostname():
+            age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat_at)
+            return age.total_seconds() < FOREIGN_HEARTBEAT_SECONDS
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

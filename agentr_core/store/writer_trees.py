@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agentr_core.errors import ResumeError
 from agentr_core.records import Verdict
-from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text
+from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text, readable
 from agentr_core.store.rows import TreeRow
 from agentr_core.store.writer_runs import RunWriter
 from agentr_core.tree import Node, Tree
@@ -85,7 +85,7 @@ class TreeWriter(RunWriter):
             self._save_nodes(tree_id, tree, new_nodes)
             self._store.executemany(
                 _UPDATE_NODE,
-                [(pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes],
+                ((pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes),
             )
             self._store.execute(
                 "UPDATE trees SET simulations = ?, n_nodes = n_nodes + ? WHERE id = ?",
@@ -107,7 +107,7 @@ class TreeWriter(RunWriter):
             self._store.execute(
                 "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
                 " elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
-                (status, tree and tree.best_reward, pack_json(stats), error, elapsed, elapsed, tree_id),
+                (status, tree and tree.best_reward, pack_json(stats), readable(error), elapsed, elapsed, tree_id),
             )
 
     def reset_tree(self, tree_id: int) -> None:
@@ -130,7 +130,8 @@ class TreeWriter(RunWriter):
             self._store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
-        self._store.executemany(_INSERT_NODE, [self._node_row(tree_id, tree.simulations, node) for node in nodes])
+        # A generator: a list of rows would set off the garbage collector, which then walks all trees in flight.
+        self._store.executemany(_INSERT_NODE, (self._node_row(tree_id, tree.simulations, node) for node in nodes))
 
     def _node_row(self, tree_id: int, simulation: int, node: Node) -> tuple[Any, ...]:
         text, said = self._interner.text, node.completion

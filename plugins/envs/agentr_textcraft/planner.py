@@ -1,9 +1,11 @@
-"""The oracle: a shortest plan from any inventory to the goal, and its length.
+"""The oracle: a short plan from any inventory to the goal, and its length.
 
-A plan fixes one way of making each item (a recipe, with a member chosen for each generic ingredient). Given the ways,
-the steps follow: going down from the goal, each craft asks for ingredients, what the inventory holds is set off, and
-the rest is crafted or fetched, all that is missing of a fetched item in one ``get``. The planner takes the ways with
-the fewest steps. Doing any step of such a plan lowers its length by one, so the distance falls by one along it.
+A plan settles on one way of making each item (a recipe, with a member chosen for each generic ingredient). Given the
+ways, the steps follow: going down from the goal, each craft asks for ingredients, what the inventory holds is set off,
+and the rest is crafted or fetched, all that is missing of a fetched item in one ``get``. Of all such plans the planner
+takes one with the fewest steps (making one item in two ways at once might sometimes save a step; it never does so).
+
+The length of a plan is the distance: a step of the plan lowers it by one, and what helps nobody does not lower it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
+class Chart:
     """All that can play a part in making a goal: ``items`` with the goal first and ingredients after what needs them,
     and the ``ways`` of making each (none for what is fetched). ``most``: the most of each that one step gives."""
 
@@ -49,13 +51,13 @@ class Planner:
 
     def __init__(self, book: RecipeBook) -> None:
         self.book = book
-        self._map = lru_cache(maxsize=None)(self._chart)
+        self._chart_of = lru_cache(maxsize=None)(self._draw)
         self._best = lru_cache(maxsize=16_384)(self._search)
 
     def plan(self, goal: str, inventory: Mapping[str, int]) -> tuple[str, ...] | None:
         """The actions from ``inventory`` to the item ``goal``; None where no recipes lead there."""
         steps = self._solve(goal, inventory)
-        return None if steps is None else _actions(self._map(goal), steps)
+        return None if steps is None else _actions(self._chart_of(goal), steps)
 
     def distance(self, goal: str, inventory: Mapping[str, int]) -> int | None:
         """The number of actions :meth:`plan` gives."""
@@ -63,9 +65,9 @@ class Planner:
         return None if steps is None else _length(steps)
 
     def _solve(self, goal: str, inventory: Mapping[str, int]) -> Choice | None:
-        return self._best(goal, tuple(inventory.get(item, 0) for item in self._map(goal).items))
+        return self._best(goal, tuple(inventory.get(item, 0) for item in self._chart_of(goal).items))
 
-    def _chart(self, goal: str) -> Map:
+    def _draw(self, goal: str) -> Chart:
         """Order the items below ``goal`` so that ingredients come after what they go into."""
         order: list[str] = []
         ways: dict[str, list[tuple[Recipe, tuple[str, ...]]]] = {}
@@ -92,7 +94,7 @@ class Planner:
         place = {item: position for position, item in enumerate(order)}
         made = tuple(tuple(_way(place, *way) for way in ways[item]) for item in order)
         most = tuple(max((way.recipe.count for way in found), default=UNBOUNDED) for found in made)
-        return Map(tuple(order), made, most)
+        return Chart(tuple(order), made, most)
 
     def _fillings(self, recipe: Recipe) -> list[tuple[str, ...]]:
         """The items that may fill the recipe's ingredients, no item twice."""
@@ -102,7 +104,7 @@ class Planner:
 
     def _search(self, goal: str, have: tuple[int, ...]) -> Choice | None:
         """Branch and bound over the ways, from the goal down."""
-        chart = self._map(goal)
+        chart = self._chart_of(goal)
         needs = _needs(chart, have)
         best: Choice | None = None
         least = UNBOUNDED
@@ -132,7 +134,7 @@ class Planner:
         return best
 
 
-def _needs(chart: Map, have: tuple[int, ...]) -> list[int]:
+def _needs(chart: Chart, have: tuple[int, ...]) -> list[int]:
     """For each item, as bits, the items that making one of it surely takes a step for, itself included."""
     needs = [0] * len(have)
     for position in reversed(range(len(have))):
@@ -143,7 +145,7 @@ def _needs(chart: Map, have: tuple[int, ...]) -> list[int]:
     return needs
 
 
-def _at_least(chart: Map, needs: list[int], demand: list[int], have: tuple[int, ...], start: int) -> int:
+def _at_least(chart: Chart, needs: list[int], demand: list[int], have: tuple[int, ...], start: int) -> int:
     """No plan does what is missing from position ``start`` on in fewer steps than this."""
     items = again = 0
     for position in range(start, len(have)):
@@ -162,7 +164,7 @@ def _length(steps: Choice) -> int:
     return sum(times if way else 1 for way, times in steps.values())
 
 
-def _actions(chart: Map, steps: Choice) -> tuple[str, ...]:
+def _actions(chart: Chart, steps: Choice) -> tuple[str, ...]:
     """The steps as actions: each thing is made ready just before the first craft that takes it."""
     actions: list[str] = []
     done: set[int] = set()

@@ -19,52 +19,12 @@ RAW_ITEMS = 24
 ITEMS_PER_LEVEL = 18
 GROUP_SIZE = 3
 
-_STARTS = (
-    "bal",
-    "cor",
-    "dren",
-    "esk",
-    "fal",
-    "gor",
-    "hul",
-    "ivel",
-    "jor",
-    "kel",
-    "lum",
-    "mor",
-    "nar",
-    "oss",
-    "pel",
-    "quil",
-    "ral",
-    "sil",
-    "tor",
-    "ul",
-    "vek",
-    "wen",
-    "yar",
-    "zol",
-)
+_STARTS = ("bal", "cor", "dren", "esk", "fal", "gor", "hul", "ivel", "jor", "kel", "lum", "mor", "nar", "oss", "pel",
+           "quil", "ral", "sil", "tor", "ul", "vek", "wen", "yar", "zol")  # fmt: skip
 _ENDS = ("a", "ane", "eth", "ic", "il", "ium", "or", "une")
 _RAW_FORMS = ("ore", "sand", "fibre", "resin", "root", "shell", "crystal", "clay")
-_FORMS = (
-    "plate",
-    "rod",
-    "gear",
-    "coil",
-    "lens",
-    "frame",
-    "wire",
-    "tube",
-    "disc",
-    "lamp",
-    "valve",
-    "engine",
-    "blade",
-    "bowl",
-    "loom",
-    "clock",
-)
+_FORMS = ("plate", "rod", "gear", "coil", "lens", "frame", "wire", "tube", "disc", "lamp", "valve", "engine", "blade",
+          "bowl", "loom", "clock")  # fmt: skip
 
 
 def synthetic_book(seed: int, depth: int) -> RecipeBook:

@@ -5,7 +5,8 @@
 Agent-R's names the same *number* here, not for certain the same goal.
 
 Splits: ``train``, ``valid`` and ``test`` share out the goals, depth by depth; ``agentr_train`` and ``agentr_test`` are
-Agent-R's ids; ``adapt`` are the 200 deep goals of ADaPT, deepest first. The last three overlap with the first three.
+Agent-R's ids; ``adapt`` has 200 deep goals by ADaPT's rule over sorted files, deepest first (ADaPT's own run has the
+same goals of depth 4 and 3 in another order, and other ones of depth 2). The last three overlap with the first three.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def published_splits() -> Mapping[str, list[int]]:
 
 
 def adapt_order(goals: Goals) -> list[int]:
-    """ADaPT's games: the goals of depth 2 and more, deepest first, the first 200."""
+    """ADaPT's rule: of the goals of depth 2 and more, deepest first, the first 200."""
     deep = [number for number, (_, depth) in enumerate(goals) if depth >= ADAPT_MIN_DEPTH]
     return sorted(deep, key=lambda number: -goals[number][1])[:ADAPT_TASKS]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
-from agentr_core import PluginError, Task, UsageError, derive_rng
+from agentr_core import ConfigError, PluginError, Task, UsageError, derive_rng
 from agentr_textcraft.planner import Planner
 from agentr_textcraft.recipes import RecipeBook, text_of
 from agentr_textcraft.synthetic import synthetic_book
@@ -73,6 +74,8 @@ def load_world(name: str, seed: int = 0, depth: int = 4) -> World:
     if name == SYNTHETIC:
         return World(name, synthetic_book(seed, depth))
     if name != MINECRAFT:
+        if not Path(name).is_dir():
+            raise ConfigError(f"there is no world '{name}': use minecraft, synthetic or a folder with recipe files")
         return World(name, RecipeBook.from_dir(name))
     book = RecipeBook.from_installed()
     if book.version != MINECRAFT_VERSION:
