@@ -18,6 +18,8 @@ from agentr_transformers.prompts import Prompts
 from agentr_transformers.runtime import torch
 
 _MB = 1 << 20
+#: Rows from which a step costs more than starting one.
+_LARGE = 32
 
 
 class TransformersPolicy(BatchedPolicy[TransformersConfig]):
@@ -106,13 +108,17 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             torch.cuda.empty_cache()
 
     def _parts(self, jobs: dict[int, Job]) -> Iterator[list[int]]:
-        """Cut the jobs, by length, so that the keys and values of each part fit the memory set aside for them."""
+        """Cut the jobs, by length, so that the keys and values of each part fit the memory set aside for them.
+
+        A large part also ends where prompts get twice as long as its shortest: short rows pay for the longest.
+        """
         part: list[int] = []
         rows = 0
         for index in sorted(jobs, key=lambda index: len(jobs[index].ids)):
             job = jobs[index]
             widest = len(job.ids) + max(jobs[other].limit for other in [*part, index])
-            if part and (rows + len(job.seeds)) * widest > self._batch_tokens:
+            full = part and (rows + len(job.seeds)) * widest > self._batch_tokens
+            if full or (rows >= _LARGE and len(job.ids) > 2 * len(jobs[part[0]].ids)):
                 yield part
                 part, rows = [], 0
             part.append(index)
