@@ -32,6 +32,8 @@ from agentr_core.store import Store, TreePlan, TreeRow, open_store
 from agentr_core.testing.fakes import CounterEnvironment, InstantPolicy
 from agentr_core.tree import Node, Tree
 
+#: Tokens of an answer, stored with ids and logprobs.
+TOKENS = 40
 WORLDS: dict[str, tuple[Callable[[], AnyEnvironment], tuple[str, ...]]] = {
     "textcraft": (
         partial(create, "env", "textcraft"),
@@ -72,7 +74,11 @@ HEADER = (
 async def grow(world: str, trees: int, in_flight: int, store: Store | None) -> Measured:
     """Grow ``trees`` trees, ``in_flight`` at once."""
     make, actions = WORLDS[world]
-    pool, policy, searcher = EnvironmentPool(make, limit=in_flight), InstantPolicy(actions), paper_search()
+    pool, policy, searcher = (
+        EnvironmentPool(make, limit=in_flight),
+        InstantPolicy(actions, tokens=TOKENS),
+        paper_search(),
+    )
     split = pool.reference.tasks("train")
     tasks = [split[number % len(split)] for number in range(trees)]
     rows = plan(store, tasks) if store else [None] * trees

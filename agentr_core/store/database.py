@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
 TIMEOUT_SECONDS = 30.0
-#: Of every connection. The log is copied into the file every 16 MB: with a sync each time, 4 MB cost a third more.
+#: Of every connection. The log is copied into the file every 16 MB (SQLite: 4 MB), with a sync each time.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-32000")
 
 
@@ -137,6 +137,18 @@ class Store:
         from sqlite_utils import Database
 
         return Database(self._connection, execute_plugins=False)
+
+    def status(self) -> dict[str, Any]:
+        """Where the file is, its size and that of its log in bytes, its schema, integrity, and rows by table."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return {
+            "path": str(self.path.absolute()),
+            "bytes": self.path.stat().st_size,
+            "log_bytes": log.stat().st_size if log.exists() else 0,
+            "schema": self._pragma("user_version"),
+            "integrity": self.all("PRAGMA quick_check")[0][0],
+            "rows": self.queries.counts(),
+        }
 
     def backup(self, target: Path) -> None:
         """Copy the whole store, consistently, while others write to it. ``target`` must not exist."""

@@ -81,7 +81,7 @@ def check_critic(make: Callable[[], AnyCritic]) -> None:
 
 def check_trainer(make: Callable[[], AnyTrainer], start: Checkpoint) -> None:
     """Raise :class:`~agentr_core.ContractError` for the first rule that a trainer breaks."""
-    TrainerContract(make, start).verify()
+    TrainerContract(make, lambda: start).verify()
 
 
 def check_plugin_module(module: str) -> None:
