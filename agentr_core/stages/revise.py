@@ -111,7 +111,7 @@ class _Reviser:
             mode=settings.beta_mode,
             max_pairs_per_tree=settings.max_pairs_per_tree,
             max_pairs_per_leaf=settings.max_pairs_per_leaf,
-            seed=derive_seed(bench.config.seed, "pairs", tree_row.id),
+            seed=derive_seed(bench.config.seed, "pairs", *_names(tree_row)),
         )
         critique = self._critique(tree, tree_row)
         samples = [self._good(tree, leaf, tree_row) for leaf in good_leaves(tree, alpha)]
@@ -139,7 +139,7 @@ class _Reviser:
             self.policy,
             self._distances,
             domain=self.bench.environment.domain,
-            seed=derive_seed(self.bench.config.seed, "critique", row.id),
+            seed=derive_seed(self.bench.config.seed, "critique", *_names(row)),
             session=str(row.id),
             known=known,
         )
@@ -169,7 +169,7 @@ class _Reviser:
         """One revision trajectory: the cut of the bad leaf, the signal, the good tail, executed where asked."""
         bad, good = tree.trajectory(one.bad), tree.trajectory(one.good)
         cut = await self.critic.judge(bad, good, critique)
-        names = (tree.task.key, one.bad.index, one.good.index)
+        names = (*_names(tree_row), one.bad.index, one.good.index)
         signal = revision_signal(
             derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revise.revision_action
         )
@@ -201,17 +201,16 @@ class _Reviser:
         )
 
     async def _verify(
-        self, tree: Tree, steps: Sequence[Step], cut: Cut, good: Trajectory, names: tuple[str, int, int]
+        self, tree: Tree, steps: Sequence[Step], cut: Cut, good: Trajectory, names: tuple[str | int, ...]
     ) -> tuple[Rollout, bool]:
         """Execute the splice; where its reward falls, let the policy go on from the signal, ``repairs`` times."""
         session = f"splice-{tree.task.key}"
         async with self.bench.shelf.lend() as environment:
             player = self._player(max_turns=0)
             rollout = await player.rollout(environment, tree.task, seed=0, session=session, given=steps)
-            whole = len(rollout.trajectory.steps) == len(steps)
-            if whole and rollout.trajectory.reward >= good.reward:
-                return rollout, True
             start = steps[: cut.step + 1]
+            if len(rollout.trajectory.steps) > len(start) and rollout.trajectory.reward >= good.reward:
+                return rollout, True  # perhaps before the tail was over: the bad start had done some of its work
             if len(rollout.trajectory.steps) < len(start):
                 return rollout, False  # the environment ended inside the bad start: nothing can follow it
             for attempt in range(self.bench.config.revise.repairs):
@@ -240,6 +239,11 @@ class _Reviser:
             chosen_messages=chosen.messages(),
             rejected_messages=rejected.messages(),
         )
+
+
+def _names(row: TreeRow) -> tuple[int, str, int]:
+    """What seeds are derived from: the tree by what it is called, never by its row in this database."""
+    return row.iteration, row.task, row.repeat
 
 
 def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:
