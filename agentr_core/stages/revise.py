@@ -15,7 +15,7 @@ from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.critique import TreeCritique
 from agentr_core.episode import Episode, Player, Rollout
-from agentr_core.errors import NothingToDo
+from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hookspecs import RevisionsBuilt
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Cut, SamplingParams, Step, Trajectory
@@ -37,7 +37,10 @@ from agentr_core.tree import Node, Tree
 
 
 async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
-    """Build the revision set of one iteration with ``critic`` and return its metrics."""
+    """Build the revision set of one iteration with ``critic`` and return its metrics.
+
+    A tree that fails is left out and the rest go on; :class:`AgentrError` where all did.
+    """
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
@@ -47,11 +50,15 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
         bar.advance(len(done))
         todo = [tree for tree in trees if tree.id not in done]
+        failed: list[Exception] = []
         async for finished in run_bounded(todo, work.revise, bench.config.concurrency, bench.stopped):
             if finished.error is not None:
+                failed.append(finished.error)
                 bench.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
             bar.advance()
         bench.stop_here()
+        if len(failed) == len(trees):
+            raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0]}")
         metrics = set_metrics(bench.store.queries.revised_trees(row.id).values())
         bar.advance(0, describe(metrics))
     bench.store.writer.finish_revision_set(row.id, metrics)
