@@ -99,6 +99,7 @@ class _Grower:
             session=str(row.id),
             tree=stored,
             stop=bench.stopped,
+            revision_action=bench.config.revise.revision_action,
         )
         try:
             tree = await self.searcher.search(task, context)

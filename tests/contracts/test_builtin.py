@@ -98,3 +98,7 @@ def test_rule(rules: Callable[[str, str], list[Check]], kind: str, name: str, in
 def test_textcraft_with_real_recipes_keeps_every_rule(game: str) -> None:
     for rule in checks("env", "textcraft", {"rules": game, "max_steps": 12}, plugins=PLUGINS):
         rule()
+
+
+def test_all_plugins_were_loaded() -> None:
+    assert not Registry().failures
