@@ -19,6 +19,7 @@ from agentr_core.trainer import AnyTrainer, Report
 _TAILS = ("Action: stop", "1234567890!?")
 #: Losses that nothing but the rounding of arithmetic keeps apart.
 ROUNDING = 1e-4
+NO_LOSS = "no loss reported"
 
 
 def toy_dataset(size: int = 32, *, tail: str = _TAILS[0]) -> TrainingSet:
@@ -65,14 +66,18 @@ class TrainerContract(Contract):
     def the_loss_falls(self) -> str:
         """Mean of the last quarter of the reported losses against the first quarter."""
         losses = self._whole.losses
-        quarter = max(1, len(losses) // 4)
+        if not losses:
+            return NO_LOSS
         require(len(losses) > 1, "the loss to be reported more than once", losses)
+        quarter = max(1, len(losses) // 4)
         first, last = mean(losses[:quarter]), mean(losses[-quarter:])
         require(last < first, f"a loss below {first:.4f} at the end", f"{last:.4f}")
         return f"{first:.2f} to {last:.2f} in {len(losses)} reports"
 
-    def turns_that_are_not_trained_have_no_effect(self) -> None:
+    def turns_that_are_not_trained_have_no_effect(self) -> str:
         """Untrained text behind the last trained turn (nothing comes after it) changes no loss: it has no gradient."""
+        if not self._whole.losses:
+            return NO_LOSS
         with _folder() as out:
             changed = _Training()
             self._train(out, toy_dataset(tail=_TAILS[1]), report=changed)
@@ -80,6 +85,7 @@ class TrainerContract(Contract):
         same(len(one), len(other), "the number of reported losses")
         apart = max(abs(left - right) for left, right in zip(one, other, strict=True))
         require(apart < ROUNDING, "the same losses whatever an untrained turn says", f"losses {apart:.4f} apart")
+        return ""
 
     def the_same_seed_gives_the_same_metrics(self) -> None:
         """And training starts from the given model each time: the start is not changed."""
@@ -95,19 +101,22 @@ class TrainerContract(Contract):
             same((first.model, first.step), (again.model, again.step), "the checkpoint")
             same(before, _contents(again.path), "the files of the model")
 
-    def an_interrupted_training_that_is_resumed_ends_like_a_whole_one(self) -> None:
+    def an_interrupted_training_that_is_resumed_ends_like_a_whole_one(self) -> str:
         """``report`` raises in the middle; after that the last loss and step are those of the straight run."""
         whole, rest = self._whole, _Training()
+        if not whole.steps:
+            return "nothing reported that could stop it"
         with _folder() as out:
             try:
-                self._train(out, report=_Training(stop_at=max(1, len(whole.losses) // 2)))
+                self._train(out, report=_Training(stop_at=max(1, len(whole.steps) // 2)))
             except Interrupted:
                 resumed = self._train(out, resume=True, report=rest)
             else:
                 raise Unmet("what report raises to stop the training", "a training that went on")
         same(whole.checkpoint.step, resumed.step, "the last step")
-        apart = abs(whole.losses[-1] - rest.losses[-1])
-        require(apart < ROUNDING, f"{whole.losses[-1]:.4f} as last loss", f"{rest.losses[-1]:.4f}")
+        for before, after in zip(whole.losses[-1:], rest.losses[-1:], strict=True):
+            require(abs(before - after) < ROUNDING, f"{before:.4f} as last loss", f"{after:.4f}")
+        return f"interrupted at report {len(whole.steps) // 2} of {len(whole.steps)}"
 
     def an_empty_dataset_is_nothing_to_do(self) -> None:
         """NothingToDo, and no model that looks trained."""
@@ -151,7 +160,7 @@ class TrainerContract(Contract):
 
 @dataclass
 class _Training:
-    """What a training reports; raises :class:`Interrupted` at the loss numbered ``stop_at``."""
+    """What a training reports; raises :class:`Interrupted` at the report numbered ``stop_at``."""
 
     stop_at: int | None = None
     steps: list[int] = field(default_factory=list)
@@ -164,7 +173,7 @@ class _Training:
             require(isinstance(value, float | int), f"a number as {name}", repr(value))
         self.steps.append(step)
         self.losses.extend([metrics["loss"]] if "loss" in metrics else [])
-        if self.stop_at is not None and len(self.losses) >= self.stop_at:
+        if self.stop_at is not None and len(self.steps) >= self.stop_at:
             raise Interrupted("interrupted by the contract check")
 
 
