@@ -24,6 +24,8 @@ class Environment(ABC, Generic[ConfigT]):
     config_class: ClassVar[type[PluginConfig]] = PluginConfig
     #: True where :meth:`snapshot` and :meth:`restore` work; otherwise the core replays actions.
     supports_snapshot: ClassVar[bool] = False
+    #: True where a call may wait for another process (a JVM): the core then makes it in a thread.
+    blocking: ClassVar[bool] = False
     #: What a critic's prompt calls this world, e.g. ``"a crafting game"``.
     domain: ClassVar[str] = "an interactive environment"
 

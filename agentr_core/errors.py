@@ -63,11 +63,9 @@ class UnknownPluginError(UsageError):
     ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists.
     """
 
-    _NOUNS = {"env": "environment"}
-
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        noun = self._NOUNS.get(kind, kind)
+        noun = "environment" if kind == "env" else kind
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         super().__init__(f"no {noun} is called '{name}'.{hint} There are: {', '.join(self.known) or 'none'}.")

@@ -45,9 +45,7 @@ def parse_response(response: str) -> ParsedAction:
     text = _CONTROL.sub(" ", response).strip()
     parts = _ACTION.split(text)
     if len(parts) > 2:
-        return ParsedAction(
-            None, error=TWO_ACTIONS
-        )
+        return ParsedAction(None, error=TWO_ACTIONS)
     thought = _THOUGHT.sub("", parts[0], count=1).strip() if len(parts) == 2 else ""
     body = parts[-1].strip()
     if len(parts) == 1 and ("\n" in body or _THOUGHT.match(body)):
@@ -62,6 +60,6 @@ def parse_response(response: str) -> ParsedAction:
     return ParsedAction(action, thought)
 
 
-def is_revision(action: str | None) -> bool:
-    """True for the action of a revision signal (ours or the paper's preset is decided by who builds the signal)."""
-    return action is not None and action.strip().lower() == REVISION_ACTION
+def is_revision(action: str | None, revision_action: str = REVISION_ACTION) -> bool:
+    """True for the action of a revision signal."""
+    return action is not None and action.strip().lower() == revision_action

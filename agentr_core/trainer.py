@@ -38,7 +38,8 @@ class Trainer(ABC, Generic[ConfigT]):
         """Train ``start`` on the ``train`` turns of ``dataset`` and leave a complete model in ``out``.
 
         With ``resume``, go on from the newest checkpoint below ``out`` where there is one: the result is that of the
-        run that was not interrupted. Raises :class:`~agentr_core.errors.UsageError` for a start that is not a model.
+        run that was not interrupted. What ``report`` raises stops the training. Raises
+        :class:`~agentr_core.errors.UsageError` for a start that is not a model.
         """
 
 
