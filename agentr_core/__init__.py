@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentr_core.aio import gather_all as gather_all
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
     from agentr_core.api import run as run
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Completion as Completion
     from agentr_core.records import Cut as Cut
     from agentr_core.records import Example as Example
+    from agentr_core.records import Label as Label
     from agentr_core.records import Message as Message
     from agentr_core.records import Observation as Observation
     from agentr_core.records import Purpose as Purpose
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "agentr_core.aio": ["gather_all"],
     "agentr_core.api": ["create", "open_store", "run"],
     "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
     "agentr_core.conversation": ["head", "render_history", "trim"],
@@ -117,7 +120,7 @@ _WHERE = {
     ],
     "agentr_core.policy": ["AnyPolicy", "Policy"],
     "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "Record", "SamplingParams",
+        "Checkpoint", "Completion", "Cut", "Example", "Label", "Message", "Observation", "Purpose", "Record", "SamplingParams",
         "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
     "agentr_core.rng": ["derive_rng", "derive_seed"],

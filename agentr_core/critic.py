@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.config import PluginConfig
+from agentr_core.policy import AnyPolicy
 from agentr_core.records import Completion, Cut, Message, SamplingParams, Trajectory, Verdict
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
@@ -24,9 +25,14 @@ class CritiqueContext(Protocol):
         """A generator for one purpose; equal names, equal numbers."""
 
     async def ask(
-        self, prompts: Sequence[Sequence[Message]], params: SamplingParams, *, n: int = 1
+        self,
+        prompts: Sequence[Sequence[Message]],
+        params: SamplingParams,
+        *,
+        n: int = 1,
+        policy: AnyPolicy | None = None,
     ) -> list[list[Completion]]:
-        """``n`` answers of the acting model to each prompt, all prompts asked at once."""
+        """``n`` answers of ``policy`` (by default the acting one) to each prompt, all prompts asked at once."""
 
     async def distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal before the first step and after each step (length T + 1)."""

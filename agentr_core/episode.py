@@ -25,24 +25,32 @@ T = TypeVar("T")
 
 
 class Episode:
-    """Plays agent turns in ``environment``, which it resets to ``task`` first.
+    """Plays agent turns in ``environment``; made by :meth:`begin`, which resets it to ``task``.
 
     The revision action never reaches the environment: it is answered ``ok.`` and costs no environment step (method
-    choice 7). A turn without an action is answered with what was wrong with it.
+    choice 7). A turn without an action is answered with what was wrong with it. Environment work runs in a thread
+    where the environment blocks (a JVM).
     """
 
-    def __init__(self, environment: AnyEnvironment, task: Task, *, revision_action: str = REVISION_ACTION) -> None:
-        self.environment, self.task, self.revision_action = environment, task, revision_action
-        with boundary(EnvironmentFailure, f"reset of {task.key}"):
-            self.head = head(environment, environment.reset(task))
+    def __init__(
+        self, environment: AnyEnvironment, task: Task, head: tuple[Message, ...], revision_action: str
+    ) -> None:
+        self.environment, self.task, self.head, self.revision_action = environment, task, head, revision_action
         self.steps: list[Step] = []
+
+    @classmethod
+    async def begin(cls, environment: AnyEnvironment, task: Task, revision_action: str = REVISION_ACTION) -> Episode:
+        """Start an episode of ``task``; :class:`EnvironmentFailure` where the environment raises."""
+        with boundary(EnvironmentFailure, f"reset of {task.key}"):
+            observation = await _threaded(environment, environment.reset, task)
+        return cls(environment, task, head(environment, observation), revision_action)
 
     @property
     def ended(self) -> bool:
         """True once the environment has terminated or truncated the task."""
         return bool(self.steps) and (self.steps[-1].terminated or self.steps[-1].truncated)
 
-    def play(self, response: str) -> Step:
+    async def play(self, response: str) -> Step:
         """Do what the agent's turn says and append the step."""
         parsed = self.environment.parse(response)
         if parsed.action is None:
@@ -51,7 +59,7 @@ class Episode:
             step = self._aside(response, parsed.action, REVISION_REPLY, invalid=False)
         else:
             with boundary(EnvironmentFailure, f"step of {self.task.key}"):
-                result = self.environment.step(parsed.action)
+                result = await _threaded(self.environment, self.environment.step, parsed.action)
             step = Step(
                 response=response,
                 action=parsed.action,
@@ -114,27 +122,22 @@ class Player:
     ) -> Rollout:
         """Do the ``given`` steps again, then let the policy go on until the end or ``max_turns`` sampled turns."""
         started = time.perf_counter()
-        episode = await _threaded(environment, self._begin, environment, task)
+        episode = await Episode.begin(environment, task, self.revision_action)
         rollout = Rollout(episode.trajectory(), prefix=len(given))
         for step in given:
-            seen = await _threaded(environment, episode.play, step.response)
+            seen = await episode.play(step.response)
             rollout.mismatches += seen.observation != step.observation
             if episode.ended:
                 break
         for turn in range(self.max_turns):
             if episode.ended or self.stopped():
                 break
-            await self._turn(environment, episode, rollout, derive_seed(seed, "turn", turn), session)
+            await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
         rollout.trajectory = episode.trajectory()
         rollout.elapsed_seconds = time.perf_counter() - started
         return rollout
 
-    def _begin(self, environment: AnyEnvironment, task: Task) -> Episode:
-        return Episode(environment, task, revision_action=self.revision_action)
-
-    async def _turn(
-        self, environment: AnyEnvironment, episode: Episode, rollout: Rollout, seed: int, session: str
-    ) -> None:
+    async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
         messages = fit(self.policy, episode.messages(), self.params)
         answers = await self.policy.sample(
             messages, n=1, params=self.params, session=session, seed=seed, task=episode.task
@@ -143,7 +146,7 @@ class Player:
             raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
         rollout.prompt_tokens += answers[0].prompt_tokens
         rollout.completion_tokens += len(answers[0].token_ids)
-        await _threaded(environment, episode.play, answers[0].text)
+        await episode.play(answers[0].text)
 
 
 def fit(policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams) -> list[Message]:

@@ -53,11 +53,13 @@ class SearchContext(Protocol):
         """Sample ``n`` actions at ``node``, merge equal ones, do each in the environment, append the children.
 
         Children at depth ``horizon`` are terminal. The node is marked ``expanded``. The environment stands wherever
-        it stands: the core branches it by snapshot, by replay or from what it remembers.
+        it stands: the core branches it by snapshot, by replay or from what it remembers. A sample that equals a child
+        of an earlier call is that child, one copy more. Returns the children that this call's samples fell on, in
+        the order of the samples. Calls made at once append in the order of the calls, however long each one takes.
         """
 
-    async def commit(self) -> None:
-        """One simulation is complete: count it and store its nodes and all changed values in one transaction."""
+    async def commit(self, simulations: int = 1) -> None:
+        """So many simulations are complete: count them, store their nodes and all changed values in one transaction."""
 
 
 class Searcher(ABC, Generic[ConfigT]):

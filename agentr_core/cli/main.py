@@ -1,0 +1,170 @@
+"""The ``agentr`` program: the table of commands, and what happens to errors.
+
+``agentr --help`` imports click and nothing else: a command's module is imported when the command is used, and plugins
+are looked for only where a name is not in the table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from agentr_core import __version__
+from agentr_core.cli.options import plugin_options
+from agentr_core.errors import AgentrError, ExitCode
+
+#: section -> command -> (where it is, short help)
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Run": {
+        "run": ("agentr_core.cli.run:run", "Search, revise, train and evaluate, iteration after iteration."),
+        "resume": ("agentr_core.cli.run:resume", "Go on with a run that was interrupted."),
+        "search": ("agentr_core.cli.stages:search", "Grow trees of attempts."),
+        "revise": ("agentr_core.cli.stages:revise", "Find first errors and splice revision trajectories."),
+        "train": ("agentr_core.cli.stages:train", "Fine-tune on a run's dataset."),
+        "eval": ("agentr_core.cli.stages:evaluate", "Measure a policy on tasks it has not seen."),
+    },
+    "Look": {
+        "runs": ("agentr_core.cli.runs:runs", "List and show runs."),
+        "trees": ("agentr_core.cli.trees:trees", "List, draw and export search trees."),
+        "trajectories": ("agentr_core.cli.trajectories:trajectories", "List, show and export attempts."),
+        "revisions": ("agentr_core.cli.revisions:revisions", "List, show and export revision trajectories."),
+        "datasets": ("agentr_core.cli.datasets:datasets", "List, show and export training conversations."),
+        "checkpoints": ("agentr_core.cli.checkpoints:checkpoints", "List and show trained models."),
+        "evals": ("agentr_core.cli.evals:evals", "List and show evaluations, task by task."),
+        "compare": ("agentr_core.cli.compare:compare", "Put runs or critics side by side."),
+    },
+    "Tools": {
+        "plugins": ("agentr_core.cli.plugins:plugins", "List, show and check plugins."),
+        "tasks": ("agentr_core.cli.tasks:tasks", "List and show an environment's tasks."),
+        "config": ("agentr_core.cli.config:config", "Show the resolved configuration, or a plugin's options."),
+        "new": ("agentr_core.cli.new:new", "Start a plugin package of your own."),
+        "db": ("agentr_core.cli.db:db", "Path, state and backup of the database."),
+        "doctor": ("agentr_core.cli.doctor:doctor", "Check that everything agentr needs is there."),
+    },
+}
+TARGETS = {name: row for section in COMMANDS.values() for name, row in section.items()}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used; plugins may add more."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The built-in commands, without importing them."""
+        return list(TARGETS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A built-in command, else a plugin's, else None."""
+        if cmd_name in TARGETS:
+            return _import_command(TARGETS[cmd_name][0])
+        from agentr_core.registry import registry
+
+        spec = registry().commands().get(cmd_name)
+        return _import_command(spec.target) if spec is not None else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a guess for a name that does not exist."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], TARGETS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"there is no command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, section by section."""
+        for section, rows in COMMANDS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
+        formatter.write_paragraph()
+        formatter.write_text("Plugins may add commands: agentr plugins list")
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "AGENTR",
+        "show_default": True,
+        "max_content_width": 120,
+    },
+)
+@click.version_option(__version__, "--version", prog_name="agentr", message="%(prog)s %(version)s")
+@plugin_options
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Language-model agents that learn to notice and repair their own mistakes.
+
+    Search trees of attempts, let a critic find the first error of a failed one, splice the failed start, a reflection
+    and a good continuation into one conversation, fine-tune, and go round again with the better model.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code (see :class:`~agentr_core.errors.ExitCode`).
+
+    Errors that agentr raises on purpose are one line on stderr; ``AGENTR_DEBUG=1`` shows where they come from.
+    """
+    # torch spins its idle threads and starves its neighbours unless this is set before the import.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    debug = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
+    _log_to_stderr(logging.DEBUG if debug else logging.WARNING)
+    try:
+        result: Any = cli.main(args, prog_name="agentr", standalone_mode=False)
+        return result if isinstance(result, int) else ExitCode.OK
+    except click.ClickException as error:
+        return _show_usage(error)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except AgentrError as error:
+        if debug:
+            logging.getLogger("agentr").debug("where it comes from", exc_info=True)
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+
+
+def _show_usage(error: click.ClickException) -> int:
+    click.echo(f"error: {_lowered(error.format_message())}", err=True)
+    ctx = getattr(error, "ctx", None)
+    if ctx is not None:
+        click.echo(f"Help: {ctx.command_path} --help", err=True)
+    return error.exit_code
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+class _Lowercase(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {super().format(record)}"
+
+
+def _log_to_stderr(level: int) -> None:
+    logger = logging.getLogger("agentr")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lowercase("%(message)s"))
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level)
+
+
+def _import_command(target: str) -> click.Command:
+    module, _, name = target.partition(":")
+    command = getattr(importlib.import_module(module), name)
+    assert isinstance(command, click.Command)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Options that several commands share. Importing this imports click and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from agentr_core.runconfig import Resolved
+
+F = TypeVar("F", bound=Callable[..., Any])
+_META = "agentr.plugins"
+
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON on stdout.")
+db_option = click.option(
+    "--db", envvar="AGENTR_DB", default="agentr.db", metavar="PATH", show_default=True, help="The project's database."
+)
+
+
+def _select(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
+    """Add to the plugins to load or leave out; what is before and after the command's name counts together."""
+    if not value:
+        return
+    from agentr_core.registry import Registry, use
+
+    chosen = ctx.meta.setdefault(_META, {"plugin": (), "no_plugin": ()})
+    chosen[param.name] += value
+    use(Registry(files=chosen["plugin"], blocked=chosen["no_plugin"]))
+
+
+def plugin_options(command: F) -> F:
+    """``--plugin FILE`` and ``--no-plugin NAME``: which plugins the command sees."""
+    command = click.option(
+        "--no-plugin", multiple=True, metavar="NAME", expose_value=False, callback=_select, help="Leave a plugin out."
+    )(command)
+    return click.option(
+        "--plugin",
+        multiple=True,
+        metavar="FILE",
+        expose_value=False,
+        callback=_select,
+        help="Load a plugin from a .py file or a module.",
+    )(command)
+
+
+#: flag -> the setting behind it, and how click shows it. ``-o KEY=VALUE`` sets any other.
+_FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "--env": ("env", {"metavar": "NAME", "help": "The environment."}),
+    "--searcher": ("searcher", {"metavar": "NAME", "help": "How trees are grown."}),
+    "--policy": ("policy", {"metavar": "NAME", "help": "What acts."}),
+    "--model": ("model", {"metavar": "PATH_OR_ID", "help": "The policy's model."}),
+    "--critic": ("critic", {"metavar": "NAME", "help": "What finds the first error."}),
+    "--trainer": ("trainer", {"metavar": "NAME", "help": "What learns; 'none' collects and measures only."}),
+    "--preset": ("preset", {"metavar": "NAME", "help": "quick (the default) or paper."}),
+    "--iterations": ("iterations", {"type": int, "metavar": "N", "help": "How often to go round."}),
+    "--tasks": ("search.tasks", {"type": int, "metavar": "N", "help": "Training tasks an iteration."}),
+    "--split": ("search.split", {"metavar": "NAME", "help": "The split to train on."}),
+    "--splice": ("revise.splice", {"metavar": "MODE", "help": "verified or recorded."}),
+    "--recipe": ("data.recipe", {"metavar": "NAME", "help": "agent-r, direct, optimal or good."}),
+    "--general": ("data.general", {"metavar": "FILE", "help": "General conversations to mix in (JSON lines)."}),
+    "--eta": ("data.eta", {"type": float, "metavar": "SHARE", "help": "Share of agent data in the mixture."}),
+    "--eval-split": ("evaluate.split", {"metavar": "NAME", "help": "The split to measure on."}),
+    "--eval-tasks": ("evaluate.tasks", {"type": int, "metavar": "N", "help": "Tasks to measure on."}),
+    "--revision-test/--no-revision-test": (
+        "evaluate.revision_test",
+        {"help": "Also continue failed attempts from a cut, as the paper does."},
+    ),
+    "--concurrency": ("concurrency", {"type": int, "metavar": "N", "help": "Trees in flight."}),
+    "--seed": ("seed", {"type": int, "metavar": "S", "help": "Fixes every draw."}),
+    "--name": ("name", {"metavar": "NAME", "help": "Call the run so."}),
+    "--out": ("out", {"metavar": "FOLDER", "help": "Where checkpoints go [agentr-out beside the database]."}),
+    "--db": ("db", {"metavar": "PATH", "help": "The project's database [agentr.db]."}),
+}
+
+
+def _variable(flag: str) -> str:
+    return flag.split("/")[0].removeprefix("--").replace("-", "_")
+
+
+def run_options(command: F) -> F:
+    """Every setting of a run; the command gets them through :func:`resolve_settings` alone."""
+    command = click.option(
+        "-o",
+        "options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any setting, e.g. -o mcts.samples=4 -o env.max_steps=30.",
+    )(command)
+    command = click.option(
+        "--config", "config_file", envvar="AGENTR_CONFIG", metavar="FILE", help="Read settings from a TOML file."
+    )(command)
+    for flag, (_, attributes) in reversed(_FLAGS.items()):
+        name = _variable(flag)
+        option = click.option(
+            flag, name, envvar=f"AGENTR_{name.upper()}", default=None, show_default=False, **attributes
+        )
+        command = option(command)
+    return plugin_options(command)
+
+
+def resolve_settings(ctx: click.Context, *, require: bool = True) -> Resolved:
+    """What the user asked for, by precedence: flag, ``AGENTR_*``, the ``--config`` file, preset, default.
+
+    With ``require``, a plugin whose packages are missing is an error here and not later.
+    """
+    from agentr_core.runconfig import environment_layer, file_layer, flag_layer, resolve
+
+    flags: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    for flag, (key, _) in _FLAGS.items():
+        name = _variable(flag)
+        if (value := ctx.params.get(name)) is None:
+            continue
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            variables[key] = (f"AGENTR_{name.upper()}", value)
+        else:
+            flags[key] = (flag.split("/")[0], value)
+    layers = [flag_layer(flags, ctx.params["options"]), environment_layer(variables)]
+    if ctx.params["config_file"]:
+        layers.append(file_layer(ctx.params["config_file"]))
+    return resolve(layers, require=require)

@@ -1,0 +1,47 @@
+"""Ctrl-C: the first one lets the work at hand finish, the second one stops at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from agentr_core.errors import ExitCode
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """A context in which Ctrl-C and SIGTERM set a flag; asking it (calling the object) tells whether they came.
+
+    ``on_first`` is called at the first signal, while the program still runs: a run marks itself interrupted there, so
+    nothing has to be written at the second, which ends the process with exit code 130.
+    """
+
+    def __init__(self, on_first: Callable[[], None] = lambda: None) -> None:
+        self.on_first, self.set = on_first, False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __call__(self) -> bool:
+        return self.set
+
+    def __enter__(self) -> StopSignal:
+        try:
+            for number in SIGNALS:
+                self._before[number] = signal.signal(number, self._handle)
+        except ValueError:
+            pass  # not in the main thread: whoever called us there handles signals
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.set:
+            os._exit(ExitCode.INTERRUPTED)
+        self.set = True
+        print("\ninterrupted: finishing the work at hand (again to stop at once)", file=sys.stderr, flush=True)
+        self.on_first()

@@ -1,0 +1,161 @@
+"""Environments that are lent: each whole, to one user and one thread at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from agentr_core.environment import AnyEnvironment
+
+T = TypeVar("T")
+
+
+class Cursor:
+    """A pooled environment and where it stands.
+
+    ``owner`` is who used it last and ``place`` where that user left it (None: nowhere in particular). The environment
+    is made when it is first used, in the thread that uses it.
+    """
+
+    __slots__ = ("_environment", "_make", "owner", "place")
+
+    def __init__(self, make: Callable[[], AnyEnvironment]) -> None:
+        self._make = make
+        self._environment: AnyEnvironment | None = None
+        self.owner: object = None
+        self.place: Any = None
+
+    @property
+    def made(self) -> bool:
+        """True once the environment exists."""
+        return self._environment is not None
+
+    @property
+    def environment(self) -> AnyEnvironment:
+        """The environment itself."""
+        if self._environment is None:
+            self._environment = self._make()
+        return self._environment
+
+    def close(self) -> None:
+        """Close the environment where there is one."""
+        if self._environment is not None:
+            self._environment.close()
+
+
+class EnvironmentPool:
+    """Lends environments made by ``make_environment``, at most ``limit`` at once.
+
+    One environment that does not block and has snapshots serves any number of trees: no more are made. An environment
+    that raised is closed and replaced.
+    """
+
+    def __init__(self, make_environment: Callable[[], AnyEnvironment], *, limit: int = 1) -> None:
+        self._make, self._limit = make_environment, limit
+        self._idle: list[Cursor] = []
+        self._all: list[Cursor] = []
+        self._abandoned: list[Cursor] = []
+        self._free = asyncio.Semaphore(limit)
+        self._threads: ThreadPoolExecutor | None = None
+        self._reference: AnyEnvironment | None = None
+
+    @property
+    def reference(self) -> AnyEnvironment:
+        """An environment for what needs no episode: ``parse``, ``instructions``, ``tasks``. It may be lent as well."""
+        if self._reference is None:
+            cursor = next((cursor for cursor in self._all if cursor.made), None)
+            if cursor is None:
+                cursor = self._new()
+                self._idle.append(cursor)
+            self._reference = cursor.environment
+        return self._reference
+
+    @property
+    def blocking(self) -> bool:
+        """True where environments are used in threads."""
+        return self.reference.blocking
+
+    async def use(self, owner: object, place: Any, work: Callable[[Cursor], T]) -> T:
+        """Call ``work`` with the environment that stands nearest to ``place``; in a thread where the class blocks.
+
+        ``place`` is None or has ``ancestors()``, from itself up; ``work`` keeps ``cursor.place`` up to date.
+        """
+        if not self.blocking:
+            # `work` never awaits, so nothing else can want this environment meanwhile.
+            cursor = self._take(owner, place)
+            try:
+                result = work(cursor)
+            except BaseException:
+                self._discard(cursor)
+                raise
+            self._idle.append(cursor)
+            return result
+        async with self._free:
+            return await self._use_in_thread(self._take(owner, place), work)
+
+    async def _use_in_thread(self, cursor: Cursor, work: Callable[[Cursor], T]) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._limit, thread_name_prefix="environment")
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._threads, work, cursor)
+        except asyncio.CancelledError:
+            # The thread still works on this environment: it is closed when the pool is.
+            self._all.remove(cursor)
+            self._abandoned.append(cursor)
+            raise
+        except BaseException:
+            self._discard(cursor)
+            raise
+        self._idle.append(cursor)
+        return result
+
+    def _take(self, owner: object, place: Any) -> Cursor:
+        cursor = self._nearest(place)
+        if cursor is None:
+            cursor = self._idle[0] if self._idle and len(self._all) >= self._limit else self._new()
+        if cursor in self._idle:
+            self._idle.remove(cursor)
+        if cursor.owner is not owner:
+            cursor.owner, cursor.place = owner, None
+        return cursor
+
+    def _nearest(self, place: Any) -> Cursor | None:
+        """The idle environment furthest along the way to ``place``, else one that stands nowhere."""
+        if self._idle and self.reference.supports_snapshot:
+            return self._idle[-1]
+        standing = {id(cursor.place): cursor for cursor in self._idle if cursor.place is not None}
+        if place is not None and standing:
+            for ancestor in place.ancestors():
+                if id(ancestor) in standing:
+                    return standing[id(ancestor)]
+        return next((cursor for cursor in self._idle if cursor.place is None), None)
+
+    def _new(self) -> Cursor:
+        cursor = Cursor(self._make)
+        self._all.append(cursor)
+        return cursor
+
+    def _discard(self, cursor: Cursor) -> None:
+        self._all.remove(cursor)
+        if cursor.made and cursor.environment is self._reference:
+            self._reference = None
+        with suppress(Exception):  # it has just failed; closing it may fail too
+            cursor.close()
+
+    def vacate(self, owner: object) -> None:
+        """Forget where ``owner``'s environments stand, so that the places can be freed."""
+        for cursor in self._all:
+            if cursor.owner is owner:
+                cursor.owner = cursor.place = None
+
+    def close(self) -> None:
+        """Close every environment. May be called twice."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+        for cursor in self._all + self._abandoned:
+            cursor.close()
+        self._idle, self._all, self._abandoned, self._reference = [], [], [], None

@@ -1,0 +1,47 @@
+"""Named settings, in the shape of a ``run.toml``.
+
+A table named after a plugin counts where that plugin is in use, on top of what the plugin itself offers under the
+preset's name (:attr:`agentr_core.PluginConfig.PRESETS`). ``paper`` holds the values of Agent-R section 4.2 (200 trees
+an iteration is one environment's share); ``quick`` is what a laptop does in a few minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULT_PRESET = "quick"
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "env": "textcraft",
+        "searcher": "mcts",
+        "policy": "transformers",
+        "critic": "actor",
+        "trainer": "sft",
+        "iterations": 2,
+        "search": {"tasks": 60},
+        "transformers": {"model": "tiny"},
+        "mcts": {"simulations": 4},
+    },
+    "paper": {
+        "env": "textcraft",
+        "searcher": "mcts",
+        "policy": "transformers",
+        "critic": "actor",
+        "trainer": "sft",
+        "iterations": 3,
+        "start_from": "previous",
+        "search": {"tasks": 200},
+        "revise": {
+            "alpha": [0.5, 0.7, 1.0],
+            "beta": 0.2,
+            "beta_mode": "gap",
+            "max_pairs_per_tree": 1_000_000,
+            "max_pairs_per_leaf": 1_000_000,
+            "splice": "recorded",
+            "revision_action": "wait",
+        },
+        "data": {"recipe": "agent-r", "max_good_per_tree": 1_000_000, "max_revisions_per_tree": 1_000_000},
+        "evaluate": {"tasks": 100, "max_turns": 100, "revision_test": True, "revision_turns": 50},
+        "transformers": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
+    },
+}

@@ -1,0 +1,168 @@
+"""From a tree to revision trajectories: pair, cut, splice (Agent-R section 3.1; method choices 2 to 5). Pure.
+
+    bad        head  a1 o1 ... at ot | ab(t+1) ob(t+1) ... ab(t') ob(t') ... ab(T)
+    good       head  a1 o1 ... at ot | ag(t+1) og(t+1) ... ag(T)
+    revision   head  a1 o1 ... at ot | ab(t+1) ob(t+1) ... ab(t') ob(t') | signal, ok. | ag(t+1) og(t+1) ... ag(T)
+
+t is the divergence (the steps up to it are the same nodes), t' the cut.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY
+from agentr_core.records import Message, Step, Trajectory
+from agentr_core.rng import derive_rng
+from agentr_core.tree import Node, Tree
+
+#: What the agent says when it notices its mistake; one is drawn for each revision trajectory (section 3.1).
+REVISION_THOUGHTS = (
+    "Something went wrong here. I should stop and do this another way.",
+    "My last steps do not bring me closer to the goal, so I will change my plan.",
+    "I made a mistake a moment ago. Let me go back to what the task asks for.",
+    "This is not working. I need to correct what I did before I go on.",
+    "Looking back, that step was wrong. I will try a different one.",
+    "I have lost sight of the goal. Let me think again about what is needed.",
+    "The result shows that I chose badly. I will set it right now.",
+    "I missed something important. I should read the task once more and start over from here.",
+    "I see my error: this way leads nowhere. A better way must be found.",
+    "That was a failure of mine, and I can repair it if I change course.",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """A bad and a good leaf of one tree; ``divergence`` is t, the number of leading steps that are the same nodes."""
+
+    bad: Node
+    good: Node
+    divergence: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrast:
+    """A good and a bad leaf whose paths part at ``node`` (its index): a preference pair."""
+
+    node: int
+    good: Node
+    bad: Node
+
+
+def good_leaves(tree: Tree, alpha: float) -> list[Node]:
+    """The leaves with reward of at least alpha, and above 0 (section 3.2: alpha at 1 must admit reward 1)."""
+    return [leaf for leaf in tree.leaves() if leaf.reward >= alpha and leaf.reward > 0.0]
+
+
+def is_pair(bad: float, good: float, *, alpha: float, beta: float, mode: Literal["gap", "absolute"]) -> bool:
+    """The reward conditions of equation 4; ``gap``: r(good) - r(bad) > beta, ``absolute``: r(bad) < beta < r(good)."""
+    apart = good - bad > beta if mode == "gap" else bad < beta < good
+    return good > 0.0 and good >= alpha and apart
+
+
+def pair(
+    tree: Tree,
+    *,
+    alpha: float,
+    beta: float,
+    mode: Literal["gap", "absolute"] = "gap",
+    max_pairs_per_tree: int,
+    max_pairs_per_leaf: int,
+    seed: int,
+) -> list[Pair]:
+    """Pairs of leaves that satisfy the reward conditions, capped for each tree and leaf.
+
+    Where there are more than the caps allow, leaves that have been used least come first, then chance (seeded by
+    ``seed``), so that no leaf dominates (the official code takes all, O(leaves^2)). Order: by bad, then good leaf.
+    """
+    leaves = tree.leaves()
+    good = [leaf for leaf in leaves if leaf.reward > 0.0 and leaf.reward >= alpha]
+    found = [
+        (bad, best) for bad in leaves for best in good
+        if is_pair(bad.reward, best.reward, alpha=alpha, beta=beta, mode=mode)
+    ]  # fmt: skip
+    derive_rng(seed, "pairs").shuffle(found)
+    chosen = _balanced(found, max_pairs_per_tree, max_pairs_per_leaf)
+    chosen.sort(key=lambda leaves: (leaves[0].index, leaves[1].index))
+    return [Pair(bad, best, shared_steps(bad, best)) for bad, best in chosen]
+
+
+def _balanced(found: list[tuple[Node, Node]], per_tree: int, per_leaf: int) -> list[tuple[Node, Node]]:
+    """Rounds over the candidates: in round k a pair is taken if both its leaves have been used less than k times."""
+    used: Counter[int] = Counter()
+    chosen: list[tuple[Node, Node]] = []
+    for limit in range(1, per_leaf + 1):
+        left = []
+        for bad, good in found:
+            if len(chosen) < per_tree and used[bad.index] < limit and used[good.index] < per_leaf:
+                used.update((bad.index, good.index))
+                chosen.append((bad, good))
+            else:
+                left.append((bad, good))
+        found = left
+        if not found or len(chosen) >= per_tree:
+            break
+    return chosen
+
+
+def shared_steps(left: Node, right: Node) -> int:
+    """t: the number of leading steps that are the same nodes."""
+    shared = 0
+    for one, other in zip(left.path(), right.path(), strict=False):
+        if one is not other:
+            break
+        shared += 1
+    return shared
+
+
+def contrasts(tree: Tree, *, alpha: float, beta: float) -> list[Contrast]:
+    """For each node where good and bad continuations part, the best leaf against the worst (preference pairs)."""
+    best: dict[int, Node] = {}
+    worst: dict[int, Node] = {}
+    for leaf in tree.leaves():
+        for node in leaf.ancestors():
+            if node.index not in best or leaf.reward > best[node.index].reward:
+                best[node.index] = leaf
+            if node.index not in worst or leaf.reward < worst[node.index].reward:
+                worst[node.index] = leaf
+    found = []
+    for node in tree.nodes:
+        if node.index not in best or len(node.children) < 2:
+            continue
+        good, bad = best[node.index], worst[node.index]
+        parts_here = shared_steps(good, bad) == node.depth
+        if parts_here and is_pair(bad.reward, good.reward, alpha=alpha, beta=beta, mode="gap"):
+            found.append(Contrast(node.index, good, bad))
+    return found
+
+
+def revision_signal(rng: random.Random, action: str = REVISION_ACTION) -> Step:
+    """The reflection turn and its answer (section 3.1, rs): one of ten thoughts, then the revision action."""
+    thought = rng.choice(REVISION_THOUGHTS)
+    return Step(response=f"Thought: {thought}\nAction: {action}", action=action, observation=REVISION_REPLY)
+
+
+def splice(bad: Trajectory, good: Trajectory, *, cut: int, divergence: int, signal: Step) -> tuple[Step, ...]:
+    """Bad steps up to t', the revision signal, good steps from t + 1 (equation 3), as recorded.
+
+    Raises ``ValueError`` where the cut lies in the shared prefix or beyond the end: t < t' <= T_b.
+    """
+    if not divergence < cut <= len(bad.steps):
+        raise ValueError(f"the cut must lie after step {divergence} and not after step {len(bad.steps)} (got {cut})")
+    return (*bad.steps[:cut], signal, *good.steps[divergence:])
+
+
+def training_messages(head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+    """A conversation whose agent turns from step index ``first_trained`` (0-based) on carry the loss (equation 6).
+
+    0 for a good trajectory: every agent turn. The cut t' for a revision trajectory: the signal and the good tail.
+    """
+    turns = list(head)
+    for index, step in enumerate(steps):
+        turns.append(Message("assistant", step.response, train=index >= first_trained))
+        turns.append(Message("user", step.observation))
+    return tuple(turns)

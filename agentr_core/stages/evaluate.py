@@ -1,0 +1,146 @@
+"""Evaluation on held-out tasks, and the revision test of Agent-R (section 4.4, table 3).
+
+Every model plays the same tasks with the same seeds. The revision test continues the baseline's failed trajectories
+from a cut drawn at random, the same cut for every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentr_core.config import content_hash
+from agentr_core.episode import Player, Rollout
+from agentr_core.hookspecs import Evaluated
+from agentr_core.metrics import loop_count, summarize
+from agentr_core.policy import AnyPolicy
+from agentr_core.records import Message, Step, Task
+from agentr_core.rng import derive_rng, derive_seed
+from agentr_core.scheduler import run_bounded
+from agentr_core.stages.bench import Bench, evaluation_params, evaluation_tasks
+from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One episode to play: ``given`` steps come from the record, the rest from the policy."""
+
+    task: Task
+    task_id: int
+    given: tuple[Step, ...] = ()
+
+
+async def evaluate(bench: Bench, policy: AnyPolicy, iteration: int) -> Mapping[str, float]:
+    """Play the evaluation tasks with ``policy`` and return the metrics of the closing table."""
+    tasks = evaluation_tasks(bench.environment, bench.config)
+    ids = bench.task_ids(tasks)
+    items = [_Item(task, ids[task.key]) for task in tasks]
+    config = bench.config
+    metrics = await _play(bench, policy, iteration, "plain", items, config.evaluate.max_turns)
+    if config.evaluate.revision_test:
+        failed = _failed_starts(bench)
+        if failed:
+            revised = await _play(bench, policy, iteration, "revision_test", failed, config.evaluate.revision_turns)
+            metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
+    bench.registry.notify(Evaluated(bench.run.key, iteration, config.evaluate.split, metrics))
+    return metrics
+
+
+async def _play(
+    bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item], max_turns: int
+) -> dict[str, float]:
+    """Play ``items``, store one row each, and return what they say together."""
+    row = _open(bench, policy, iteration, kind)
+    done = {result.task_id for result in bench.store.queries.eval_results(row.id)}
+    player = Player(
+        policy, evaluation_params(bench.config), max_turns, bench.config.revise.revision_action, bench.stopped
+    )
+
+    async def play(item: _Item) -> EvalResult | None:
+        seed = derive_seed(bench.config.seed, "evaluate", kind, item.task.key)
+        async with bench.shelf.lend() as environment:
+            rollout = await player.rollout(
+                environment, item.task, seed=seed, session=f"{kind}-{item.task.key}", given=item.given
+            )
+        return None if bench.stopped() else _result(item, rollout)
+
+    todo = [item for item in items if item.task_id not in done]
+    label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
+    with bench.progress.stage(label, len(items), "tasks") as bar:
+        bar.advance(len(done))
+        async for finished in run_bounded(todo, play, bench.config.concurrency, bench.stopped):
+            result = finished.result or EvalResult(task_id=finished.item.task_id, error=str(finished.error))
+            if finished.error is not None or finished.result is not None:
+                bench.store.writer.save_eval_result(row.id, result)
+                bar.advance()
+        bench.stop_here()
+        metrics = summarize(bench.store.queries.eval_results(row.id))
+        low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
+        bar.advance(0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})")
+    bench.store.writer.finish_eval(row.id, metrics)
+    return metrics
+
+
+def _open(bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
+    config: dict[str, Any] = {
+        **bench.config.evaluate.model_dump(mode="json"),
+        "env": bench.config.env.model_dump(mode="json"),
+        "revision_action": bench.config.revise.revision_action,
+        "seed": bench.config.seed,
+        "model": policy.model,
+    }
+    return bench.store.writer.open_eval(
+        bench.run.id,
+        iteration,
+        kind,
+        model=policy.model,
+        split=bench.config.evaluate.split,
+        config=config,
+        config_hash=content_hash(config),
+    )
+
+
+def _result(item: _Item, rollout: Rollout) -> EvalResult:
+    own = rollout.trajectory.steps[rollout.prefix :]
+    return EvalResult(
+        task_id=item.task_id,
+        reward=rollout.trajectory.reward,
+        score=rollout.trajectory.steps[-1].score if rollout.trajectory.steps else 0.0,
+        success=rollout.trajectory.success,
+        steps=len(own),
+        invalid=sum(step.invalid for step in own),
+        loops=loop_count([step.action or step.response for step in own]),
+        prompt_tokens=rollout.prompt_tokens,
+        completion_tokens=rollout.completion_tokens,
+        elapsed_seconds=rollout.elapsed_seconds,
+        messages=rollout.trajectory.messages(),
+    )
+
+
+def _failed_starts(bench: Bench) -> list[_Item]:
+    """The baseline's trajectories with reward 0, each cut after a step drawn at random."""
+    queries = bench.store.queries
+    baseline = queries.evals(bench.run.id, iteration=0, kind="plain")
+    items = []
+    for result in queries.eval_results(baseline[0].id) if baseline else ():
+        if result.error is not None or result.reward > 0 or result.conversation is None:
+            continue
+        task = queries.task(result.task_id).task()
+        steps = _recorded_steps(queries.conversation(result.conversation))
+        cut = derive_rng(bench.config.seed, "revision test", task.key).randint(1, max(1, len(steps) - 1))
+        items.append(_Item(task, result.task_id, steps[:cut]))
+    return items
+
+
+def _recorded_steps(messages: Sequence[Message], head_turns: int = 2) -> tuple[Step, ...]:
+    """The steps of a stored conversation, as far as replaying them needs."""
+    turns = messages[head_turns:]
+    return tuple(
+        Step(response=turns[i].content, action=None, observation=turns[i + 1].content)
+        for i in range(0, len(turns) - 1, 2)
+    )
+
+
+def _when(iteration: int) -> str:
+    return f"iter {iteration}" if iteration else "baseline"

@@ -1,0 +1,266 @@
+"""The revise stage: pair good and bad leaves, cut, splice, verify (Agent-R section 3.1; method choices 2 to 7).
+
+It works over stored trees, so another critic or other thresholds need no new search. A tree is the unit of work:
+its samples are stored in one transaction, and a resumed stage goes on with the trees that are missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentr_core.config import content_hash
+from agentr_core.critic import AnyCritic
+from agentr_core.critique import TreeCritique
+from agentr_core.episode import Episode, Player, Rollout
+from agentr_core.errors import NothingToDo
+from agentr_core.hookspecs import RevisionsBuilt
+from agentr_core.policy import AnyPolicy
+from agentr_core.records import Cut, SamplingParams, Step, Trajectory
+from agentr_core.revision import (
+    Contrast,
+    Pair,
+    contrasts,
+    good_leaves,
+    pair,
+    revision_signal,
+    splice,
+    training_messages,
+)
+from agentr_core.rng import derive_rng, derive_seed
+from agentr_core.scheduler import run_bounded
+from agentr_core.stages.bench import Bench
+from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
+from agentr_core.tree import Node, Tree
+
+
+async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
+    """Build the revision set of one iteration with ``critic`` and return its metrics."""
+    trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
+    if not trees:
+        raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
+    row = _open(bench, policy, critic, iteration)
+    work = _Reviser(bench, policy, critic, row)
+    done = bench.store.queries.revised_trees(row.id)
+    with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
+        bar.advance(len(done))
+        todo = [tree for tree in trees if tree.id not in done]
+        async for finished in run_bounded(todo, work.revise, bench.config.concurrency, bench.stopped):
+            if finished.error is not None:
+                bench.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
+            bar.advance()
+        bench.stop_here()
+        metrics = set_metrics(bench.store.queries.revised_trees(row.id).values())
+        bar.advance(0, describe(metrics))
+    bench.store.writer.finish_revision_set(row.id, metrics)
+    counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
+    bench.registry.notify(RevisionsBuilt(bench.run.key, iteration, bench.config.critic.name, **counts))
+    return metrics
+
+
+def _open(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+    """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
+    config = {
+        "critic": bench.config.critic.model_dump(mode="json"),
+        "revise": bench.config.revise.model_dump(mode="json"),
+        "seed": bench.config.seed,
+        "actor": policy.model if critic.uses_actor else "",
+    }
+    return bench.store.writer.open_revision_set(
+        bench.run.id,
+        iteration,
+        bench.config.critic.name,
+        config=config,
+        config_hash=content_hash(config),
+        model=policy.model,
+    )
+
+
+@dataclass(slots=True)
+class _Reviser:
+    """Revises one tree after another with the same critic and settings."""
+
+    bench: Bench
+    policy: AnyPolicy
+    critic: AnyCritic
+    row: RevisionSetRow
+
+    async def revise(self, tree_row: TreeRow) -> None:
+        """Make and store all samples of one tree."""
+        bench, settings = self.bench, self.bench.config.revise
+        tree = bench.store.queries.load_tree(tree_row.id)
+        alpha = settings.alpha_at(tree_row.iteration)
+        pairs = pair(
+            tree,
+            alpha=alpha,
+            beta=settings.beta,
+            mode=settings.beta_mode,
+            max_pairs_per_tree=settings.max_pairs_per_tree,
+            max_pairs_per_leaf=settings.max_pairs_per_leaf,
+            seed=derive_seed(bench.config.seed, "pairs", tree_row.id),
+        )
+        critique = self._critique(tree, tree_row)
+        samples = [self._good(tree, leaf, tree_row) for leaf in good_leaves(tree, alpha)]
+        for one in pairs:
+            samples.append(await self._revision(tree, one, critique, tree_row))
+        if bench.stopped():
+            return  # an episode may have been cut short: the tree is revised again when the run goes on
+        bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
+        preferences = [
+            self._preference(tree, one, tree_row) for one in contrasts(tree, alpha=alpha, beta=settings.beta)
+        ]
+        metrics = tree_metrics(samples, len(pairs), critique)
+        bench.store.writer.save_revised_tree(self.row.id, tree_row.id, samples, metrics, preferences)
+
+    @property
+    def _judge_hash(self) -> str:
+        actor = self.policy.model if self.critic.uses_actor else ""
+        return content_hash([self.bench.config.critic.model_dump(mode="json"), actor, self.bench.config.seed])
+
+    def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:
+        known = self.bench.store.queries.verdicts(row.id, self.bench.config.critic.name, self._judge_hash)
+        return TreeCritique(
+            tree,
+            self.policy,
+            self._distances,
+            domain=self.bench.environment.domain,
+            seed=derive_seed(self.bench.config.seed, "critique", row.id),
+            session=str(row.id),
+            known=known,
+        )
+
+    async def _distances(self, trajectory: Trajectory) -> list[float | None]:
+        """The environment's distance to the goal along a trajectory, by playing it again."""
+        async with self.bench.shelf.lend() as environment:
+            episode = await Episode.begin(environment, trajectory.task, self.bench.config.revise.revision_action)
+            far = [environment.distance()]
+            for step in trajectory.steps:
+                await episode.play(step.response)
+                far.append(environment.distance())
+        return far
+
+    def _good(self, tree: Tree, leaf: Node, tree_row: TreeRow) -> Sample:
+        trajectory = tree.trajectory(leaf)
+        return Sample(
+            tree_id=tree_row.id,
+            kind="good",
+            good_leaf=leaf.index,
+            reward=trajectory.reward,
+            good_reward=trajectory.reward,
+            messages=training_messages(trajectory.head, trajectory.steps, 0),
+        )
+
+    async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
+        """One revision trajectory: the cut of the bad leaf, the signal, the good tail, executed where asked."""
+        bad, good = tree.trajectory(one.bad), tree.trajectory(one.good)
+        cut = await self.critic.judge(bad, good, critique)
+        names = (tree.task.key, one.bad.index, one.good.index)
+        signal = revision_signal(
+            derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revise.revision_action
+        )
+        steps = splice(bad, good, cut=cut.step, divergence=one.divergence, signal=signal)
+        seen, verified, mismatches = steps, None, 0
+        if self.bench.config.revise.splice == "verified":
+            rollout, verified = await self._verify(tree, steps, cut, good, names)
+            seen, mismatches = rollout.trajectory.steps, rollout.mismatches
+        return Sample(
+            tree_id=tree_row.id,
+            kind="revision" if cut.judged else "direct",
+            bad_leaf=one.bad.index,
+            good_leaf=one.good.index,
+            divergence=one.divergence,
+            cut=cut.step,
+            judged=cut.judged,
+            verified=verified,
+            kept=verified is not False,
+            reward=seen[-1].reward if seen else 0.0,
+            bad_reward=bad.reward,
+            good_reward=good.reward,
+            mismatches=mismatches,
+            messages=training_messages(tree.head, seen, cut.step),
+            origin={
+                "critic": self.bench.config.critic.name,
+                "model": self.policy.model,
+                "seed": self.bench.config.seed,
+            },
+        )
+
+    async def _verify(
+        self, tree: Tree, steps: Sequence[Step], cut: Cut, good: Trajectory, names: tuple[str, int, int]
+    ) -> tuple[Rollout, bool]:
+        """Execute the splice; where its reward falls, let the policy go on from the signal, ``repairs`` times."""
+        session = f"splice-{tree.task.key}"
+        async with self.bench.shelf.lend() as environment:
+            player = self._player(max_turns=0)
+            rollout = await player.rollout(environment, tree.task, seed=0, session=session, given=steps)
+            whole = len(rollout.trajectory.steps) == len(steps)
+            if whole and rollout.trajectory.reward >= good.reward:
+                return rollout, True
+            start = steps[: cut.step + 1]
+            if len(rollout.trajectory.steps) < len(start):
+                return rollout, False  # the environment ended inside the bad start: nothing can follow it
+            for attempt in range(self.bench.config.revise.repairs):
+                seed = derive_seed(self.bench.config.seed, "repair", *names, attempt)
+                player = self._player(max_turns=max(1, len(good.steps)))
+                repaired = await player.rollout(environment, tree.task, seed=seed, session=session, given=start)
+                if repaired.trajectory.reward >= good.reward:
+                    return repaired, True
+        return rollout, False
+
+    def _player(self, max_turns: int) -> Player:
+        """Plays splices; a repair samples as the search does, at temperature 1."""
+        settings = self.bench.config
+        params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate.max_tokens)
+        return Player(self.policy, params, max_turns, settings.revise.revision_action, self.bench.stopped)
+
+    def _preference(self, tree: Tree, one: Contrast, tree_row: TreeRow) -> Preference:
+        chosen, rejected = tree.trajectory(one.good), tree.trajectory(one.bad)
+        return Preference(
+            tree_id=tree_row.id,
+            node=one.node,
+            chosen_leaf=one.good.index,
+            rejected_leaf=one.bad.index,
+            chosen_reward=chosen.reward,
+            rejected_reward=rejected.reward,
+            chosen=chosen.messages(),
+            rejected=rejected.messages(),
+        )
+
+
+def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:
+    """Counts of one tree, summed up by :func:`set_metrics`."""
+    spliced = [sample for sample in samples if sample.kind != "good"]
+    kept = [sample for sample in spliced if sample.kept]
+    return {
+        "pairs": pairs,
+        "good": len(samples) - len(spliced),
+        "revisions": len(kept),
+        "verified": sum(sample.verified is True for sample in spliced),
+        "tried": sum(sample.verified is not None for sample in spliced),
+        "judged": sum(sample.judged for sample in kept),
+        "cut_sum": sum(sample.cut for sample in spliced),
+        "mismatches": sum(sample.mismatches for sample in spliced),
+        "verdicts": len(critique.fresh),
+        "judge_tokens": critique.tokens,
+    }
+
+
+def set_metrics(trees: Any) -> dict[str, float]:
+    """Sums over a set's trees, and the mean cut t' (Agent-R's revision length, section 4.4)."""
+    total: Counter[str] = Counter()
+    for metrics in trees:
+        total.update({name: float(value) for name, value in metrics.items()})
+    names = ("pairs", "good", "revisions", "verified", "tried", "judged", "mismatches", "verdicts", "judge_tokens")
+    sums = {name: float(total[name]) for name in names}
+    return {**sums, "cut_mean": total["cut_sum"] / total["pairs"] if total["pairs"] else 0.0}
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """The stage's line: ``118 revisions (verified 118 of 131) · 74 good · cut after step 2.4 on average``."""
+    verified = f" (verified {metrics['verified']:.0f} of {metrics['tried']:.0f})" if metrics["tried"] else ""
+    return (
+        f"{metrics['revisions']:,.0f} revisions{verified} · {metrics['good']:,.0f} good · "
+        f"cut after step {metrics['cut_mean']:.1f} on average"
+    )

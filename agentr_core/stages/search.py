@@ -1,0 +1,127 @@
+"""The search stage: one tree of attempts for each task, many in flight (Agent-R section 3.1, phase I)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agentr_core.config import content_hash
+from agentr_core.errors import AgentrError
+from agentr_core.hookspecs import TreeFinished
+from agentr_core.policy import AnyPolicy
+from agentr_core.rng import derive_seed
+from agentr_core.scheduler import TreeContext, run_bounded
+from agentr_core.searcher import AnySearcher
+from agentr_core.stages.bench import Bench, training_tasks
+from agentr_core.store import TreePlan, TreeRow
+from agentr_core.tree import Node, Tree
+
+
+async def search(bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iteration: int) -> Mapping[str, float]:
+    """Grow the trees of one iteration and return counts and rates.
+
+    A tree that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
+    """
+    rows = _plan(bench, policy, iteration)
+    grower = _Grower(bench, policy, searcher)
+    todo = [row for row in rows if row.status in ("todo", "running")]
+    with bench.progress.stage(f"iter {iteration} search", len(rows), "trees") as bar:
+        bar.advance(len(rows) - len(todo))
+        async for finished in run_bounded(todo, grower.grow, bench.config.concurrency, bench.stopped):
+            if finished.error is not None:
+                grower.fail(finished.item, finished.error)
+            bar.advance(1, grower.note(bar.seconds))
+        bench.stop_here()
+        done = bench.store.queries.trees(bench.run.id, iteration=iteration)
+        bar.advance(0, grower.note(bar.seconds))
+    failed = [row for row in done if row.status == "failed"]
+    if failed and len(failed) == len(done):
+        raise AgentrError(f"every tree of iteration {iteration} failed; the first: {failed[0].error}")
+    return {
+        "trees": len(done) - len(failed),
+        "failed": len(failed),
+        "nodes": sum(row.n_nodes for row in done),
+        "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
+    }
+
+
+def _plan(bench: Bench, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
+    tasks = training_tasks(bench.environment, bench.config, iteration)
+    ids = bench.task_ids(tasks)
+    seeds = {task.key: derive_seed(bench.config.seed, "tree", iteration, task.key, 0) for task in tasks}
+    return bench.store.writer.plan_trees(
+        bench.run.id,
+        iteration,
+        [TreePlan(ids[task.key], 0, seeds[task.key]) for task in tasks],
+        searcher=bench.config.searcher.name,
+        searcher_hash=content_hash(bench.config.searcher.model_dump(mode="json")),
+        model=policy.model,
+    )
+
+
+@dataclass(slots=True)
+class _Grower:
+    """Grows trees and keeps count of what they cost."""
+
+    bench: Bench
+    policy: AnyPolicy
+    searcher: AnySearcher
+    nodes: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: {"env": 0.0, "store": 0.0})
+
+    async def grow(self, row: TreeRow) -> None:
+        """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
+        bench, started = self.bench, time.perf_counter()
+        task = bench.store.queries.task(row.task_id).task()
+        stored = bench.store.queries.load_tree(row.id) if row.n_nodes else None
+
+        async def save(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
+            if new and new[0].parent is None:
+                with bench.store.transaction():
+                    bench.store.writer.start_tree(row.id, tree)
+                    bench.store.writer.save_simulation(row.id, tree, new[1:], touched)
+            else:
+                bench.store.writer.save_simulation(row.id, tree, new, touched)
+            self.nodes += len(new)
+
+        context = await TreeContext.open(
+            task,
+            pool=bench.pool,
+            policy=self.policy,
+            save=save,
+            seed=row.seed,
+            session=str(row.id),
+            tree=stored,
+            stop=bench.stopped,
+        )
+        try:
+            tree = await self.searcher.search(task, context)
+        finally:
+            context.close()
+        costs = context.costs()
+        self.seconds["env"] += costs["environment_seconds"]
+        self.seconds["store"] += costs["store_seconds"]
+        if bench.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
+            return
+        elapsed = time.perf_counter() - started
+        bench.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
+        self._tell(row, len(tree.nodes), tree.best_reward)
+
+    def fail(self, row: TreeRow, error: Exception) -> None:
+        """Keep a tree that failed as a row."""
+        self.bench.store.writer.finish_tree(row.id, "failed", error=str(error))
+        self.bench.progress.say(f"warning: task {row.task} failed: {error}")
+        self._tell(row, 0, 0.0, str(error))
+
+    def _tell(self, row: TreeRow, nodes: int, best: float, error: str | None = None) -> None:
+        self.bench.registry.notify(
+            TreeFinished(self.bench.run.key, row.id, row.task, row.iteration, nodes, best, error)
+        )
+
+    def note(self, seconds: float) -> str:
+        """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``."""
+        model = getattr(self.policy, "busy_seconds", None)
+        shares = {**({} if model is None else {"model": model}), **self.seconds}
+        text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
+        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}"

@@ -1,0 +1,174 @@
+"""The schema, as append-only migrations.
+
+A released migration is never edited: a change is a new function below the last one. ``PRAGMA application_id`` marks a
+file as agentr's and ``PRAGMA user_version`` counts the migrations applied, so that opening an up-to-date file reads
+two integers and imports nothing. Plugins that own tables bring a ``Migrations`` set of their own.
+
+Naming: columns of JSON end in ``_json``, points in time (UTC, ISO 8601) in ``_at``, durations in ``_seconds``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database, Migrations
+
+#: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
+APPLICATION_ID = 0x61677472
+#: How many migrations :func:`migrations` holds.
+SCHEMA_VERSION = 1
+
+_INITIAL = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT, command TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'interrupted')),
+  config_json TEXT NOT NULL, config_hash TEXT NOT NULL, seed INTEGER NOT NULL, agentr_version TEXT NOT NULL,
+  host TEXT NOT NULL, pid INTEGER NOT NULL, heartbeat_at TEXT NOT NULL, created_at TEXT NOT NULL, finished_at TEXT,
+  error TEXT
+) STRICT;
+
+CREATE TABLE run_plugins (
+  run_id INTEGER NOT NULL REFERENCES runs (id), kind TEXT NOT NULL, name TEXT NOT NULL, distribution TEXT NOT NULL,
+  version TEXT NOT NULL, target TEXT NOT NULL, config_json TEXT NOT NULL,
+  PRIMARY KEY (run_id, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stages (
+  run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL, stage TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('todo', 'running', 'done', 'failed')), metrics_json TEXT,
+  started_at TEXT, finished_at TEXT,
+  PRIMARY KEY (run_id, iteration, stage)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE metrics (
+  run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL, stage TEXT NOT NULL, name TEXT NOT NULL,
+  step INTEGER NOT NULL, value REAL,
+  PRIMARY KEY (run_id, iteration, stage, name, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tasks (
+  id INTEGER PRIMARY KEY, env TEXT NOT NULL, env_version TEXT NOT NULL, key TEXT NOT NULL, split TEXT NOT NULL,
+  instruction TEXT NOT NULL, metadata_json TEXT,
+  UNIQUE (env, env_version, key)
+) STRICT;
+
+-- body is TEXT, or a BLOB where a model wrote what is not valid Unicode
+CREATE TABLE texts (hash BLOB NOT NULL PRIMARY KEY, body ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+-- a conversation is the hash of its last message
+CREATE TABLE messages (
+  hash BLOB NOT NULL PRIMARY KEY, parent BLOB REFERENCES messages (hash), role TEXT NOT NULL, train INTEGER NOT NULL,
+  text BLOB NOT NULL REFERENCES texts (hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE trees (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  task_id INTEGER NOT NULL REFERENCES tasks (id), repeat INTEGER NOT NULL, seed INTEGER NOT NULL,
+  searcher TEXT NOT NULL, searcher_hash TEXT NOT NULL, model TEXT NOT NULL, head BLOB REFERENCES messages (hash),
+  root_state ANY, status TEXT NOT NULL DEFAULT 'todo' CHECK (status IN ('todo', 'running', 'done', 'failed')),
+  simulations INTEGER NOT NULL DEFAULT 0, n_nodes INTEGER NOT NULL DEFAULT 0, best_reward REAL, stats_json TEXT,
+  error TEXT, elapsed_seconds REAL,
+  UNIQUE (run_id, iteration, task_id, repeat)
+) STRICT;
+
+-- action is text; state is a BLOB where the key is hexadecimal; see packing.py for flags, state and tokens
+CREATE TABLE nodes (
+  tree_id INTEGER NOT NULL REFERENCES trees (id), node INTEGER NOT NULL, parent INTEGER, response BLOB NOT NULL,
+  action ANY, observation BLOB NOT NULL, reward REAL NOT NULL, score REAL, flags INTEGER NOT NULL,
+  copies INTEGER NOT NULL, visits INTEGER NOT NULL, value_sum REAL NOT NULL, state ANY NOT NULL,
+  simulation INTEGER NOT NULL, info_json TEXT, completion BLOB, tokens BLOB, finish TEXT, prompt_tokens INTEGER,
+  cached_tokens INTEGER,
+  PRIMARY KEY (tree_id, node)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE verdicts (
+  tree_id INTEGER NOT NULL REFERENCES trees (id), node INTEGER NOT NULL, critic TEXT NOT NULL, judge_hash TEXT NOT NULL,
+  step INTEGER NOT NULL, label TEXT NOT NULL CHECK (label IN ('good', 'bad', 'uncertain')),
+  rationale BLOB REFERENCES texts (hash),
+  PRIMARY KEY (tree_id, node, critic, judge_hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revision_sets (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  critic TEXT NOT NULL, config_hash TEXT NOT NULL, config_json TEXT NOT NULL, model TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed')), metrics_json TEXT,
+  UNIQUE (run_id, iteration, critic, config_hash)
+) STRICT;
+
+CREATE TABLE revised_trees (
+  set_id INTEGER NOT NULL REFERENCES revision_sets (id), tree_id INTEGER NOT NULL REFERENCES trees (id),
+  metrics_json TEXT,
+  PRIMARY KEY (set_id, tree_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE samples (
+  set_id INTEGER NOT NULL, tree_id INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('good', 'revision', 'direct')), bad_leaf INTEGER NOT NULL,
+  good_leaf INTEGER NOT NULL, divergence INTEGER NOT NULL, cut INTEGER NOT NULL, judged INTEGER NOT NULL,
+  verified INTEGER, reward REAL NOT NULL, bad_reward REAL, good_reward REAL, mismatches INTEGER NOT NULL,
+  kept INTEGER NOT NULL, conversation BLOB NOT NULL REFERENCES messages (hash), origin_json TEXT,
+  PRIMARY KEY (set_id, tree_id, kind, bad_leaf, good_leaf),
+  FOREIGN KEY (set_id, tree_id) REFERENCES revised_trees (set_id, tree_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE preferences (
+  set_id INTEGER NOT NULL, tree_id INTEGER NOT NULL, node INTEGER NOT NULL, chosen_leaf INTEGER NOT NULL,
+  rejected_leaf INTEGER NOT NULL, chosen_reward REAL NOT NULL, rejected_reward REAL NOT NULL,
+  chosen BLOB NOT NULL REFERENCES messages (hash), rejected BLOB NOT NULL REFERENCES messages (hash), origin_json TEXT,
+  PRIMARY KEY (set_id, tree_id, node, chosen_leaf, rejected_leaf),
+  FOREIGN KEY (set_id, tree_id) REFERENCES revised_trees (set_id, tree_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE datasets (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  name TEXT NOT NULL, recipe TEXT NOT NULL, set_id INTEGER REFERENCES revision_sets (id), config_json TEXT NOT NULL,
+  content_hash TEXT NOT NULL, n_examples INTEGER NOT NULL,
+  UNIQUE (run_id, iteration, name)
+) STRICT;
+
+CREATE TABLE dataset_items (
+  dataset_id INTEGER NOT NULL REFERENCES datasets (id), position INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('good', 'revision', 'direct', 'general')),
+  conversation BLOB NOT NULL REFERENCES messages (hash), origin_json TEXT,
+  PRIMARY KEY (dataset_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE checkpoints (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  dataset_id INTEGER NOT NULL REFERENCES datasets (id), trainer TEXT NOT NULL, base_model TEXT NOT NULL,
+  start_model TEXT NOT NULL, path TEXT NOT NULL, step INTEGER NOT NULL, complete INTEGER NOT NULL, metrics_json TEXT,
+  created_at TEXT NOT NULL,
+  UNIQUE (run_id, iteration, trainer, dataset_id)
+) STRICT;
+
+CREATE TABLE evals (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('plain', 'revision_test')), model TEXT NOT NULL, split TEXT NOT NULL,
+  config_hash TEXT NOT NULL, config_json TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed')), metrics_json TEXT,
+  UNIQUE (run_id, iteration, kind, config_hash)
+) STRICT;
+
+CREATE TABLE eval_results (
+  eval_id INTEGER NOT NULL REFERENCES evals (id), task_id INTEGER NOT NULL REFERENCES tasks (id),
+  repeat INTEGER NOT NULL, reward REAL NOT NULL, score REAL, success INTEGER NOT NULL, steps INTEGER NOT NULL,
+  invalid INTEGER NOT NULL, loops INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+  elapsed_seconds REAL, conversation BLOB REFERENCES messages (hash), error TEXT,
+  PRIMARY KEY (eval_id, task_id, repeat)
+) STRICT, WITHOUT ROWID
+"""
+
+
+def migrations() -> Migrations:
+    """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
+    from sqlite_utils import Migrations
+
+    ours = Migrations("agentr")
+
+    @ours()
+    def initial(db: Database) -> None:
+        for statement in _INITIAL.split(";"):
+            db.conn.execute(statement)
+
+    return ours

@@ -1,0 +1,1 @@
+"""For authors of plugins: contract checks, and fakes to test against."""

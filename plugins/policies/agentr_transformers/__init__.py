@@ -1,0 +1,31 @@
+"""Hugging Face causal language models as policies. This module only registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentr_core import CommandSpec, PluginSpec, hookimpl
+
+
+@hookimpl
+def agentr_register_policies() -> Iterable[PluginSpec]:
+    """Register ``transformers``."""
+    return [
+        PluginSpec(
+            kind="policy",
+            name="transformers",
+            target="agentr_transformers.policy:TransformersPolicy",
+            config="agentr_transformers.config:TransformersConfig",
+            summary="any Hugging Face causal language model by path or id, batched, on CPU or GPU",
+            requires=("torch", "transformers", "safetensors"),
+            extra="transformers",
+        )
+    ]
+
+
+@hookimpl
+def agentr_register_commands() -> Iterable[CommandSpec]:
+    """Register ``agentr models``."""
+    return [
+        CommandSpec("models", "agentr_transformers.commands:models", help="List and fetch the models that come along.")
+    ]

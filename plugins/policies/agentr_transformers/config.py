@@ -1,0 +1,29 @@
+"""Configuration of the transformers policy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from agentr_core import PluginConfig
+
+
+class TransformersConfig(PluginConfig):
+    """Which model answers, where it runs, and how much memory it may take."""
+
+    model: str = Field("tiny", description="'tiny', 'smollm2-135m', a model folder, or a hub id")
+    device: str = Field("auto", description="'auto' (a GPU where there is one), 'cpu', 'cuda', 'cuda:1'")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="arithmetic; 'auto' is float32 on a CPU and bfloat16 on a GPU"
+    )
+    attention: Literal["sdpa", "eager"] = Field("sdpa", description="attention implementation")
+    threads: int | None = Field(None, ge=1, description="CPU threads of the model (default: torch's own choice)")
+    max_rows: int = Field(256, ge=1, description="completions computed at a time")
+    batch_mb: int = Field(2048, ge=1, description="memory for the keys and values of one batch, in MB")
+    prefill_tokens: int = Field(8192, ge=1, description="prompt tokens computed in one forward pass")
+    prefix_cache_mb: int = Field(
+        512, ge=0, description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole"
+    )
+    context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
+    trust_remote_code: bool = Field(False, description="run code that comes with a hub model")

@@ -1,0 +1,146 @@
+"""Monte Carlo tree search over attempts at one task: Agent-R section 2.2, as its published code runs it.
+
+One simulation walks from the root. Where it meets a node that is not expanded it draws the candidate actions, does
+each of them, and backs up the reward of those that end the attempt; then it moves on to a child, unvisited ones
+first, until nothing below it is left to search. There is no other rollout: the walk itself is the rollout.
+
+Beyond the paper: several walks of one tree at once (``leaves_in_flight``), kept apart by virtual loss (Chaslot et al.
+2008), and each state searched once (``transpositions``).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from agentr_core import Node, SearchContext, Searcher, Task, Tree, by_action, by_response, gather_all
+from agentr_mcts.config import MCTSConfig
+
+_MERGE = {"action": by_action, "response": by_response}
+
+
+@dataclass(slots=True)
+class Walk:
+    """One simulation on its way down: the node where it is, and its own random numbers."""
+
+    node: Node
+    rng: random.Random
+
+
+class MCTS(Searcher[MCTSConfig]):
+    """The paper's search."""
+
+    config_class = MCTSConfig
+
+    @property
+    def simulations(self) -> int:
+        """How many simulations a tree gets at the most."""
+        return self.config.simulations
+
+    async def search(self, task: Task, context: SearchContext) -> Tree:
+        """Simulate until the budget is spent or every attempt within reach is in the tree."""
+        tree = context.tree
+        seen = first_depths(tree) if self.config.transpositions else None
+        while tree.simulations < self.config.simulations and not tree.root.exhausted and not context.stopping:
+            walks = min(self.config.leaves_in_flight, self.config.simulations - tree.simulations)
+            await self.simulate(context, range(tree.simulations, tree.simulations + walks), seen)
+            await context.commit(walks)
+        return tree
+
+    async def simulate(self, context: SearchContext, numbers: range, seen: dict[str, int] | None) -> None:
+        """Run the simulations with these numbers side by side: all expand at once, then each walks on, in turn."""
+        walks = [Walk(context.tree.root, context.rng("simulation", number)) for number in numbers]
+        in_flight = Counter(walk.node for walk in walks)
+        while walks := [walk for walk in walks if self.descend(walk, in_flight)]:
+            leaves = list(dict.fromkeys(walk.node for walk in walks))
+            expanded = await gather_all(self.expand(leaf, context) for leaf in leaves)
+            for leaf, children in zip(leaves, expanded, strict=True):
+                for child in children:
+                    if child.terminal:
+                        backup(child)
+                    elif seen is not None and is_transposition(child, seen):
+                        child.exhausted = True
+                mark_exhausted(leaf)
+
+    def descend(self, walk: Walk, in_flight: Counter[Node]) -> bool:
+        """Walk down to a node that is not expanded. False: there is none on this way, the simulation ends here."""
+        while walk.node.expanded:
+            child = select(walk.node, self.config.c_uct, walk.rng, in_flight)
+            if child is None:
+                in_flight.subtract(walk.node.ancestors())
+                return False
+            walk.node = child
+            in_flight[child] += 1
+        return True
+
+    async def expand(self, node: Node, context: SearchContext) -> list[Node]:
+        """Draw the candidate actions at ``node`` and do them (section 4.2: 4 candidates, depth 20)."""
+        config = self.config
+        return await context.expand(
+            node, config.samples, config.sampling(), merge=_MERGE[config.merge], horizon=config.depth
+        )
+
+
+def select(node: Node, c_uct: float, rng: random.Random, in_flight: Counter[Node]) -> Node | None:
+    """The child with the highest UCT, ties at random; None where nothing below ``node`` is left to search.
+
+    Every other walk that is below a node now counts there as a visit with reward 0 (virtual loss).
+    """
+    parent_visits = node.visits + in_flight[node] - 1
+    best, candidates = -math.inf, list[Node]()
+    for child in node.children:
+        if child.terminal or child.exhausted:
+            continue
+        score = uct(child.value_sum, child.visits + in_flight[child], parent_visits, c_uct)
+        if score > best:
+            best, candidates = score, [child]
+        elif score == best:
+            candidates.append(child)
+    return rng.choice(candidates) if candidates else None
+
+
+def uct(value_sum: float, visits: int, parent_visits: int, c_uct: float) -> float:
+    """Q(s) + c sqrt(ln N(parent) / N(s)), infinite for an unvisited node (section 2.2, equation 5)."""
+    if visits == 0:
+        return math.inf
+    return value_sum / visits + c_uct * math.sqrt(math.log(max(1, parent_visits)) / visits)
+
+
+def backup(leaf: Node) -> None:
+    """Count a finished attempt at every node on its way: N(s) += 1, the sum of rewards += its reward (section 2.2).
+
+    Called once for each terminal node, when it is made: N(s) counts the finished attempts below s.
+    """
+    for node in leaf.ancestors():
+        node.visits += 1
+        node.value_sum += leaf.reward
+
+
+def mark_exhausted(node: Node) -> None:
+    """Mark ``node`` and its ancestors exhausted as far as all their children are terminal or exhausted."""
+    for ancestor in node.ancestors():
+        if not all(child.terminal or child.exhausted for child in ancestor.children):
+            return
+        ancestor.exhausted = True
+
+
+def first_depths(tree: Tree) -> dict[str, int]:
+    """The least depth at which the tree has reached each state."""
+    seen: dict[str, int] = {}
+    for node in tree.nodes:
+        seen[node.state_key] = min(node.depth, seen.get(node.state_key, node.depth))
+    return seen
+
+
+def is_transposition(child: Node, seen: dict[str, int]) -> bool:
+    """True where the tree already holds the child's state at most as deep; else the child's depth is noted.
+
+    Equal keys are equal futures, and the earlier node has as many steps left or more: whatever can be reached below
+    the child can be reached there.
+    """
+    if seen.get(child.state_key, child.depth + 1) <= child.depth:
+        return True
+    seen[child.state_key] = child.depth
+    return False
