@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tools.tiny.worlds import Game, World
 
-MAX_TURNS = 30
+MAX_TURNS = 24
 MAX_TOKENS = 96
 
 
@@ -17,6 +17,7 @@ class Play(Protocol):
 
     messages: list[dict[str, str]]
     solved: bool
+    done: bool
 
     def answer(self, turn: str) -> None:
         """Take an agent's turn and append it and the observation."""
@@ -28,6 +29,7 @@ class GamePlay:
 
     world: World
     solved: bool = False
+    done: bool = False
     messages: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -38,7 +40,7 @@ class GamePlay:
         """Do the action of ``turn``."""
         action = turn.rpartition("Action:")[2].strip()
         observation = "ok." if action == "revise" else self.game.step(action)
-        self.solved = self.solved or self.game.inventory[self.world.goal] > 0
+        self.solved = self.done = self.game.inventory[self.world.goal] > 0
         self.messages += [{"role": "assistant", "content": turn}, {"role": "user", "content": observation}]
 
 
@@ -48,7 +50,7 @@ def play(model: Any, tokenizer: Any, plays: Sequence[Play], *, temperature: floa
 
     torch.manual_seed(seed)
     for _ in range(MAX_TURNS):
-        active = [episode for episode in plays if not episode.solved]
+        active = [episode for episode in plays if not episode.done]
         if not active:
             return
         turns = answers(model, tokenizer, [episode.messages for episode in active], temperature)

@@ -22,7 +22,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Schedule:
     """How to train. ``tokens`` is the size of a batch, padding included."""
 
     steps: int
@@ -72,7 +72,9 @@ def encode(tokenizer: Any, turns: Sequence[Turn]) -> tuple[list[int], list[float
     return ids, weights
 
 
-def batches(tokenizer: Any, stage: Stage, size: int, rng: random.Random) -> Iterator[list[tuple[list[int], list[float]]]]:
+def batches(
+    tokenizer: Any, stage: Stage, size: int, rng: random.Random
+) -> Iterator[list[tuple[list[int], list[float]]]]:
     """Batches of about equal length, from pools of drawn conversations."""
     while True:
         pool: list[tuple[list[int], list[float]]] = []
@@ -146,17 +148,17 @@ def train(
     model: Any,
     tokenizer: Any,
     stages: Sequence[Stage],
-    recipe: Recipe,
+    schedule: Schedule,
     watch: Callable[[int, int, float, Average], None],
 ) -> Average:
     """Train in place; ``watch(step, tokens, loss, average)`` is called after every step."""
     import torch
 
-    rng = random.Random(recipe.seed)
-    average, opts = Average(model, recipe.average), optimizers(model, recipe.rate)
+    rng = random.Random(schedule.seed)
+    average, opts = Average(model, schedule.average), optimizers(model, schedule.rate)
     seen, step = 0, 0
     for stage in stages:
-        for rows in batches(tokenizer, stage, recipe.tokens, rng):
+        for rows in batches(tokenizer, stage, schedule.tokens, rng):
             if step >= stage.step:
                 break
             ids, weights = tensors(rows, tokenizer.pad_token_id)
@@ -165,7 +167,7 @@ def train(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for opt in opts:
                 for group in opt.param_groups:
-                    group["lr"] = recipe.rate * recipe.scale(step)
+                    group["lr"] = schedule.rate * schedule.scale(step)
                 opt.step()
                 opt.zero_grad()
             average.update(model)

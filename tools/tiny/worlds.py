@@ -136,7 +136,7 @@ class Game:
 def _covers(wanted: Sequence[tuple[str, int]], given: Sequence[tuple[str, int]]) -> bool:
     left = list(given)
     for name, count in wanted:
-        fits = [g for g in left if g[1] == count and (g[0] == name or name in GENERICS and g[0].endswith(" " + name))]
+        fits = [g for g in left if g[1] == count and (g[0] == name or (name in GENERICS and g[0].endswith(" " + name)))]
         if not fits:
             return False
         left.remove(fits[0])
