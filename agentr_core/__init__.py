@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentr_core.aio import gather_all as gather_all
+    from agentr_core.api import configure as configure
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
     from agentr_core.api import run as run
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from agentr_core.searcher import Searcher as Searcher
     from agentr_core.searcher import by_action as by_action
     from agentr_core.searcher import by_response as by_response
+    from agentr_core.settings import RunConfig as RunConfig
     from agentr_core.trainer import Report as Report
     from agentr_core.trainer import Trainer as Trainer
     from agentr_core.tree import Node as Node
@@ -99,7 +101,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "agentr_core.aio": ["gather_all"],
-    "agentr_core.api": ["create", "open_store", "run"],
+    "agentr_core.api": ["configure", "create", "open_store", "run"],
     "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
     "agentr_core.conversation": ["head", "render_history", "trim"],
     "agentr_core.batching": ["BatchRequest", "BatchedPolicy"],
@@ -120,10 +122,12 @@ _WHERE = {
     ],
     "agentr_core.policy": ["AnyPolicy", "Policy"],
     "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "Example", "Label", "Message", "Observation", "Purpose", "Record", "SamplingParams",
+        "Checkpoint", "Completion", "Cut", "Example", "Label", "Message", "Observation", "Purpose", "Record",
+        "SamplingParams",
         "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
     "agentr_core.rng": ["derive_rng", "derive_seed"],
+    "agentr_core.settings": ["RunConfig"],
     "agentr_core.searcher": ["MergeKey", "SearchContext", "Searcher", "by_action", "by_response"],
     "agentr_core.trainer": ["Report", "Trainer"],
     "agentr_core.tree": ["Node", "Tree"],

@@ -1,4 +1,4 @@
-"""The Python face: three functions, as small as the command line.
+"""The Python face: four functions, as small as the command line.
 
 env = agentr_core.create("env", "textcraft", rules="agentgym")
 store = agentr_core.open_store("agentr.db")
@@ -14,6 +14,7 @@ from agentr_core.hookspecs import Kind
 from agentr_core.registry import registry
 
 if TYPE_CHECKING:
+    from agentr_core.runner import Outcome
     from agentr_core.settings import RunConfig
     from agentr_core.store import Store
 
@@ -27,18 +28,34 @@ def create(kind: Kind, name: str, /, **config: Any) -> Any:
     return registry().create(kind, name, config, prefix=f"{name}: ")
 
 
-def open_store(path: str | Path = "agentr.db") -> Store:
-    """Open a project's database for reading and writing; it is made where there is none.
+def open_store(path: str | Path = "agentr.db", *, read_only: bool = False) -> Store:
+    """Open a project's database; unless ``read_only``, it is made or brought up to date where needed.
 
     Raises :class:`~agentr_core.StoreError` for a file that is not ours, newer than this version, or cannot be used.
     """
     from agentr_core.store import open_store as open_
 
-    return open_(path)
+    return open_(path, read_only=read_only)
 
 
-def run(config: RunConfig) -> Any:
-    """Do what ``agentr run`` does with the same configuration, and return its outcome."""
-    from agentr_core.run import run as run_
+def configure(preset: str = "quick", **settings: Any) -> RunConfig:
+    """The configuration of a run, in the shape of a ``run.toml``: ``configure(iterations=1, mcts={"samples": 2})``.
 
-    return run_(config)
+    What is not given comes from the preset. Raises :class:`~agentr_core.ConfigError` for a setting that is unknown or
+    out of range.
+    """
+    from agentr_core.runconfig import Layer, resolve
+
+    return resolve([Layer("configure", {"preset": preset, **settings})]).config
+
+
+def run(
+    config: RunConfig, *, db: str | Path = "agentr.db", out: str | Path | None = None, name: str | None = None
+) -> Outcome:
+    """Do what ``agentr run`` does with the same configuration, without its talk, and return how it ended.
+
+    ``db`` is the project's database, ``out`` the folder of the checkpoints, ``name`` what to call the run.
+    """
+    from agentr_core.runner import run as run_
+
+    return run_(config, db=db, out=out, name=name)

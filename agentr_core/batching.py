@@ -78,6 +78,11 @@ class BatchedPolicy(Policy[ConfigT]):
         self._released = False
 
     @property
+    def busy_seconds(self) -> float:
+        """Seconds spent computing answers so far."""
+        return self.counters.busy_seconds
+
+    @property
     def max_rows(self) -> int:
         """How many completions one batch asks for at the most; a single larger request is a batch of its own."""
         return 256

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 from agentr_core.aio import gather_all
 from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import EnvironmentFailure, boundary
-from agentr_core.parsing import REVISION_REPLY, is_revision
+from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY, is_revision
 from agentr_core.pool import Cursor, EnvironmentPool
 from agentr_core.records import Snapshot, StepResult, Task
 from agentr_core.tree import Node, Tree
@@ -90,8 +90,15 @@ class Branches:
     ``mismatches`` lists every replay that did not show what was recorded; the record stands.
     """
 
-    def __init__(self, task: Task, pool: EnvironmentPool, tree: Tree | None = None) -> None:
-        self.task, self.pool = task, pool
+    def __init__(
+        self,
+        task: Task,
+        pool: EnvironmentPool,
+        tree: Tree | None = None,
+        *,
+        revision_action: str = REVISION_ACTION,
+    ) -> None:
+        self.task, self.pool, self.revision_action = task, pool, revision_action
         self.stats = EnvironmentStats()
         self.mismatches: list[Mismatch] = []
         self._root: Place | None = None
@@ -110,7 +117,7 @@ class Branches:
         if self._root is None:
             self._root = Place(None, "", _recorded(tree.root))
         for node in tree.nodes[1:]:
-            if node.action is not None and not is_revision(node.action):
+            if self.reaches(node.action):
                 parent = self._place(node.parent or tree.root)
                 parent.onward.setdefault(node.action, Place(parent, node.action, _recorded(node)))
 
@@ -129,7 +136,7 @@ class Branches:
         for action in actions:
             if place.outcome.ended:
                 break
-            if is_revision(action):
+            if not self.reaches(action):
                 results.append(place.outcome.result.model_copy(update={"observation": REVISION_REPLY, "info": {}}))
                 continue
             results.append((await self._step(place, [action]))[0].result)
@@ -143,7 +150,7 @@ class Branches:
         def walk(cursor: Cursor) -> list[T]:
             place, seen = self._begin, list[T]()
             for action in [None, *actions[:executed]]:
-                if action is not None and not is_revision(action):
+                if self.reaches(action):
                     place = place.onward[action]
                 self._stand(cursor, place)
                 seen.append(see(cursor.environment))
@@ -156,6 +163,10 @@ class Branches:
         self.pool.vacate(self)
         self._places.clear()
         self._root = None
+
+    def reaches(self, action: str | None) -> TypeGuard[str]:
+        """True for an action that the environment is asked to do."""
+        return action is not None and not is_revision(action, self.revision_action)
 
     @property
     def _begin(self) -> Place:
@@ -170,7 +181,7 @@ class Branches:
         place = self._places.get(node.index)
         if place is None:
             parent = self._place(node.parent)
-            place = parent if node.action is None or is_revision(node.action) else parent.onward[node.action]
+            place = parent.onward[node.action] if self.reaches(node.action) else parent
             self._places[node.index] = place
         return place
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from agentr_core.errors import ExitCode
@@ -25,14 +26,13 @@ class StopSignal:
         self._before: dict[signal.Signals, object] = {}
 
     def __call__(self) -> bool:
+        """True once a signal came."""
         return self.set
 
     def __enter__(self) -> StopSignal:
-        try:
+        with suppress(ValueError):  # not in the main thread: whoever called us there handles signals
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._handle)
-        except ValueError:
-            pass  # not in the main thread: whoever called us there handles signals
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -61,7 +61,7 @@ def repeats(actions: Sequence[str], length: int) -> list[int]:
 
 
 def loop_count(actions: Sequence[str], longest: int = 4) -> int:
-    """Steps that only repeat what was done directly before: the most that any sequence of up to ``longest`` explains."""
+    """Steps that only repeat what was done directly before, by the sequence (up to ``longest``) that explains most."""
     return max(
         (sum((count - 1) * length for count in repeats(actions, length)) for length in range(1, longest + 1)),
         default=0,

@@ -31,6 +31,11 @@ class Policy(ABC, Generic[ConfigT]):
         """Names what answers: a path, a hub id, or the policy's own name. Stored with every tree and verdict."""
         return type(self).__name__
 
+    @property
+    def weights(self) -> str | None:
+        """Where the model's weights can be loaded from (a folder or hub id); None where there is nothing to train."""
+        return None
+
     @abstractmethod
     async def sample(
         self,

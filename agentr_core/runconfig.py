@@ -114,13 +114,27 @@ def file_layer(path: str | Path) -> Layer:
         raise ConfigError(f"--config: '{path}' is not TOML: {error}") from None
 
 
+def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
+    """The layer of a stored run's settings. Options of a plugin hold only where that plugin stays in use."""
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in KINDS:
+            values[key] = value["name"]
+            if value["options"] and value["name"] not in RunConfig.model_fields:
+                values.setdefault(value["name"].partition(":")[0], {}).update(value["options"])
+        elif key in RunConfig.model_fields:
+            values[key] = value
+    return Layer(source, values)
+
+
 def parse_value(text: str) -> Any:
     """A value as TOML writes it (``30``, ``true``, ``[1, 2]``), else the text itself."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return value if isinstance(value, bool | int | float | str | list | dict) else text
+    known = isinstance(value, bool | int | float | str | list | dict) and "\n" not in text
+    return value if known else text
 
 
 def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require: bool = True) -> Resolved:
@@ -184,6 +198,8 @@ def _check_keys(layer: Layer, plugins: Registry) -> None:
 def _check_section(section: str, value: Any, layer: Layer) -> None:
     model = _section_model(section)
     if model is None:
+        if isinstance(value, Mapping) and section not in KINDS:
+            raise ConfigError(f"{layer.table_label(section)}: '{section}' is a value, not a table of settings")
         return
     if not isinstance(value, Mapping):
         raise ConfigError(

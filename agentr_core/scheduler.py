@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from agentr_core.branching import Branches, Outcome
 from agentr_core.conversation import head, trim
-from agentr_core.errors import EnvironmentFailure, PolicyFailure, StoreError, boundary
-from agentr_core.parsing import REVISION_REPLY, ParsedAction, is_revision
+from agentr_core.errors import EnvironmentFailure, Interrupted, PolicyFailure, StoreError, boundary
+from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY, ParsedAction
 from agentr_core.policy import AnyPolicy
 from agentr_core.pool import EnvironmentPool
 from agentr_core.records import Completion, Message, SamplingParams, Task
@@ -46,9 +46,10 @@ async def run_bounded(
 ) -> AsyncIterator[Finished[ItemT, ResultT]]:
     """Work on at most ``limit`` items at once and yield each one as it ends, a failure as well as a success.
 
-    Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to ends
-    everything: :class:`~agentr_core.errors.StoreError` is raised here and the rest is cancelled. A caller that may
-    leave the loop early wraps it in ``contextlib.aclosing``, which cancels the rest as well.
+    Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to
+    (:class:`~agentr_core.errors.StoreError`) and :class:`~agentr_core.errors.Interrupted` end everything: they are
+    raised here and the rest is cancelled. A caller that may leave the loop early wraps it in ``contextlib.aclosing``,
+    which cancels the rest as well.
     """
     waiting = iter(items)
     running: dict[asyncio.Task[Finished[ItemT, ResultT]], None] = {}
@@ -75,7 +76,7 @@ async def run_bounded(
 async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) -> Finished[ItemT, ResultT]:
     try:
         return Finished(item, await worker(item))
-    except StoreError:
+    except (StoreError, Interrupted):
         raise
     except Exception as error:
         return Finished(item, error=error)
@@ -100,12 +101,7 @@ class _Sample:
 
     completion: Completion
     parsed: ParsedAction
-    copies: int = 1
-
-    @property
-    def executed(self) -> str | None:
-        """The action for the environment; None where the environment is not asked."""
-        return None if is_revision(self.parsed.action) else self.parsed.action
+    copies: int = 0
 
 
 _VALUES = attrgetter("visits", "value_sum", "terminal", "exhausted", "expanded", "copies")
@@ -149,15 +145,15 @@ class TreeContext:
         session: str,
         tree: Tree | None = None,
         stop: Callable[[], bool] = lambda: False,
+        revision_action: str = REVISION_ACTION,
     ) -> TreeContext:
         """A context for a new tree of ``task``, or for the stored ``tree`` to go on with.
 
         The first commit of a new tree saves its root as well.
         """
-        if tree is not None:
-            branches, stored = Branches(task, pool, tree), len(tree.nodes)
-        else:
-            branches, stored = Branches(task, pool), 0
+        branches = Branches(task, pool, tree, revision_action=revision_action)
+        stored = 0 if tree is None else len(tree.nodes)
+        if tree is None:
             first = await branches.start()
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
                 turns = head(pool.reference, first.result.observation)
@@ -208,7 +204,8 @@ class TreeContext:
         self._last_turn = done
         try:
             samples = self._merge(await self.sample(node, n, params), merge)
-            executed = [sample.executed for sample in samples.values() if sample.executed is not None]
+            actions = [sample.parsed.action for sample in samples.values()]
+            executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
             if before is not None:
                 await before.wait()
@@ -265,11 +262,11 @@ class TreeContext:
     def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
         parse = self.branches.pool.reference.parse
         samples: dict[Any, _Sample] = {}
-        for completion in completions:
-            with boundary(EnvironmentFailure, f"the environment failed to parse an answer to '{self.tree.task.key}'"):
+        with boundary(EnvironmentFailure, f"the environment could not parse an answer to '{self.tree.task.key}'"):
+            for completion in completions:
                 parsed = parse(completion.text)
-            same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed, 0))
-            same.copies += 1
+                same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
+                same.copies += 1
         return samples
 
     def _append(
@@ -301,9 +298,10 @@ class TreeContext:
             "copies": sample.copies,
             "completion": sample.completion,
         }
-        if sample.executed is None:
+        action = sample.parsed.action
+        if not self.branches.reaches(action):
             # The environment was not asked: it is where it was, and so are reward and score.
-            unusable = sample.parsed.action is None
+            unusable = action is None
             reply = sample.parsed.error or "" if unusable else REVISION_REPLY
             return self.tree.add(
                 node,
@@ -314,7 +312,7 @@ class TreeContext:
                 score=node.score,
                 state_key=node.state_key,
             )
-        result, state_key = outcomes[sample.executed]
+        result, state_key = outcomes[action]
         return self.tree.add(
             node,
             **turn,

@@ -7,7 +7,7 @@ business; here is only what the values mean and which are allowed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ class SearchSettings(PluginConfig):
 class ReviseSettings(PluginConfig):
     """The revise stage: pairs of leaves, the cut, the splice (Agent-R sections 3.1 and 4.2)."""
 
-    alpha: tuple[float, ...] = Field(
+    alpha: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field(
         default=(0.5, 0.7, 1.0),
         min_length=1,
         description="least reward of a good trajectory, by iteration (last one repeats)",

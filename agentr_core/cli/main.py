@@ -11,7 +11,8 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -118,20 +119,19 @@ def main(args: Sequence[str] | None = None) -> int:
     # torch spins its idle threads and starves its neighbours unless this is set before the import.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     debug = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
-    _log_to_stderr(logging.DEBUG if debug else logging.WARNING)
-    try:
-        result: Any = cli.main(args, prog_name="agentr", standalone_mode=False)
-        return result if isinstance(result, int) else ExitCode.OK
-    except click.ClickException as error:
-        return _show_usage(error)
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
-    except AgentrError as error:
-        if debug:
+    with _logging_to_stderr(logging.DEBUG if debug else logging.WARNING):
+        try:
+            result: Any = cli.main(args, prog_name="agentr", standalone_mode=False)
+            return result if isinstance(result, int) else ExitCode.OK
+        except click.ClickException as error:
+            return _show_usage(error)
+        except click.Abort:
+            click.echo("interrupted", err=True)
+            return ExitCode.INTERRUPTED
+        except AgentrError as error:
             logging.getLogger("agentr").debug("where it comes from", exc_info=True)
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
+            click.echo(f"error: {error}", err=True)
+            return error.exit_code
 
 
 def _show_usage(error: click.ClickException) -> int:
@@ -151,12 +151,18 @@ class _Lowercase(logging.Formatter):
         return f"{record.levelname.lower()}: {super().format(record)}"
 
 
-def _log_to_stderr(level: int) -> None:
-    logger = logging.getLogger("agentr")
-    handler = logging.StreamHandler(sys.stderr)
+@contextmanager
+def _logging_to_stderr(level: int) -> Iterator[None]:
+    logger, handler = logging.getLogger("agentr"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lowercase("%(message)s"))
-    logger.handlers, logger.propagate = [handler], False
+    before = logger.level
+    logger.addHandler(handler)
     logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _import_command(target: str) -> click.Command:

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from agentr_core.runconfig import Resolved
+    from agentr_core.runconfig import Layer, Resolved
 
 F = TypeVar("F", bound=Callable[..., Any])
 _META = "agentr.plugins"
@@ -101,10 +101,11 @@ def run_options(command: F) -> F:
     return plugin_options(command)
 
 
-def resolve_settings(ctx: click.Context, *, require: bool = True) -> Resolved:
+def resolve_settings(ctx: click.Context, *, require: bool = True, below: Layer | None = None) -> Resolved:
     """What the user asked for, by precedence: flag, ``AGENTR_*``, the ``--config`` file, preset, default.
 
-    With ``require``, a plugin whose packages are missing is an error here and not later.
+    With ``require``, a plugin whose packages are missing is an error here and not later. ``below`` are settings that
+    count before the preset: those of a stored run.
     """
     from agentr_core.runconfig import environment_layer, file_layer, flag_layer, resolve
 
@@ -121,4 +122,6 @@ def resolve_settings(ctx: click.Context, *, require: bool = True) -> Resolved:
     layers = [flag_layer(flags, ctx.params["options"]), environment_layer(variables)]
     if ctx.params["config_file"]:
         layers.append(file_layer(ctx.params["config_file"]))
+    if below is not None:
+        layers.append(below)
     return resolve(layers, require=require)

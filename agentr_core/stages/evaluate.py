@@ -127,7 +127,7 @@ def _failed_starts(bench: Bench) -> list[_Item]:
         if result.error is not None or result.reward > 0 or result.conversation is None:
             continue
         task = queries.task(result.task_id).task()
-        steps = _recorded_steps(queries.conversation(result.conversation))
+        steps = _recorded_steps(queries.get_conversation(result.conversation))
         cut = derive_rng(bench.config.seed, "revision test", task.key).randint(1, max(1, len(steps) - 1))
         items.append(_Item(task, result.task_id, steps[:cut]))
     return items

@@ -41,7 +41,7 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
-    row = _open(bench, policy, critic, iteration)
+    row = open_set(bench, policy, critic, iteration)
     work = _Reviser(bench, policy, critic, row)
     done = bench.store.queries.revised_trees(row.id)
     with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
@@ -60,7 +60,19 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     return metrics
 
 
-def _open(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+def find_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+    """The finished set that the settings at hand made; :class:`NothingToDo` where there is none."""
+    row = open_set(bench, policy, critic, iteration)
+    if row.status != "done":
+        raise NothingToDo(
+            f"run {bench.run.short} has no revisions by the critic '{bench.config.critic.name}' with these settings in "
+            f"iteration {iteration}; make them with: agentr revise --run {bench.run.short} "
+            f"--critic {bench.config.critic.name}"
+        )
+    return row
+
+
+def open_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
     config = {
         "critic": bench.config.critic.model_dump(mode="json"),
@@ -120,7 +132,7 @@ class _Reviser:
         return content_hash([self.bench.config.critic.model_dump(mode="json"), actor, self.bench.config.seed])
 
     def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:
-        known = self.bench.store.queries.verdicts(row.id, self.bench.config.critic.name, self._judge_hash)
+        known = self.bench.store.queries.load_verdicts(row.id, self.bench.config.critic.name, self._judge_hash)
         return TreeCritique(
             tree,
             self.policy,

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from agentr_core.dataset import build_dataset
 from agentr_core.errors import Interrupted
 from agentr_core.hookspecs import CheckpointSaved
+from agentr_core.mixing import build_dataset
 from agentr_core.records import Checkpoint, TrainingSet
 from agentr_core.rng import derive_seed
 from agentr_core.stages.bench import Bench
@@ -21,6 +21,7 @@ def collect(bench: Bench, revision_set: RevisionSetRow, iteration: int) -> tuple
     settings = bench.config.data
     dataset = build_dataset(
         bench.store.queries.samples(revision_set.id),
+        lambda sample: bench.store.queries.get_conversation(sample.conversation),
         settings,
         name=f"{settings.recipe}-{revision_set.critic}",
         seed=derive_seed(bench.config.seed, "dataset", iteration),
@@ -48,7 +49,7 @@ async def train(
         trainer=bench.config.trainer.name,
         base_model=start.base_model,
         start_model=start.model,
-        path=str(out),
+        path=str(out / "model"),
     )
     if row.complete:
         return _as_checkpoint(row)
@@ -56,6 +57,7 @@ async def train(
         losses: list[float] = []
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
+            """Called in the trainer's thread; the store may be used from any."""
             bench.store.writer.add_metrics(bench.run.id, iteration, "train", step, metrics)
             if "loss" in metrics:
                 losses.append(metrics["loss"])
@@ -68,9 +70,7 @@ async def train(
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
         bar.advance(len(dataset.examples) - bar.done, _losses(losses))
     checkpoint = checkpoint.model_copy(update={"iteration": iteration, "base_model": start.base_model})
-    bench.store.writer.complete_checkpoint(
-        row.id, path=checkpoint.model, step=checkpoint.step, metrics=checkpoint.metrics
-    )
+    bench.store.writer.complete_checkpoint(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
     bench.registry.notify(CheckpointSaved(bench.run.key, iteration, checkpoint.model, checkpoint.metrics))
     return checkpoint
 

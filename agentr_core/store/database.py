@@ -12,13 +12,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agentr_core.errors import StoreError
+from agentr_core.errors import StoreError, UsageError
 from agentr_core.store import migrations
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
 TIMEOUT_SECONDS = 30.0
+#: Of every connection. The log is copied into the file every 16 MB: with a sync each time, 4 MB cost a third more.
+_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-32000")
 
 
 def open_store(path: str | Path, *, read_only: bool = False, timeout: float | None = None) -> Store:
@@ -37,9 +39,15 @@ def open_store(path: str | Path, *, read_only: bool = False, timeout: float | No
     ``timeout``: seconds that a write waits for another process. Raises :class:`~agentr_core.errors.StoreError` where
     the file is no database, not agentr's, newer than this agentr, locked, missing (read-only) or not writable.
     """
-    if timeout is None:
-        timeout = float(os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
-    return Store(Path(path), read_only=read_only, timeout=timeout)
+    return Store(Path(path), read_only=read_only, timeout=_timeout() if timeout is None else timeout)
+
+
+def _timeout() -> float:
+    text = os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", "")
+    try:
+        return float(text) if text else TIMEOUT_SECONDS
+    except ValueError:
+        raise UsageError(f"AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds (got {text})") from None
 
 
 class Store:
@@ -109,11 +117,10 @@ class Store:
         assert self._depth, "writes belong into a transaction"
         return self._connection.execute(sql, values).rowcount
 
-    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one writing statement for each of ``rows`` inside :meth:`transaction`."""
         assert self._depth, "writes belong into a transaction"
-        if rows:
-            self._connection.executemany(sql, rows)
+        self._connection.executemany(sql, rows)
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query."""
@@ -129,7 +136,7 @@ class Store:
         """The file as a sqlite-utils ``Database`` over the same connection, for plugins that own tables."""
         from sqlite_utils import Database
 
-        return Database(self._connection)
+        return Database(self._connection, execute_plugins=False)
 
     def backup(self, target: Path) -> None:
         """Copy the whole store, consistently, while others write to it. ``target`` must not exist."""
@@ -162,7 +169,7 @@ class Store:
             self._make_wal()
             with self.transaction():
                 self._migrate()
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000", "temp_store=MEMORY"):
+        for pragma in (*_PRAGMAS, f"query_only={int(self.read_only)}"):
             self._connection.execute(f"PRAGMA {pragma}")
 
     def _state(self) -> str:
@@ -207,18 +214,21 @@ def _connect(path: Path, read_only: bool, timeout: float) -> sqlite3.Connection:
         raise StoreError(f"{path} is a folder; name a database file with --db")
     if read_only and not path.exists():
         raise StoreError(f"there is no database at {path}; start a run, or name another file with --db")
-    if not read_only and not path.parent.is_dir():
+    if not path.parent.is_dir():
         raise StoreError(f"the folder of the database does not exist: make {path.parent}, or name another with --db")
-    uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
-    if read_only and not os.access(path.parent, os.W_OK) and not _log(path).exists():
-        uri += "&immutable=1"  # the log's index could not be made, and nobody is writing
+    uri = f"{path.absolute().as_uri()}?{_mode(path, read_only)}"
     connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection
 
 
-def _log(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+def _mode(path: Path, read_only: bool) -> str:
+    if not read_only:
+        return "mode=rwc"
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"  # so that closing takes the log's files away again; query_only keeps us from writing
+    # The log's index could not be made; without a log nobody is writing.
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
 
 
 _ADVICE = {

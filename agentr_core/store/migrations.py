@@ -53,14 +53,15 @@ CREATE TABLE tasks (
   UNIQUE (env, env_version, key)
 ) STRICT;
 
--- body is TEXT, or a BLOB where a model wrote what is not valid Unicode
-CREATE TABLE texts (hash BLOB NOT NULL PRIMARY KEY, body ANY NOT NULL) STRICT, WITHOUT ROWID;
+-- Text longer than a few hundred characters, once. A column of type ANY below holds a text, or its hash where it is
+-- long: short text repeats too little to pay for a random page of a hashed table at every insert.
+CREATE TABLE texts (hash BLOB NOT NULL PRIMARY KEY, body ANY NOT NULL) STRICT;
 
--- a conversation is the hash of its last message
+-- A conversation is the hash of its last message.
 CREATE TABLE messages (
   hash BLOB NOT NULL PRIMARY KEY, parent BLOB REFERENCES messages (hash), role TEXT NOT NULL, train INTEGER NOT NULL,
-  text BLOB NOT NULL REFERENCES texts (hash)
-) STRICT, WITHOUT ROWID;
+  text ANY NOT NULL
+) STRICT;
 
 CREATE TABLE trees (
   id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
@@ -72,20 +73,26 @@ CREATE TABLE trees (
   UNIQUE (run_id, iteration, task_id, repeat)
 ) STRICT;
 
--- action is text; state is a BLOB where the key is hexadecimal; see packing.py for flags, state and tokens
+-- Rows are appended in the order they are made, whatever number of trees is growing: no WITHOUT ROWID here.
+-- packing.py says how flags, state and tokens are written.
 CREATE TABLE nodes (
-  tree_id INTEGER NOT NULL REFERENCES trees (id), node INTEGER NOT NULL, parent INTEGER, response BLOB NOT NULL,
-  action ANY, observation BLOB NOT NULL, reward REAL NOT NULL, score REAL, flags INTEGER NOT NULL,
+  tree_id INTEGER NOT NULL REFERENCES trees (id), node INTEGER NOT NULL, parent INTEGER, response ANY NOT NULL,
+  action ANY, observation ANY NOT NULL, reward REAL NOT NULL, score REAL, flags INTEGER NOT NULL,
   copies INTEGER NOT NULL, visits INTEGER NOT NULL, value_sum REAL NOT NULL, state ANY NOT NULL,
-  simulation INTEGER NOT NULL, info_json TEXT, completion BLOB, tokens BLOB, finish TEXT, prompt_tokens INTEGER,
+  simulation INTEGER NOT NULL, info_json TEXT, completion ANY, tokens BLOB, finish TEXT, prompt_tokens INTEGER,
   cached_tokens INTEGER,
   PRIMARY KEY (tree_id, node)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+
+CREATE VIEW steps AS
+SELECT n.tree_id, n.node, n.parent, coalesce(r.body, n.response) AS response, n.action,
+  coalesce(o.body, n.observation) AS observation, n.reward, n.score, n.visits,
+  CASE WHEN n.visits > 0 THEN n.value_sum / n.visits END AS value, n.flags & 8 > 0 AS terminal, n.info_json
+FROM nodes n LEFT JOIN texts r ON r.hash = n.response LEFT JOIN texts o ON o.hash = n.observation;
 
 CREATE TABLE verdicts (
   tree_id INTEGER NOT NULL REFERENCES trees (id), node INTEGER NOT NULL, critic TEXT NOT NULL, judge_hash TEXT NOT NULL,
-  step INTEGER NOT NULL, label TEXT NOT NULL CHECK (label IN ('good', 'bad', 'uncertain')),
-  rationale BLOB REFERENCES texts (hash),
+  step INTEGER NOT NULL, label TEXT NOT NULL CHECK (label IN ('good', 'bad', 'uncertain')), rationale ANY NOT NULL,
   PRIMARY KEY (tree_id, node, critic, judge_hash)
 ) STRICT, WITHOUT ROWID;
 

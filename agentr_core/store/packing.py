@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from agentr_core.config import canonical_json
 from agentr_core.records import Completion, Message
 from agentr_core.tree import Node
 
-TEXT_HASH_BYTES = 16
+HASH_BYTES = 16
 
 #: The bits of ``nodes.flags``, lowest first: fields of :class:`~agentr_core.tree.Node`.
 FLAGS = ("terminated", "truncated", "invalid", "terminal", "exhausted", "expanded")
@@ -22,18 +23,18 @@ _DIGEST, _RAW = b"\x00", b"\x01"
 
 def text_hash(body: str) -> bytes:
     """The 16-byte blake2b hash that names a text (independent of ``PYTHONHASHSEED``)."""
-    return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=TEXT_HASH_BYTES).digest()
+    return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
 
 
-def message_hash(parent: bytes | None, message: Message, text: bytes) -> bytes:
+def message_hash(parent: bytes | None, message: Message) -> bytes:
     """The hash of a conversation that ends in ``message``, after the conversation ``parent``."""
-    head = f"{message.role}\x00{int(message.train)}\x00".encode()
-    return blake2b((parent or b"") + head + text, digest_size=TEXT_HASH_BYTES, person=b"message").digest()
+    turn = f"{message.role}\x00{int(message.train)}\x00{message.content}".encode("utf-8", "surrogatepass")
+    return blake2b((parent or b"") + turn, digest_size=HASH_BYTES, person=b"message").digest()
 
 
-def pack_text(text: str | None) -> str | bytes | None:
+def pack_text(text: str) -> str | bytes:
     """Text as SQLite takes it: as it is, or its bytes where a model wrote lone surrogates."""
-    if text is None or text.isascii():
+    if text.isascii():
         return text
     try:
         text.encode()
@@ -106,12 +107,19 @@ def unpack_flags(bits: int) -> dict[str, bool]:
 
 def pack_json(value: Any) -> str | None:
     """Canonical JSON, or None for what is empty."""
-    return canonical_json(value) if value else None
+    if not value:
+        return None
+    text = canonical_json(value)
+    return text if isinstance(pack_text(text), str) else json.dumps(json.loads(text), sort_keys=True)
 
 
-def pack_completion(node: Node) -> tuple[bytes | None, str | None, int | None, int | None]:
+def readable(text: str | None) -> str | None:
+    """Text for people (an error message): what is not valid Unicode is escaped."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
+
+
+def pack_completion(said: Completion | None) -> tuple[bytes | None, str | None, int | None, int | None]:
     """The columns ``tokens``, ``finish``, ``prompt_tokens`` and ``cached_tokens``; all None without a completion."""
-    said = node.completion
     if said is None:
         return None, None, None, None
     return pack_tokens(said.token_ids, said.logprobs), said.finish_reason, said.prompt_tokens, said.cached_tokens

@@ -7,10 +7,12 @@ Hashes of conversations and texts are ``bytes``; :meth:`Row.as_dict` gives a for
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from agentr_core.records import ExampleKind, Message, Task
@@ -22,6 +24,8 @@ EvalKind = Literal["plain", "revision_test"]
 
 #: No leaf: ``bad_leaf`` of a good trajectory.
 NO_LEAF = -1
+#: A run on another host counts as dead when it has not been heard of for this long.
+FOREIGN_HEARTBEAT_SECONDS = 600.0
 
 
 class Row:
@@ -52,9 +56,8 @@ class Row:
         return {name: _plain(getattr(self, name)) for name in _field_kinds(type(self))}
 
 
-@cache
-def _field_kinds(cls: type[Row]) -> dict[str, str]:
-    return {item.name: str(item.type) for item in fields(cls)}  # type: ignore[arg-type]
+def _field_kinds(cls: type[Any]) -> dict[str, str]:
+    return {item.name: str(item.type) for item in fields(cls)}
 
 
 def _plain(value: Any) -> Any:
@@ -91,6 +94,22 @@ class RunRow(Row):
     def short(self) -> str:
         """The part of the key that people type."""
         return self.key[:8]
+
+    @property
+    def is_alive(self) -> bool:
+        """True where the process that owns the run is there; for one on another host, where it was lately."""
+        if self.status != "running":
+            return False
+        if self.host != socket.gethostname():
+            age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat_at)
+            return age.total_seconds() < FOREIGN_HEARTBEAT_SECONDS
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +212,7 @@ class Sample(Row):
     ``divergence`` is t, ``cut`` t' (both 1-based steps, 0 for a good trajectory). ``judged``: a verdict set the cut.
     ``verified``: the splice was executed and its reward held (None: not tried). ``reward``: of the conversation's end.
     ``mismatches``: replayed observations that differed from the recorded ones. ``kept``: chosen for datasets.
-    Saving takes ``messages`` and sets ``conversation``; reading sets both.
+    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found.
     """
 
     tree_id: int
@@ -216,7 +235,10 @@ class Sample(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference(Row):
-    """Two continuations from the same ``node``: the chosen one ended better than the rejected one."""
+    """Two continuations from the same ``node``: the chosen one ended better than the rejected one.
+
+    Saving takes the messages of both; reading sets the conversations, under which the messages are found.
+    """
 
     tree_id: int
     node: int
@@ -224,8 +246,10 @@ class Preference(Row):
     rejected_leaf: int
     chosen_reward: float
     rejected_reward: float
-    chosen: tuple[Message, ...] = ()
-    rejected: tuple[Message, ...] = ()
+    chosen_messages: tuple[Message, ...] = ()
+    rejected_messages: tuple[Message, ...] = ()
+    chosen: bytes = b""
+    rejected: bytes = b""
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -293,7 +317,8 @@ class EvalRow(Row):
 class EvalResult(Row):
     """How one evaluated task went. ``loops``: the loop statistic of that trajectory. Failed: ``error`` says why.
 
-    Saving takes ``messages`` and sets ``conversation``; reading sets ``conversation`` and ``task``, the task's key.
+    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found, and ``task``, the
+    task's key.
     """
 
     task_id: int

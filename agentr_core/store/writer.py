@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agentr_core.config import canonical_json, content_hash
 from agentr_core.records import Example, Message
-from agentr_core.store.packing import pack_json
+from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
     DatasetRow,
@@ -92,7 +92,8 @@ class Writer(TreeWriter):
 
     def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen, rejected = self._interner.conversation(p.chosen), self._interner.conversation(p.rejected)
+        chosen = self._interner.conversation(p.chosen_messages)
+        rejected = self._interner.conversation(p.rejected_messages)
         return (*where, chosen, rejected, pack_json(p.origin))
 
     def finish_revision_set(
@@ -118,14 +119,15 @@ class Writer(TreeWriter):
         set_id: int | None = None,
     ) -> DatasetRow:
         """Store a dataset and its examples in order; one of the same name and iteration is replaced."""
-        where, values = (run_id, iteration, name), (recipe, set_id, canonical_json(config or {}), content_hash)
+        where = (run_id, iteration, name)
+        values = (recipe, set_id, canonical_json(config or {}), content_hash, len(examples))
         with self._store.transaction():
             self._store.execute(
                 "INSERT INTO datasets (run_id, iteration, name, recipe, set_id, config_json, content_hash, n_examples)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET recipe = excluded.recipe,"
                 " set_id = excluded.set_id, config_json = excluded.config_json, content_hash = excluded.content_hash,"
                 " n_examples = excluded.n_examples",
-                (*where, *values, len(examples)),
+                (*where, *values),
             )
             found = self._store.one("SELECT * FROM datasets WHERE run_id = ? AND iteration = ? AND name = ?", where)
             assert found is not None
@@ -170,12 +172,15 @@ class Writer(TreeWriter):
         assert row is not None
         return CheckpointRow.read(row)
 
-    def complete_checkpoint(self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any]) -> None:
-        """All of the model is on disk: the last thing written about it."""
+    def complete_checkpoint(
+        self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any], path: str | None = None
+    ) -> None:
+        """All of the model is on disk (in ``path``, where it is not the one announced): the last thing written."""
         with self._store.transaction():
             self._store.execute(
-                "UPDATE checkpoints SET complete = 1, step = ?, metrics_json = ? WHERE id = ?",
-                (step, pack_json(metrics), checkpoint_id),
+                "UPDATE checkpoints SET complete = 1, step = ?, metrics_json = ?, path = coalesce(?, path)"
+                " WHERE id = ?",
+                (step, pack_json(metrics), path, checkpoint_id),
             )
 
     def open_eval(
@@ -212,21 +217,10 @@ class Writer(TreeWriter):
         r = result
         with self._store.transaction():
             conversation = self._interner.conversation(r.messages) if r.messages else r.conversation
-            counts = (r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+            outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._store.execute(
                 "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    eval_id,
-                    r.task_id,
-                    r.repeat,
-                    r.reward,
-                    r.score,
-                    r.success,
-                    *counts,
-                    r.elapsed_seconds,
-                    conversation,
-                    r.error,
-                ),
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error)),
             )
 
     def finish_eval(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:

@@ -16,7 +16,7 @@ from agentr_core.errors import UsageError
 from agentr_core.records import Task
 from agentr_core.store.database import Store
 from agentr_core.store.interning import Interner
-from agentr_core.store.packing import pack_json
+from agentr_core.store.packing import pack_json, readable
 from agentr_core.store.rows import PluginRow, RunRow, RunStatus, StageRow, WorkStatus
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -70,7 +70,7 @@ class RunWriter:
         with self._store.transaction():
             self._store.execute(
                 "UPDATE runs SET status = ?, error = ?, finished_at = ? WHERE id = ?",
-                (status, error, None if status == "running" else now(), run_id),
+                (status, readable(error), None if status == "running" else now(), run_id),
             )
 
     def heartbeat(self, run_id: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agentr_core.errors import ResumeError
 from agentr_core.records import Verdict
-from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text
+from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text, readable
 from agentr_core.store.rows import TreeRow
 from agentr_core.store.writer_runs import RunWriter
 from agentr_core.tree import Node, Tree
@@ -85,7 +85,7 @@ class TreeWriter(RunWriter):
             self._save_nodes(tree_id, tree, new_nodes)
             self._store.executemany(
                 _UPDATE_NODE,
-                [(pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes],
+                ((pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes),
             )
             self._store.execute(
                 "UPDATE trees SET simulations = ?, n_nodes = n_nodes + ? WHERE id = ?",
@@ -107,7 +107,7 @@ class TreeWriter(RunWriter):
             self._store.execute(
                 "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
                 " elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
-                (status, tree and tree.best_reward, pack_json(stats), error, elapsed, elapsed, tree_id),
+                (status, tree and tree.best_reward, pack_json(stats), readable(error), elapsed, elapsed, tree_id),
             )
 
     def reset_tree(self, tree_id: int) -> None:
@@ -123,51 +123,37 @@ class TreeWriter(RunWriter):
     def save_verdicts(self, tree_id: int, critic: str, judge_hash: str, verdicts: Mapping[int, Verdict]) -> None:
         """Keep verdicts by tree node. ``judge_hash`` names the critic's configuration, and its model if it has one."""
         with self._store.transaction():
-            reasons = [verdict.rationale for verdict in verdicts.values()]
-            hashes = iter(self._interner.texts(filter(None, reasons)))
             rows = [
-                (tree_id, node, critic, judge_hash, verdict.step, verdict.label, verdict.rationale and next(hashes))
-                for node, verdict in verdicts.items()
+                (tree_id, node, critic, judge_hash, v.step, v.label, self._interner.text(v.rationale))
+                for node, v in verdicts.items()
             ]
-            self._store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))", rows)
+            self._store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
-        bodies = [body for node in nodes for body in (node.response, node.observation)]
-        hashes = self._interner.texts(bodies)
-        rows = [
-            _node_row(tree_id, tree.simulations, node, response, observation, self._other_text(node))
-            for node, response, observation in zip(nodes, hashes[::2], hashes[1::2], strict=True)
-        ]
-        self._store.executemany(_INSERT_NODE, rows)
+        # A generator: a list of rows would set off the garbage collector, which then walks all trees in flight.
+        self._store.executemany(_INSERT_NODE, (self._node_row(tree_id, tree.simulations, node) for node in nodes))
 
-    def _other_text(self, node: Node) -> bytes | None:
-        """The hash of what the policy wrote, where the node's response is not the same."""
-        said = node.completion
-        return None if said is None or said.text == node.response else self._interner.texts([said.text])[0]
-
-
-def _node_row(
-    tree_id: int, simulation: int, node: Node, response: bytes, observation: bytes, completion: bytes | None
-) -> tuple[Any, ...]:
-    return (
-        tree_id,
-        node.index,
-        None if node.parent is None else node.parent.index,
-        response,
-        pack_text(node.action),
-        observation,
-        node.reward,
-        node.score,
-        pack_flags(node),
-        node.copies,
-        node.visits,
-        node.value_sum,
-        pack_state(node.state_key),
-        simulation,
-        pack_json(node.info),
-        completion,
-        *pack_completion(node),
-    )
+    def _node_row(self, tree_id: int, simulation: int, node: Node) -> tuple[Any, ...]:
+        text, said = self._interner.text, node.completion
+        return (
+            tree_id,
+            node.index,
+            None if node.parent is None else node.parent.index,
+            text(node.response),
+            None if node.action is None else pack_text(node.action),
+            text(node.observation),
+            node.reward,
+            node.score,
+            pack_flags(node),
+            node.copies,
+            node.visits,
+            node.value_sum,
+            pack_state(node.state_key),
+            simulation,
+            pack_json(node.info),
+            None if said is None or said.text == node.response else text(said.text),
+            *pack_completion(said),
+        )
 
 
 def _check_same(row: TreeRow, wanted: tuple[str, str, str, int]) -> None:

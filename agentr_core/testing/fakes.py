@@ -167,10 +167,15 @@ def _shortest(start: int, target: int) -> tuple[str, ...]:
 Answer = Callable[[Sequence[Message], random.Random], str]
 
 
+_MOVES = ("add 1", "add 2", "double", "stop", "jump", "revise")
+_THOUGHTS = ("Let me see.", "This should help.", "On we go.")
+
+
 def count_somehow(messages: Sequence[Message], rng: random.Random) -> str:
-    """A player of :class:`CounterEnvironment` that adds, doubles and stops at random."""
-    action = rng.choices(_ACTIONS, weights=(4, 3, 2, 1))[0]
-    return f"Thought: I will {action} after turn {len(messages)}.\nAction: {action}"
+    """A player of :class:`CounterEnvironment` at random: mostly adds, sometimes does what no rule knows, or nothing."""
+    thought = f"Thought: {rng.choice(_THOUGHTS)} ({len(messages)} turns)"
+    action = rng.choices([*_MOVES, None], weights=(8, 6, 4, 2, 1, 1, 1))[0]
+    return f"{thought}\nAction: {action}" if action else f"{thought}\nI do not know."
 
 
 class ScriptedPolicy(Policy[PluginConfig]):
@@ -217,12 +222,12 @@ class ScriptedPolicy(Policy[PluginConfig]):
 class InstantPolicy(Policy[PluginConfig]):
     """Answers at once, each time with another thought: what is left of a search's time is the framework's own.
 
-    ``actions`` are gone through in turn.
+    The answers of one request take their actions from ``actions`` in turn, from a place that the seed decides.
     """
 
     def __init__(self, actions: Sequence[str] = _ACTIONS[:3]) -> None:
         super().__init__(PluginConfig())
-        self._actions, self.samples = tuple(actions), 0
+        self._actions = tuple(actions)
 
     @property
     def model(self) -> str:
@@ -240,13 +245,10 @@ class InstantPolicy(Policy[PluginConfig]):
         task: Task | None = None,
         purpose: Purpose = "act",
     ) -> list[Completion]:
-        """``n`` answers, no two alike in a session."""
-        first, turn = self.samples, len(messages)
-        self.samples += n
+        """``n`` answers, no two alike."""
+        actions = self._actions
+        thought = f"Thought: Sample {seed:x} of turn {len(messages)}: I shall do what I have not tried yet, number"
         return [
-            Completion(
-                text=f"Thought: Sample {seed % 1_000_000_007}-{number} of turn {turn}, to see what comes of it.\n"
-                f"Action: {self._actions[(first + number) % len(self._actions)]}"
-            )
+            Completion(text=f"{thought} {number}.\nAction: {actions[(seed + number) % len(actions)]}")
             for number in range(n)
         ]

@@ -16,7 +16,6 @@ from agentr_core import (
     Trajectory,
     Verdict,
     create,
-    derive_seed,
 )
 from agentr_critics.config import ActorConfig, JudgeConfig
 from agentr_critics.prompts import judge_prompt, parse_label, vote

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from agentr_core import Critic, CritiqueContext, Cut, PluginConfig, StepwiseCritic, Trajectory, Verdict, divergence
+from agentr_core import (
+    Critic,
+    CritiqueContext,
+    Cut,
+    Label,
+    PluginConfig,
+    StepwiseCritic,
+    Trajectory,
+    Verdict,
+    divergence,
+)
 from agentr_critics.config import NoConfig
 
 
@@ -46,7 +56,7 @@ class OracleCritic(StepwiseCritic[NoConfig]):
 def _by_distance(step: int, before: float | None, after: float | None) -> Verdict:
     if before is None or after is None:
         return Verdict(step=step, label="uncertain", rationale="the environment knows no distance to the goal")
-    label = "good" if after < before else "bad"
+    label: Label = "good" if after < before else "bad"
     return Verdict(step=step, label=label, rationale=f"{before:g} steps from the goal before, {after:g} after")
 
 

@@ -146,7 +146,7 @@ class TextCraft(Environment[TextCraftConfig]):
         """The craft command with each generic ingredient filled from the inventory; None where something is missing."""
         inputs: list[tuple[int, str]] = []
         for slot in slots:
-            enough = (item for item, held in self._inventory.items() if held >= slot.count)
+            enough = sorted(item for item, held in self._inventory.items() if held >= slot.count)
             item = next((item for item in enough if self._book.fits(item, slot)), None)
             if item is None:
                 return None

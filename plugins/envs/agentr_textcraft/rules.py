@@ -96,26 +96,28 @@ def _craft(book: RecipeBook, inventory: Inventory, wanted: str, listed: str) -> 
             return _refused(f"Wrong item format: {piece.strip()}")
         inputs.append((int(found[1]), book.id_of(found[2])))
     generic = output in book.generic
-    if not _holds(inventory, inputs):
-        return _refused(f"Could not find enough items to craft {None if generic else output}")
+    missing = f"Could not find enough items to craft {None if generic else output}"
+    # One by one, as AgentGym looks: an ingredient named twice is found here even if only one of it is carried.
+    if any(inventory.get(item, -1) < count for count, item in inputs):
+        return _refused(missing)
     recipe = None if generic else match(book, output, inputs)
     if recipe is None:
         tag, item = (output, None) if generic else (None, output)
         shown = f"ItemTagWithCount(item_tag=ItemTag(tag={tag!r}, item_id={item!r}), count={asked})"
         return _refused(f"Could not find a valid recipe for {shown}")
+    if not _holds_together(inventory, inputs):
+        return _refused(missing)
     remove(inventory, inputs)
     add(inventory, output, recipe.count)
     return Outcome(f"Crafted {recipe.count} {output}", made=output)
 
 
-def _holds(inventory: Inventory, inputs: Sequence[tuple[int, str]]) -> bool:
-    """True where all inputs are there, even together (where one is named twice AgentGym breaks)."""
+def _holds_together(inventory: Inventory, inputs: Sequence[tuple[int, str]]) -> bool:
+    """False where an item named twice is there only once: AgentGym breaks then. Minecraft has no such recipe."""
     left = dict(inventory)
     for count, item in inputs:
-        if left.get(item, -1) < count:
-            return False
         left[item] -= count
-    return True
+    return all(left[item] >= 0 for _, item in inputs)
 
 
 def match(book: RecipeBook, output: str, inputs: Sequence[tuple[int, str]]) -> Recipe | None:

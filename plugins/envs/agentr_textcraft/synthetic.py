@@ -8,6 +8,7 @@ ingredients are generic: any member of a group of three items of the level below
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from agentr_core import derive_rng
@@ -18,10 +19,12 @@ RAW_ITEMS = 24
 ITEMS_PER_LEVEL = 18
 GROUP_SIZE = 3
 
-_STARTS = "bal cor dren esk fal gor hul ivel jor kel lum mor nar oss pel quil ral sil tor ul vek wen yar zol".split()
-_ENDS = "a ane eth ic il ium or une".split()
-_RAW_FORMS = "ore sand fibre resin root shell crystal clay".split()
-_FORMS = "plate rod gear coil lens frame wire tube disc lamp valve engine blade bowl loom clock".split()
+_STARTS = ("bal", "cor", "dren", "esk", "fal", "gor", "hul", "ivel", "jor", "kel", "lum", "mor", "nar", "oss", "pel",
+           "quil", "ral", "sil", "tor", "ul", "vek", "wen", "yar", "zol")  # fmt: skip
+_ENDS = ("a", "ane", "eth", "ic", "il", "ium", "or", "une")
+_RAW_FORMS = ("ore", "sand", "fibre", "resin", "root", "shell", "crystal", "clay")
+_FORMS = ("plate", "rod", "gear", "coil", "lens", "frame", "wire", "tube", "disc", "lamp", "valve", "engine", "blade",
+          "bowl", "loom", "clock")  # fmt: skip
 
 
 def synthetic_book(seed: int, depth: int) -> RecipeBook:
@@ -29,9 +32,10 @@ def synthetic_book(seed: int, depth: int) -> RecipeBook:
     return RecipeBook.build(_recipes(derive_rng(seed, "textcraft", "synthetic"), depth))
 
 
-def _recipes(rng: random.Random, depth: int) -> list[dict[str, Any]]:
+def _recipes(rng: random.Random, depth: int) -> list[tuple[str, dict[str, Any]]]:
     names = _names(rng, RAW_ITEMS, _RAW_FORMS, taken=set())
-    taken, levels, recipes = set(names), [names], []
+    taken, levels = set(names), [names]
+    recipes: list[tuple[str, dict[str, Any]]] = []
     for level in range(1, depth + 1):
         made = _names(rng, ITEMS_PER_LEVEL, _FORMS, taken)
         taken |= set(made)
@@ -40,7 +44,7 @@ def _recipes(rng: random.Random, depth: int) -> list[dict[str, Any]]:
             entry = _recipe(rng, levels, item)
             if item in grouped:
                 entry["group"] = f"any_level_{level}_part"
-            recipes.append(entry)
+            recipes.append((item, entry))
         levels.append(made)
     return recipes
 
@@ -67,7 +71,7 @@ def _recipe(rng: random.Random, levels: list[list[str]], item: str) -> dict[str,
     return {"type": "crafting_shapeless", "ingredients": ingredients, "result": result}
 
 
-def _names(rng: random.Random, count: int, forms: list[str], taken: set[str]) -> list[str]:
+def _names(rng: random.Random, count: int, forms: Sequence[str], taken: set[str]) -> list[str]:
     """``count`` new names such as ``velune_gear``."""
     names: dict[str, None] = {}
     while len(names) < count:
@@ -82,5 +86,5 @@ def _below(rng: random.Random, bound: int) -> int:
     return int(rng.random() * bound)
 
 
-def _pick(rng: random.Random, options: list[str]) -> str:
+def _pick(rng: random.Random, options: Sequence[str]) -> str:
     return options[_below(rng, len(options))]

@@ -5,21 +5,22 @@
 Agent-R's names the same *number* here, not for certain the same goal.
 
 Splits: ``train``, ``valid`` and ``test`` share out the goals, depth by depth; ``agentr_train`` and ``agentr_test`` are
-Agent-R's ids; ``adapt`` are the 200 deep goals of ADaPT, deepest first. The last three overlap with the first three.
+Agent-R's ids; ``adapt`` has 200 deep goals by ADaPT's rule over sorted files, deepest first (ADaPT's own run has the
+same goals of depth 4 and 3 in another order, and other ones of depth 2). The last three overlap with the first three.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from agentr_core import Task, UsageError, derive_seed
 from agentr_textcraft.recipes import RecipeBook, text_of
 
 #: The book that ``data/goals.tsv`` was made from.
-MINECRAFT_VERSION = "8b274b63165678c57042eb963e9e84eb7b62b249c2bfd2a79d347220e4d26bf1"
+MINECRAFT_VERSION = "e9aba64acbecaa8e53c27fb717ebfa644bc11254d3e6c571ccdf54bf521d7fca"
 
 #: Of each depth, the share of goals in ``valid`` and in ``test``; the rest is ``train``.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
@@ -75,7 +76,7 @@ class TaskTable:
         self.splits[split] = tuple(made)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pinned_goals() -> Goals:
     """The 544 goals of Minecraft's recipes with their depths, in AgentGym's order over sorted files."""
     rows = (line.split("\t") for line in (_DATA / "goals.tsv").read_text(encoding="utf-8").splitlines())
@@ -89,7 +90,7 @@ def published_splits() -> Mapping[str, list[int]]:
 
 
 def adapt_order(goals: Goals) -> list[int]:
-    """ADaPT's games: the goals of depth 2 and more, deepest first, the first 200."""
+    """ADaPT's rule: of the goals of depth 2 and more, deepest first, the first 200."""
     deep = [number for number, (_, depth) in enumerate(goals) if depth >= ADAPT_MIN_DEPTH]
     return sorted(deep, key=lambda number: -goals[number][1])[:ADAPT_TASKS]
 

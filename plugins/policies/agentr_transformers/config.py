@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,10 +20,15 @@ class TransformersConfig(PluginConfig):
     attention: Literal["sdpa", "eager"] = Field("sdpa", description="attention implementation")
     threads: int | None = Field(None, ge=1, description="CPU threads of the model (default: torch's own choice)")
     max_rows: int = Field(256, ge=1, description="completions computed at a time")
-    batch_mb: int = Field(2048, ge=1, description="memory for the keys and values of one batch, in MB")
+    batch_mb: int | None = Field(
+        None, ge=1, description="memory for keys and values of one batch, in MB (default: 2048; half of a GPU's)"
+    )
     prefill_tokens: int = Field(8192, ge=1, description="prompt tokens computed in one forward pass")
     prefix_cache_mb: int = Field(
         512, ge=0, description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole"
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
+    template_options: dict[str, Any] = Field(
+        default_factory=dict, description="values for the chat template, e.g. enable_thinking=false"
+    )
     trust_remote_code: bool = Field(False, description="run code that comes with a hub model")

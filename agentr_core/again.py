@@ -1,0 +1,104 @@
+"""Single stages over the trees that a stored run has: another critic, another recipe, another model to measure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.loop import BASELINE, RunLoop
+from agentr_core.progress import Progress
+from agentr_core.registry import registry as default_registry
+from agentr_core.runner import check_not_running, check_plugins, checkpoint_folder, stored_config, working
+from agentr_core.settings import RunConfig
+from agentr_core.stages.bench import Bench
+from agentr_core.store import RunRow, Store, open_store
+
+ResultT = TypeVar("ResultT")
+
+
+def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
+    """The run that a single stage works on. ``config`` must search the same trees: the same environment."""
+    row = store.queries.run(reference)
+    stored, _, _ = stored_config(row)
+    if stored.env != config.env:
+        raise UsageError(f"run {row.short} is about another environment ({stored.env.name}); its trees cannot be used")
+    return row
+
+
+def revise_again(
+    reference: str, config: RunConfig, *, db: str | Path, iteration: int | None, progress: Progress
+) -> list[Mapping[str, float]]:
+    """Another critic or other thresholds over the trees that a run has: no new search, sets side by side."""
+
+    async def work(bench: Bench) -> list[Mapping[str, float]]:
+        loop = RunLoop(bench, checkpoint_folder(bench.store, None) / bench.run.short, ("revise",))
+        rows = bench.store.queries.trees(bench.run.id, status="done")
+        wanted = sorted({row.iteration for row in rows if iteration in (None, row.iteration)})
+        if not wanted:
+            raise NothingToDo(f"run {bench.run.short} has no finished trees there; search first")
+        return [await loop.once("revise", number) for number in wanted]
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def train_again(
+    reference: str, config: RunConfig, *, db: str | Path, iteration: int, out: Path | None, progress: Progress
+) -> Mapping[str, float]:
+    """Train on what one critic made of one iteration's trees, with the recipe of ``config``."""
+
+    async def work(bench: Bench) -> Mapping[str, float]:
+        names = (config.data.recipe, config.critic.name, config.trainer.name)
+        folder = checkpoint_folder(bench.store, out) / bench.run.short / "-".join([*names, str(iteration)])
+        return await RunLoop(bench, folder, ("train",)).once("train", iteration)
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def evaluate_again(
+    reference: str, config: RunConfig, *, db: str | Path, checkpoint: str | None, progress: Progress
+) -> Mapping[str, float]:
+    """Measure a checkpoint of a run (its id, or ``last``), or with None the model that the run started from."""
+
+    async def work(bench: Bench) -> Mapping[str, float]:
+        model, iteration = find_checkpoint(bench.store, bench.run, checkpoint)
+        loop = RunLoop(bench, checkpoint_folder(bench.store, None) / bench.run.short, ("evaluate",))
+        return await loop.once("evaluate", iteration, model)
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def _on_stored_run(
+    reference: str,
+    config: RunConfig,
+    db: str | Path,
+    progress: Progress,
+    work: Callable[[Bench], Coroutine[Any, Any, ResultT]],
+) -> ResultT:
+    registry = default_registry()
+    check_plugins(config, registry)
+    with open_store(db) as store:
+        row = stored_run(store, reference, config)
+        check_not_running(row)
+        with working(store, row, config, progress=progress, registry=registry, resumed=True) as bench:
+            return asyncio.run(work(bench))
+
+
+def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[str | None, int]:
+    """Path and iteration of a run's checkpoint; (None, 0) for the model it started from."""
+    if checkpoint is None:
+        return None, BASELINE
+    rows = [row for row in store.queries.checkpoints(run.id) if row.complete]
+    if not rows:
+        raise NothingToDo(f"run {run.short} has no finished checkpoint; train first")
+    if checkpoint == "last":
+        row = max(rows, key=lambda row: (row.iteration, row.id))
+    else:
+        found = [row for row in rows if str(row.id) == checkpoint]
+        if not found:
+            ids = ", ".join(str(row.id) for row in rows)
+            raise UsageError(f"run {run.short} has no checkpoint {checkpoint}; it has: {ids}, or 'last'")
+        row = found[0]
+    return row.path, row.iteration

@@ -1,0 +1,72 @@
+"""``agentr config``: the resolved settings of a run with their sources, and the options of plugins as JSON schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import json_option, plugin_options, resolve_settings, run_options
+from agentr_core.cli.output import print_json, to_toml
+from agentr_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from agentr_core.runconfig import Resolved
+
+
+@click.group()
+def config() -> None:
+    """Show the resolved configuration, or a plugin's options."""
+
+
+@config.command()
+@run_options
+@json_option
+@click.pass_context
+def show(ctx: click.Context, /, json_: bool, **_: Any) -> None:
+    """What a run with these settings would use, and where each value comes from.
+
+    The output is a run.toml: agentr config show --preset paper > run.toml
+    """
+    resolved = resolve_settings(ctx, require=False)
+    tables, sources = _tables(resolved), _sources(resolved)
+    if json_:
+        print_json({"settings": tables, "sources": sources})
+    else:
+        click.echo(to_toml(tables, sources), nl=False)
+
+
+@config.command()
+@click.argument("kind", required=False)
+@click.argument("name", required=False)
+@plugin_options
+def schema(kind: str | None, name: str | None) -> None:
+    """The JSON schema of a run's settings, or of one plugin's options: agentr config schema env textcraft."""
+    if kind is None:
+        from agentr_core.settings import RunConfig
+
+        print_json(RunConfig.model_json_schema())
+        return
+    from agentr_core.hookspecs import KINDS
+    from agentr_core.registry import registry
+
+    if kind not in KINDS or name is None:
+        raise UsageError(f"name a kind ({', '.join(KINDS)}) and a plugin, e.g. agentr config schema env textcraft")
+    print_json(registry().config_class(kind, name).model_json_schema())
+
+
+def _tables(resolved: Resolved) -> dict[str, Any]:
+    """The settings in the shape of a run.toml."""
+    from agentr_core.hookspecs import KINDS
+
+    dump = resolved.config.model_dump(mode="json")
+    place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
+    kinds: dict[str, Any] = {kind: {"name": dump[kind]["name"], **dump[kind]["options"]} for kind in KINDS}
+    return {**place, **dump, **kinds}
+
+
+def _sources(resolved: Resolved) -> dict[str, str]:
+    from agentr_core.hookspecs import KINDS
+
+    sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
+    return {f"{key}.name" if key in KINDS else key: source for key, source in sources.items()}

@@ -1,0 +1,146 @@
+"""``agentr doctor``: is everything there, and what to do where it is not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from agentr_core.cli.options import db_option, json_option, plugin_options
+from agentr_core.cli.output import print_json
+from agentr_core.errors import AgentrError
+
+DISTRIBUTION = "agentr-core"
+LOW_DISK_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``missing`` is a pity, ``broken`` must be mended; ``advice`` says how."""
+
+    what: str
+    state: Literal["ok", "missing", "broken"]
+    detail: str
+    advice: str = ""
+
+
+@click.command()
+@db_option
+@json_option
+@plugin_options
+def doctor(db: str, json_: bool) -> None:
+    """Check that everything agentr needs is there; exit 1 where something is broken."""
+    findings = [*_python(), *_torch(), *_packages(), *_java(), *_plugins(), *_database(Path(db)), *_disk(Path(db))]
+    if json_:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            _print(finding)
+    if broken := [finding.what for finding in findings if finding.state == "broken"]:
+        raise AgentrError(f"needs mending: {', '.join(broken)}")
+
+
+def _print(finding: Finding) -> None:
+    mark = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}[finding.state]
+    click.echo(f"{mark}  {finding.what:<16} {finding.detail}")
+    if finding.advice:
+        click.echo(f"{'':<26}→ {finding.advice}")
+
+
+def _python() -> Iterator[Finding]:
+    version = platform.python_version()
+    detail = f"{version} ({sys.executable}), {os.cpu_count()} cores, agentr {_version(DISTRIBUTION) or '?'}"
+    yield Finding("python", "ok", detail)
+
+
+def _torch() -> Iterator[Finding]:
+    if _version("torch") is None:
+        yield Finding("torch", "missing", "no model can run here", f"pip install '{DISTRIBUTION}[transformers]'")
+        return
+    try:
+        import torch
+    except Exception as error:  # a broken wheel raises anything
+        yield Finding("torch", "broken", f"{type(error).__name__}: {error}", "pip install --force-reinstall torch")
+        return
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    yield Finding("torch", "ok", f"{torch.__version__} on {device}, {torch.get_num_threads()} threads")
+
+
+def _packages() -> Iterator[Finding]:
+    """What each extra asks for, from the distribution's own metadata."""
+    wanted: dict[str, list[str]] = {}
+    for line in metadata.requires(DISTRIBUTION) or ():
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
+        if name and extra and extra[1] != "all":
+            wanted.setdefault(extra[1], []).append(name[0])
+    for extra, names in sorted(wanted.items()):
+        versions = {name: _version(name) for name in names if name != DISTRIBUTION}
+        if absent := [name for name, version in versions.items() if version is None]:
+            pip = f"pip install '{DISTRIBUTION}[{extra}]'"
+            yield Finding(f"extra {extra}", "missing", f"not installed: {', '.join(absent)}", pip)
+        else:
+            yield Finding(f"extra {extra}", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _java() -> Iterator[Finding]:
+    path = shutil.which("java")
+    if path:
+        yield Finding("java", "ok", path)
+    else:
+        yield Finding(
+            "java", "missing", "not on the PATH", "only environments on a JVM need it: install Java 8 or newer"
+        )
+
+
+def _plugins() -> Iterator[Finding]:
+    from agentr_core.registry import registry
+
+    found = registry()
+    yield Finding("plugins", "ok", f"{len(found.plugins)} loaded, {len(found.entries())} things to name")
+    for failure in found.failures.values():
+        advice = f"pip uninstall {failure.distribution}, or AGENTR_DISABLE_PLUGINS={failure.name}"
+        yield Finding(f"plugin {failure.name}", "broken", str(failure), advice)
+
+
+def _database(path: Path) -> Iterator[Finding]:
+    if not path.exists():
+        yield Finding("database", "ok", f"{path} does not exist yet; the first run makes it")
+        return
+    from agentr_core.store import open_store
+
+    try:
+        with open_store(path, read_only=True) as store:
+            runs = len(store.queries.runs())
+    except AgentrError as error:
+        yield Finding("database", "broken", str(error), "name another file with --db")
+        return
+    yield Finding("database", "ok", f"{path}: {runs} runs, {path.stat().st_size / 2**20:.1f} MB")
+
+
+def _disk(path: Path) -> Iterator[Finding]:
+    folder = path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 2**30:.1f} GB free in {folder}"
+    if free < LOW_DISK_BYTES:
+        yield Finding("disk", "missing", detail, "checkpoints and trees need room: free some, or use --db and --out")
+    else:
+        yield Finding("disk", "ok", detail)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

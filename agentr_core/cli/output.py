@@ -1,0 +1,67 @@
+"""How commands print: data on stdout as aligned text or JSON, talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Aligned columns, never cut, so that the text can be searched and piped; None is shown as ``-``."""
+    cells = [[*headers], *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
+    for index, row in enumerate(cells):
+        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=True) if index == 0 else line)
+
+
+def say(text: str) -> None:
+    """A line of talk."""
+    click.echo(text, err=True)
+
+
+def to_toml(tables: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
+    """Settings as TOML, with a comment behind the dotted keys that have one; None is written as a comment alone."""
+    comments = comments or {}
+    plain = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
+    lines = [_assignment(key, value, comments.get(key)) for key, value in plain.items()]
+    for table, values in tables.items():
+        if isinstance(values, Mapping):
+            lines += ["", f"[{_key(table)}]"]
+            lines += [_assignment(key, value, comments.get(f"{table}.{key}")) for key, value in values.items()]
+    return "\n".join(lines).strip() + os.linesep
+
+
+def _assignment(key: str, value: Any, comment: str | None) -> str:
+    text = f"# {_key(key)} is not set" if value is None else f"{_key(key)} = {_value(value)}"
+    return f"{text:<40} # {comment}" if comment else text
+
+
+def _key(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = (f"{_key(key)} = {_value(below)}" for key, below in value.items() if below is not None)
+        return "{ " + ", ".join(inside) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(below) for below in value) + "]"
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,193 @@
+"""``agentr plugins``: what is installed, what one plugin can do, and whether it keeps its contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from agentr_core.cli.options import json_option, plugin_options
+from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.errors import PluginError, UnknownPluginError
+from agentr_core.hookspecs import KINDS, Kind
+
+if TYPE_CHECKING:
+    from agentr_core.loader import Failure, Plugin
+    from agentr_core.registry import Entry, Registry
+
+kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only plugins of this kind.")
+
+
+@click.group()
+def plugins() -> None:
+    """List, show and check plugins."""
+
+
+@plugins.command("list")
+@kind_option
+@json_option
+@plugin_options
+def list_(kind: Kind | None, json_: bool) -> None:
+    """What can be named after --env, --searcher, --policy, --critic and --trainer."""
+    from agentr_core.registry import registry
+
+    found = registry()
+    if json_:
+        rows = [_plugin_row(plugin, kind, found) for plugin in found.plugins]
+        print_json([*rows, *(_failure_row(failure) for failure in found.failures.values())])
+        return
+    print_table(
+        ("kind", "name", "from", "summary"),
+        [(entry.spec.kind, entry.spec.name, entry.source, _summary(entry, found)) for entry in found.entries(kind)],
+    )
+    commands = found.commands()
+    if commands and kind is None:
+        click.echo()
+        print_table(("command", "summary"), [(f"agentr {name}", command.help) for name, command in commands.items()])
+    if found.skipped:
+        say(f"left out: {', '.join(found.skipped)}")
+
+
+@plugins.command()
+@click.argument("name")
+@kind_option
+@json_option
+@plugin_options
+def show(name: str, kind: Kind | None, json_: bool) -> None:
+    """One plugin: where it comes from and its options."""
+    from agentr_core.registry import registry
+
+    found = registry()
+    rows = [_details(entry, found) for entry in _named(found, name, kind)]
+    if json_:
+        print_json(rows)
+        return
+    for index, row in enumerate(rows):
+        if index:
+            click.echo()
+        click.echo(f"{row['kind']} {row['name']}: {row['summary']}")
+        click.echo(f"  from     {row['distribution']} {row['version']}, plugin '{row['plugin']}', {row['target']}")
+        if row["missing"]:
+            click.echo(f"  missing  {row['missing']}")
+        click.echo()
+        print_table(
+            ("option", "type", "default", "description"),
+            [(f"-o {row['name']}.{key}", *values.values()) for key, values in row["options"].items()],
+        )
+
+
+@plugins.command()
+@click.argument("name")
+@kind_option
+@json_option
+@plugin_options
+def check(name: str, kind: Kind | None, json_: bool) -> None:
+    """Run the contract checks of agentr_core.testing on a plugin; exit 4 where one fails."""
+    from agentr_core.registry import registry
+    from agentr_core.testing import check_spec
+
+    found = registry()
+    results = [result for entry in _named(found, name, kind) for result in check_spec(entry, found)]
+    if json_:
+        print_json([{"rule": result.rule, "ok": result.ok, "detail": result.detail} for result in results])
+    else:
+        for result in results:
+            click.echo(f"{'ok    ' if result.ok else 'FAILED'}  {result.rule}  {result.detail}".rstrip())
+    if failed := sum(not result.ok for result in results):
+        raise PluginError(f"'{name}' fails {failed} of {len(results)} checks")
+
+
+def _named(found: Registry, name: str, kind: Kind | None) -> list[Entry]:
+    """The plugins of that name, of every kind unless one is given."""
+    if kind is not None:
+        return [found.entry(kind, name)]
+    head = name.partition(":")[0]
+    kinds = [each for each in KINDS if head in found.names(each)]
+    if not kinds:
+        raise UnknownPluginError("plugin", name, {each for one in KINDS for each in found.names(one)})
+    return [found.entry(each, name) for each in kinds]
+
+
+def _summary(entry: Entry, found: Registry) -> str:
+    missing = _missing(entry, found)
+    return f"{entry.spec.summary} (missing: {missing})" if missing else entry.spec.summary
+
+
+def _missing(entry: Entry, found: Registry) -> str:
+    from agentr_core.errors import MissingDependencyError
+
+    try:
+        found.require(entry.spec.kind, entry.spec.name)
+    except MissingDependencyError as error:
+        return f"{error.package}: {error.install}"
+    except PluginError as error:
+        return str(error)
+    return ""
+
+
+def _plugin_row(plugin: Plugin, kind: Kind | None, found: Registry) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.module,
+        "hooks": list(plugin.hooks),
+        "specs": [
+            {
+                "kind": spec.kind,
+                "name": spec.name,
+                "summary": spec.summary,
+                "target": spec.target,
+                "version": spec.version,
+                "requires": list(spec.requires),
+                "missing": _missing(found.entry(spec.kind, spec.name), found)
+                if _unique(spec.kind, spec.name, found)
+                else "",
+            }
+            for spec in plugin.specs
+            if kind in (None, spec.kind)
+        ],
+        "commands": [command.name for command in plugin.commands],
+        "failure": None,
+    }
+
+
+def _unique(kind: Kind, name: str, found: Registry) -> bool:
+    return sum(entry.spec.name == name for entry in found.entries(kind)) == 1
+
+
+def _failure_row(failure: Failure) -> dict[str, Any]:
+    row = {"name": failure.name, "distribution": failure.distribution, "version": failure.version, "module": None}
+    return {**row, "hooks": [], "specs": [], "commands": [], "failure": failure.reason}
+
+
+def _details(entry: Entry, found: Registry) -> dict[str, Any]:
+    spec = entry.spec
+    schema = found.config_class(spec.kind, spec.name).model_json_schema()
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "summary": spec.summary,
+        "target": spec.target,
+        "plugin": entry.plugin.name,
+        "distribution": entry.plugin.distribution,
+        "version": entry.plugin.version,
+        "missing": _missing(entry, found),
+        "options": {
+            key: {
+                "type": _type(value),
+                "default": value.get("default", "required"),
+                "description": value.get("description", ""),
+            }
+            for key, value in cast(dict[str, dict[str, Any]], schema.get("properties", {})).items()
+        },
+    }
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type of a JSON schema in a word."""
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return "|".join(str(each) for each in schema["enum"])
+    return str(schema.get("const", schema.get("type", schema.get("$ref", "").rpartition("/")[2])))

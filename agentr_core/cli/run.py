@@ -1,0 +1,135 @@
+"""``agentr run`` and ``agentr resume``: the whole loop from one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import db_option, json_option, plugin_options, resolve_settings, run_options
+from agentr_core.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from agentr_core.runconfig import Resolved
+    from agentr_core.runner import Outcome
+    from agentr_core.settings import RunConfig
+
+
+@click.command()
+@run_options
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run, whose configuration must be this one.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and what it would cost, and do nothing.")
+@json_option
+@click.pass_context
+def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, **_: Any) -> int:
+    """Search, revise, train and evaluate, iteration after iteration.
+
+    agentr run --env textcraft --searcher mcts
+    """
+    from agentr_core import runner
+    from agentr_core.progress import Progress
+
+    resolved = resolve_settings(ctx)
+    if dry_run:
+        return _print_plan(resolved, json_)
+    progress = Progress()
+    if resumed is not None:
+        outcome = runner.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
+    else:
+        outcome = runner.run(resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress)
+    return close(outcome, resolved.db, json_)
+
+
+@click.command()
+@click.argument("reference", metavar="RUN", default="last")
+@db_option
+@plugin_options
+@json_option
+def resume(reference: str, db: str, json_: bool) -> int:
+    """Go on with a run that was interrupted: its key, its name, or 'last'."""
+    from agentr_core import runner
+    from agentr_core.progress import Progress
+
+    return close(runner.resume(reference, db=db, progress=Progress()), db, json_)
+
+
+def close(outcome: Outcome, db: str, json_: bool) -> int:
+    """Print the closing table and what to type next; exit code 3 where items failed."""
+    from agentr_core.errors import ExitCode
+    from agentr_core.report import iterations
+    from agentr_core.store import open_store
+
+    with open_store(db, read_only=True) as store:
+        table = iterations(store, outcome.run)
+    if json_:
+        print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed, "rows": table.data})
+    else:
+        say("")
+        if table.rows:
+            print_table(table.columns, table.rows)
+        next_commands(outcome, db)
+    if outcome.failed:
+        say(f"{outcome.failed} trees or episodes failed; look at them with: agentr trees list {outcome.run.short}")
+        return ExitCode.PARTIAL
+    return ExitCode.OK
+
+
+def next_commands(outcome: Outcome, db: str) -> None:
+    """What to type next."""
+    where = "" if db == "agentr.db" else f" --db {db}"
+    key, env = outcome.run.short, outcome.run.config["env"]["name"]
+    say("")
+    say(f"Look at a tree:      agentr trees show {key} --failed{where}")
+    say(
+        f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}"
+    )
+    say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
+
+
+def plan(config: RunConfig) -> dict[str, Any]:
+    """What a run would do at the most: counts that follow from the configuration alone."""
+    from agentr_core.registry import registry
+
+    searcher = registry().create("searcher", config.searcher.name, config.searcher.options)
+    samples = int(config.searcher.options.get("samples", 1))
+    depth = int(config.searcher.options.get("depth", 0))
+    trees = config.iterations * config.search.tasks
+    per_tree = searcher.simulations * max(depth, 1) * samples
+    episodes = (config.iterations + 1) * config.evaluate.tasks
+    return {
+        "iterations": config.iterations,
+        "trees": trees,
+        "simulations": searcher.simulations,
+        "completions_at_most": trees * per_tree,
+        "evaluation_episodes": episodes,
+        "evaluation_turns_at_most": episodes * config.evaluate.max_turns,
+    }
+
+
+def _print_plan(resolved: Resolved, json_: bool) -> int:
+    counts = plan(resolved.config)
+    if json_:
+        print_json({"settings": resolved.config.model_dump(mode="json"), "plan": counts})
+        return 0
+    click.echo(headline(resolved.config))
+    click.echo(plan_line(resolved.config))
+    click.echo(
+        f"at most {counts['completions_at_most']:,} completions in {counts['trees']:,} trees, "
+        f"{counts['evaluation_turns_at_most']:,} turns in {counts['evaluation_episodes']:,} evaluation episodes"
+    )
+    return 0
+
+
+def headline(config: RunConfig) -> str:
+    """The plugins of a run in one line."""
+    model = config.policy.options.get("model")
+    names = [config.env.name, config.searcher.name, f"{config.critic.name} critic", config.trainer.name]
+    return " · ".join([*names, str(model or config.policy.name)])
+
+
+def plan_line(config: RunConfig) -> str:
+    """The size of a run in one line."""
+    options = config.searcher.options
+    sizes = [f"{config.iterations} iterations", f"{config.search.tasks} tasks"]
+    sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
+    return f"plan: {' × '.join(sizes)}; {config.evaluate.tasks} tasks measured before and after each"

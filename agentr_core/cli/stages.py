@@ -1,0 +1,129 @@
+"""``agentr search | revise | train | eval``: single stages over the same store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import json_option, resolve_settings, run_options
+from agentr_core.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentr_core.runconfig import Resolved
+
+_run_option = click.option("--run", "reference", default="last", metavar="RUN", help="The run whose trees are used.")
+
+
+@click.command()
+@run_options
+@json_option
+@click.pass_context
+def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
+    """Grow trees of attempts and keep them, for critics and trainers to come."""
+    from agentr_core import runner
+    from agentr_core.progress import Progress
+
+    resolved = resolve_settings(ctx)
+    outcome = runner.run(resolved.config, db=resolved.db, name=resolved.name, stages=("search",), progress=Progress())
+    if json_:
+        print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed})
+    say(f"run {outcome.run.short}; now find first errors: agentr revise --run {outcome.run.short} --critic actor")
+    return 3 if outcome.failed else 0
+
+
+@click.command()
+@_run_option
+@click.option("--iteration", type=int, metavar="N", help="Only this iteration [all that have trees].")
+@run_options
+@json_option
+@click.pass_context
+def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> None:
+    """Find first errors in stored trees and splice revision trajectories, with any critic.
+
+    The run's own settings hold where none are given: agentr revise --run RUN --critic value
+    """
+    from agentr_core import again
+    from agentr_core.progress import Progress
+
+    resolved = _over_stored(ctx, reference)
+    metrics = again.revise_again(reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress())
+    _report([dict(row) for row in metrics], json_)
+
+
+@click.command()
+@_run_option
+@click.option("--iteration", type=int, default=1, show_default=True, metavar="N", help="The iteration to train on.")
+@run_options
+@json_option
+@click.pass_context
+def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **_: Any) -> None:
+    """Fine-tune on what a critic made of a run's trees.
+
+    agentr train --run RUN --critic value --recipe agent-r -o sft.lora=true
+    """
+    from agentr_core import again
+    from agentr_core.progress import Progress
+
+    resolved = _over_stored(ctx, reference)
+    out = None if resolved.out is None else Path(resolved.out)
+    metrics = again.train_again(
+        reference, resolved.config, db=resolved.db, iteration=iteration, out=out, progress=Progress()
+    )
+    _report([dict(metrics)], json_)
+
+
+@click.command()
+@click.option("--run", "reference", metavar="RUN", help="Measure a model of this run.")
+@click.option("--checkpoint", metavar="ID", help="A checkpoint of the run: its number, or 'last'.")
+@run_options
+@json_option
+@click.pass_context
+def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | None, json_: bool, **_: Any) -> int:
+    """Measure a policy on tasks it has not seen: of a run, or any by itself.
+
+    agentr eval --run RUN --checkpoint last --eval-split valid        agentr eval --env textcraft --model PATH_OR_ID
+    """
+    from agentr_core import again, runner
+    from agentr_core.cli.run import close
+    from agentr_core.progress import Progress
+
+    if reference is None and checkpoint is None:
+        resolved = resolve_settings(ctx)
+        outcome = runner.run(
+            resolved.config, db=resolved.db, name=resolved.name, stages=("evaluate",), progress=Progress()
+        )
+        return close(outcome, resolved.db, json_)
+    reference = reference or "last"
+    resolved = _over_stored(ctx, reference)
+    metrics = again.evaluate_again(
+        reference, resolved.config, db=resolved.db, checkpoint=checkpoint, progress=Progress()
+    )
+    _report([dict(metrics)], json_)
+    return 0
+
+
+def _over_stored(ctx: click.Context, reference: str) -> Resolved:
+    """What the user asked for, over the settings that a stored run was started with."""
+    from agentr_core.runconfig import stored_layer
+    from agentr_core.store import open_store
+
+    path = ctx.params.get("db") or "agentr.db"
+    with open_store(path, read_only=True) as store:
+        row = store.queries.run(reference)
+    return resolve_settings(ctx, below=stored_layer(f"run {row.short}", row.config))
+
+
+def _report(rows: list[dict[str, Any]], json_: bool) -> None:
+    if json_:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo("  ".join(_cells(row)))
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}" for name, value in row.items()]

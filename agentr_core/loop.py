@@ -1,0 +1,157 @@
+"""The iterations of a run: which stage comes next, with which model acting (Agent-R sections 3.1 and 3.2).
+
+A stage is marked done in the store when it is complete: a run that is started again does what is missing, and ends
+with the rows of the run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from agentr_core.critic import AnyCritic
+from agentr_core.errors import UsageError
+from agentr_core.policy import AnyPolicy
+from agentr_core.records import Checkpoint
+from agentr_core.runconfig import NO_TRAINER
+from agentr_core.stages.bench import Bench
+from agentr_core.stages.evaluate import evaluate
+from agentr_core.stages.revise import find_set, revise
+from agentr_core.stages.search import search
+from agentr_core.stages.train import train
+
+StageName = Literal["search", "revise", "train", "evaluate"]
+ALL_STAGES: tuple[StageName, ...] = ("search", "revise", "train", "evaluate")
+#: The iteration number of what comes before the first one.
+BASELINE = 0
+
+
+class RunLoop:
+    """The iterations of one run. ``out`` is the run's own folder for checkpoints."""
+
+    def __init__(self, bench: Bench, out: Path, stages: tuple[StageName, ...]) -> None:
+        self.bench, self.out, self.stages = bench, out, stages
+        self._policy: AnyPolicy | None = None
+        #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
+        self._model: str | None = None
+        self._loaded: str | None = None
+        self._works: dict[StageName, Callable[[int], Awaitable[Mapping[str, float]]]] = {
+            "search": self._search,
+            "revise": self._revise,
+            "train": self._train,
+            "evaluate": self._evaluate,
+        }
+
+    async def work(self) -> None:
+        """All iterations, each stage unless it is done already."""
+        try:
+            if "evaluate" in self.stages:
+                await self._stage("evaluate", BASELINE, self._evaluate)
+            if set(self.stages) != {"evaluate"}:
+                for iteration in range(1, self.bench.config.iterations + 1):
+                    await self._iterate(iteration)
+        finally:
+            await self._drop_policy()
+
+    async def _iterate(self, iteration: int) -> None:
+        for stage in ALL_STAGES:
+            if stage in self.stages:
+                await self._stage(stage, iteration, self._works[stage])
+
+    async def _stage(
+        self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[Mapping[str, float]]]
+    ) -> None:
+        """Do one stage and mark it done with its metrics; a stage that is done is left alone."""
+        writer, run_id = self.bench.store.writer, self.bench.run.id
+        self.bench.stop_here()
+        self._model = self._model_for(stage, iteration)
+        if writer.begin_stage(run_id, iteration, stage).status == "done":
+            return
+        metrics = await work(iteration)
+        writer.finish_stage(run_id, iteration, stage, metrics)
+
+    async def once(self, stage: StageName, iteration: int, model: str | None = None) -> Mapping[str, float]:
+        """Do one stage of a stored run by itself, whether or not it was done before with other settings."""
+        try:
+            self._model = model if stage == "evaluate" else self._model_for(stage, iteration)
+            return await self._works[stage](iteration)
+        finally:
+            await self._drop_policy()
+
+    def _model_for(self, stage: StageName, iteration: int) -> str | None:
+        """The checkpoint that acts in a stage: the newest one trained before it; None is the configured model."""
+        newest = iteration if stage == "evaluate" else iteration - 1
+        rows = self.bench.store.queries.checkpoints(self.bench.run.id)
+        done = [row for row in rows if row.complete and row.iteration <= newest]
+        return max(done, key=lambda row: (row.iteration, row.id)).path if done else None
+
+    async def _actor(self) -> AnyPolicy:
+        """The policy that acts now; a model of an earlier iteration is released first."""
+        if self._policy is not None and self._loaded != self._model:
+            await self._drop_policy()
+        if self._policy is None:
+            self._policy, self._loaded = make_policy(self.bench, self._model), self._model
+        return self._policy
+
+    async def _drop_policy(self) -> None:
+        if self._policy is not None:
+            await self._policy.close()
+            self._policy = None
+            gc.collect()
+
+    async def _search(self, iteration: int) -> Mapping[str, float]:
+        plugin = self.bench.config.searcher
+        searcher = self.bench.registry.create("searcher", plugin.name, plugin.options)
+        return await search(self.bench, await self._actor(), searcher, iteration)
+
+    async def _revise(self, iteration: int) -> Mapping[str, float]:
+        critic = make_critic(self.bench)
+        try:
+            return await revise(self.bench, await self._actor(), critic, iteration)
+        finally:
+            await critic.close()
+
+    async def _train(self, iteration: int) -> Mapping[str, float]:
+        plugin = self.bench.config.trainer
+        if plugin.name == NO_TRAINER:
+            return {}
+        policy = await self._actor()
+        start = trainable(policy, self.bench.config.policy.name)
+        revision_set = find_set(self.bench, policy, make_critic(self.bench), iteration)
+        await self._drop_policy()
+        trainer = self.bench.registry.create("trainer", plugin.name, plugin.options)
+        checkpoint = Checkpoint(model=start, base_model=start, iteration=iteration - 1)
+        done = await train(
+            self.bench, trainer, checkpoint, revision_set, iteration, self.out / f"iteration-{iteration}"
+        )
+        return done.metrics
+
+    async def _evaluate(self, iteration: int) -> Mapping[str, float]:
+        return await evaluate(self.bench, await self._actor(), iteration)
+
+
+def make_policy(bench: Bench, model: str | None = None) -> AnyPolicy:
+    """The run's policy, with ``model`` in place of the configured one where given."""
+    options = dict(bench.config.policy.options)
+    if model is not None:
+        options["model"] = model
+    policy: AnyPolicy = bench.registry.create("policy", bench.config.policy.name, options)
+    policy.bind(lambda: bench.registry.create("env", bench.config.env.name, bench.config.env.options))
+    return policy
+
+
+def make_critic(bench: Bench) -> AnyCritic:
+    """The run's critic."""
+    critic: AnyCritic = bench.registry.create("critic", bench.config.critic.name, bench.config.critic.options)
+    return critic
+
+
+def trainable(policy: AnyPolicy, name: str) -> str:
+    """Where the policy's weights can be loaded from; :class:`UsageError` for one that cannot be trained."""
+    if policy.weights is None:
+        raise UsageError(
+            f"the policy '{name}' has no weights to train; choose --policy transformers, or --trainer none"
+        )
+    return policy.weights

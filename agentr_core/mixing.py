@@ -1,0 +1,137 @@
+"""Which conversations are trained on: recipes, caps, removal of duplicates, and general data (Agent-R equation 6)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentr_core.config import content_hash
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.records import Example, Message, TrainingSet
+from agentr_core.rng import derive_rng
+from agentr_core.settings import DataSettings
+from agentr_core.store.rows import Sample
+
+#: Which kinds of samples a recipe takes. A spliced trajectory whose cut no verdict set is of kind ``direct``.
+RECIPES: dict[str, tuple[str, ...]] = {
+    "agent-r": ("revision", "direct", "good"),
+    "direct": ("direct", "good"),
+    "optimal": ("good",),
+    "good": ("good",),
+}
+_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+
+
+def build_dataset(
+    samples: Iterable[Sample],
+    messages_of: Callable[[Sample], tuple[Message, ...]],
+    settings: DataSettings,
+    *,
+    name: str,
+    seed: int,
+) -> TrainingSet:
+    """The training set that ``settings`` ask for, in a seeded order.
+
+    Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
+    :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
+    """
+    chosen = _capped(_of_recipe(samples, settings.recipe), settings, seed)
+    agent = _distinct(_example(sample, messages_of(sample)) for sample in chosen)
+    if not agent:
+        raise NothingToDo(
+            f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
+            "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
+        )
+    mixed = agent + _general(settings, len(agent), seed)
+    derive_rng(seed, "order").shuffle(mixed)
+    return TrainingSet(name, tuple(mixed), content_hash([_content(example) for example in mixed]))
+
+
+def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
+    kinds = RECIPES[recipe]
+    kept = [sample for sample in samples if sample.kept and sample.kind in kinds]
+    return [sample for sample in kept if sample.reward >= 1.0] if recipe == "optimal" else kept
+
+
+def _capped(samples: Sequence[Sample], settings: DataSettings, seed: int) -> list[Sample]:
+    """At most so many good and so many spliced samples of one tree, drawn by seed, in their first order."""
+    order = list(range(len(samples)))
+    derive_rng(seed, "caps").shuffle(order)
+    used: Counter[tuple[int, bool]] = Counter()
+    chosen = set()
+    for index in order:
+        good = samples[index].kind == "good"
+        key = (samples[index].tree_id, good)
+        if used[key] < (settings.max_good_per_tree if good else settings.max_revisions_per_tree):
+            used[key] += 1
+            chosen.add(index)
+    return [sample for index, sample in enumerate(samples) if index in chosen]
+
+
+def _example(sample: Sample, messages: tuple[Message, ...]) -> Example:
+    origin = {
+        "tree": sample.tree_id,
+        "bad_leaf": sample.bad_leaf,
+        "good_leaf": sample.good_leaf,
+        "divergence": sample.divergence,
+        "cut": sample.cut,
+        "reward": sample.reward,
+        "bad_reward": sample.bad_reward,
+        "good_reward": sample.good_reward,
+        "verified": sample.verified,
+        **sample.origin,
+    }
+    return Example(messages, sample.kind, origin)
+
+
+def _distinct(examples: Iterable[Example]) -> list[Example]:
+    """The first of each set of equal conversations."""
+    return list({content_hash(_content(example)): example for example in reversed(list(examples))}.values())[::-1]
+
+
+def _content(example: Example) -> list[tuple[str, str, bool]]:
+    return [(message.role, message.content, message.train) for message in example.messages]
+
+
+def _general(settings: DataSettings, agent: int, seed: int) -> list[Example]:
+    """So many general conversations that the agent data is a share eta of the whole."""
+    if settings.general is None or settings.eta >= 1.0:
+        return []
+    wanted = round(agent * (1 - settings.eta) / settings.eta)
+    conversations = list(read_conversations(Path(settings.general)))
+    if not conversations:
+        raise UsageError(f"data.general: '{settings.general}' holds no conversation; name a file of JSON lines")
+    rng = derive_rng(seed, "general")
+    rounds, rest = divmod(wanted, len(conversations))
+    drawn = conversations * rounds + rng.sample(conversations, rest)
+    return [Example(messages, "general", {"file": settings.general}) for messages in drawn]
+
+
+def read_conversations(path: Path) -> Iterator[tuple[Message, ...]]:
+    """Conversations of a JSON-lines file: ``{"messages": [{role, content}]}`` or ShareGPT's ``conversations``.
+
+    Assistant turns are trained. Raises :class:`~agentr_core.errors.UsageError` with the line that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"data.general: '{path}' cannot be read: {error}") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            yield _conversation(line, f"data.general: line {number} of '{path}'")
+
+
+def _conversation(line: str, where: str) -> tuple[Message, ...]:
+    try:
+        value: Any = json.loads(line)
+        turns = value["messages"] if "messages" in value else value["conversations"]
+        pairs = [(turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))) for turn in turns]
+        messages = tuple(Message(_ROLES[role], str(text), _ROLES[role] == "assistant") for role, text in pairs)  # type: ignore[arg-type]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f'{where} is no conversation; write {{"messages": [{{"role": …, "content": …}}]}}') from None
+    if not any(message.train for message in messages):
+        raise UsageError(f"{where} has no assistant turn to train on")
+    return messages

@@ -1,0 +1,106 @@
+"""What the scripted policies share: an environment of their own, and reading a conversation back into actions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agentr_core import (
+    AnyEnvironment,
+    Completion,
+    Message,
+    PluginConfig,
+    Policy,
+    PolicyFailure,
+    Purpose,
+    SamplingParams,
+    Task,
+    is_revision,
+)
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One completion to give: number ``sample`` of a request. At temperature 0 every sample is number 0 of seed 0."""
+
+    messages: Sequence[Message]
+    task: Task
+    seed: int
+    sample: int
+
+
+class ScriptedPolicy(Policy[ConfigT]):
+    """Answers at once from the conversation, the task and the seed; no model, and nothing remembered that matters."""
+
+    def __init__(self, config: ConfigT) -> None:
+        super().__init__(config)
+        self._make: Callable[[], AnyEnvironment] | None = None
+        self._environment: AnyEnvironment | None = None
+        self._read: dict[str, str | None] = {}
+
+    @abstractmethod
+    def act(self, question: Question) -> str:
+        """The agent's turn."""
+
+    @abstractmethod
+    def judge(self, question: Question) -> str:
+        """The answer to a critic's question."""
+
+    async def sample(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        params: SamplingParams,
+        session: str,
+        seed: int,
+        task: Task | None = None,
+        purpose: Purpose = "act",
+    ) -> list[Completion]:
+        """``n`` answers; see :meth:`Policy.sample`. ``task`` is needed: it is what the script is about."""
+        if task is None:
+            raise PolicyFailure(f"the policy '{self.model}' must be told the task: pass task=...")
+        answer = self.act if purpose == "act" else self.judge
+        if params.temperature == 0:
+            return [Completion(text=answer(Question(messages, task, 0, 0)))] * n
+        return [Completion(text=answer(Question(messages, task, seed, sample))) for sample in range(n)]
+
+    def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:
+        """Keep the way to make an environment; it is made when it is first needed."""
+        self._make = make_environment
+
+    async def close(self) -> None:
+        """Close the policy's own environment."""
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
+
+    @property
+    def environment(self) -> AnyEnvironment:
+        """The policy's own environment."""
+        if self._environment is None:
+            if self._make is None:
+                raise PolicyFailure(f"the policy '{self.model}' needs an environment: call bind(make_environment)")
+            self._environment = self._make()
+        return self._environment
+
+    def executed(self, messages: Sequence[Message]) -> list[str]:
+        """The actions of the conversation that reached the environment, in order."""
+        actions = (self._action(message.content) for message in messages if message.role == "assistant")
+        return [action for action in actions if action is not None]
+
+    def _action(self, response: str) -> str | None:
+        try:
+            return self._read[response]
+        except KeyError:
+            action = self.environment.parse(response).action
+            return self._read.setdefault(response, None if is_revision(action) else action)
+
+
+def turn(thought: str, action: str) -> str:
+    """An agent's turn."""
+    return f"Thought: {thought}\nAction: {action}"

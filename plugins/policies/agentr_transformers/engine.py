@@ -1,0 +1,50 @@
+"""Generation for many prompts at once: prefill what is new, repeat it for the samples, decode all rows together.
+
+``generate()`` of transformers has one random state for a whole batch; here every row draws from its own seed, so what
+a request gets does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from agentr_transformers.decode import Decoder, Flags, StopCheck
+from agentr_transformers.jobs import Job, Sample
+from agentr_transformers.kv import PrefixCache
+from agentr_transformers.prefill import distinct, prefill
+from agentr_transformers.runner import Runner
+from agentr_transformers.runtime import torch
+
+
+class Engine:
+    """A model with its prefix cache."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        end_ids: Sequence[int],
+        pass_tokens: int,
+        prefix_cache_bytes: int,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._runner, self._pass_tokens = Runner(model, interrupted), pass_tokens
+        self.vocabulary, self.token_bytes = self._runner.vocabulary, self._runner.token_bytes
+        self._ends = np.zeros(self.vocabulary, dtype=bool)
+        self._ends[[token for token in end_ids if token < self.vocabulary]] = True
+        blocks = prefix_cache_bytes // (self.token_bytes * PrefixCache.BLOCK)
+        self._prefixes = PrefixCache(self._runner.layouts, blocks, self._runner.like)
+
+    @torch.inference_mode()
+    def generate(self, jobs: Sequence[Job], enders: Flags | None, holds_stop: StopCheck) -> list[list[Sample]]:
+        """The samples of each job, all computed together; see :meth:`Decoder.run` for the last two."""
+        filled = prefill(self._runner, self._prefixes, distinct(jobs), self._pass_tokens)
+        return Decoder(self._runner, jobs, list(filled)).run(self._ends, enders, holds_stop)
+
+    @torch.inference_mode()
+    def logprobs(self, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:
+        """The log-probability of each token of ``completion`` after ``prompt``."""
+        return self._runner.logprobs(list(prompt), list(completion))

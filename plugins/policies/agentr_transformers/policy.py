@@ -1,0 +1,177 @@
+"""The ``transformers`` policy: any causal language model that the transformers library loads."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from agentr_core import BatchedPolicy, BatchRequest, Completion, Message, PolicyFailure, derive_seed
+from agentr_transformers.config import TransformersConfig
+from agentr_transformers.decode import Flags
+from agentr_transformers.engine import Engine
+from agentr_transformers.jobs import Job, Sample
+from agentr_transformers.loading import context_length, end_ids, load
+from agentr_transformers.models import resolve_model
+from agentr_transformers.prompts import Prompts
+from agentr_transformers.runtime import torch
+
+_MB = 1 << 20
+
+
+class TransformersPolicy(BatchedPolicy[TransformersConfig]):
+    """Answers in batches, ``n`` samples from one prefill, each sample from a seed of its own.
+
+    A completion's ``token_ids`` and ``logprobs`` are all that was drawn, the end-of-turn token included; its text has
+    neither that token nor the stop string. Raises :class:`~agentr_core.UsageError` where there is no such model.
+    """
+
+    config_class = TransformersConfig
+
+    def __init__(self, config: TransformersConfig) -> None:
+        super().__init__(config)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        self._source = resolve_model(config.model)
+        model, tokenizer = load(config, self._source)
+        self._context = context_length(model.config, tokenizer, config.context_length)
+        self._prompts = Prompts(tokenizer, config.template_options, config.model)
+        self._ends = end_ids(model, tokenizer) | self._prompts.end_of_turn()
+        self._engine = Engine(
+            model,
+            end_ids=sorted(self._ends),
+            pass_tokens=config.prefill_tokens,
+            prefix_cache_bytes=config.prefix_cache_mb * _MB,
+            interrupted=lambda: self.closing,
+        )
+        self._batch_tokens = _batch_bytes(config, model.device) // self._engine.token_bytes
+        self._enders: dict[tuple[str, ...], Flags] = {}
+        self._pieces: list[str] = []
+
+    @property
+    def model(self) -> str:
+        """What the configuration calls the model."""
+        return self.config.model
+
+    @property
+    def weights(self) -> str:
+        """The folder or hub id that the model was loaded from."""
+        return str(self._source)
+
+    @property
+    def max_rows(self) -> int:
+        """Rows of one batch, as configured."""
+        return self.config.max_rows
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and completion together."""
+        return self._context
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """The length of the rendered prompt."""
+        return len(self._prompts.ids(messages))
+
+    def complete(self, requests: Sequence[BatchRequest]) -> list[list[Completion] | PolicyFailure]:
+        """Answer all requests; a prompt that leaves no room for an answer fails alone."""
+        outcomes: list[list[Completion] | PolicyFailure] = []
+        jobs: dict[int, Job] = {}
+        for index, request in enumerate(requests):
+            ids = self._prompts.ids(request.messages)
+            room = self._context - len(ids)
+            outcomes.append(self._too_long(len(ids)))
+            if room > 0:
+                seeds = tuple(derive_seed(request.seed, "sample", sample) for sample in range(request.n))
+                jobs[index] = Job(ids, request.params, seeds, min(room, request.params.max_tokens))
+        for part in self._parts(jobs):
+            asked = [jobs[index] for index in part]
+            answers = self._engine.generate(asked, self._enders_of(asked), self._holds_stop)
+            for index, job, samples in zip(part, asked, answers, strict=True):
+                outcomes[index] = self._completions(job, samples)
+        return outcomes
+
+    async def score(self, messages: Sequence[Message], completion: str) -> list[float]:
+        """The log-probability of each token of ``completion``, the end-of-turn token not included."""
+        prompt, answer = self._prompts.ids(messages), self._prompts.encode(completion)
+        if len(prompt) + len(answer) > self._context:
+            raise self._too_long(len(prompt) + len(answer))
+        return await self.in_thread(lambda: self._engine.logprobs(prompt, answer))
+
+    def release(self) -> None:
+        """Give the memory of model and caches back."""
+        del self._engine
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _parts(self, jobs: dict[int, Job]) -> Iterator[list[int]]:
+        """Cut the jobs, by length, so that the keys and values of each part fit the memory set aside for them."""
+        part: list[int] = []
+        rows = 0
+        for index in sorted(jobs, key=lambda index: len(jobs[index].ids)):
+            job = jobs[index]
+            widest = len(job.ids) + max(jobs[other].limit for other in [*part, index])
+            if part and (rows + len(job.seeds)) * widest > self._batch_tokens:
+                yield part
+                part, rows = [], 0
+            part.append(index)
+            rows += len(job.seeds)
+        if part:
+            yield part
+
+    def _completions(self, job: Job, samples: Sequence[Sample]) -> list[Completion] | PolicyFailure:
+        if not all(np.isfinite(sample.logprobs).all() for sample in samples):
+            return PolicyFailure(
+                f"'{self.model}' computed probabilities that are not numbers; set policy.dtype=float32"
+            )
+        return [
+            Completion(
+                text=self._text(job, sample),
+                token_ids=sample.ids,
+                logprobs=sample.logprobs,
+                finish_reason="stop" if sample.stopped else "length",
+                prompt_tokens=len(job.ids),
+                cached_tokens=sample.cached,
+            )
+            for sample in samples
+        ]
+
+    def _text(self, job: Job, sample: Sample) -> str:
+        text = self._prompts.decode(sample.ids[:-1] if sample.ended else sample.ids)
+        found = [at for stop in job.params.stop if (at := text.find(stop)) >= 0]
+        return text[: min(found)] if found else text
+
+    def _holds_stop(self, stop: Sequence[str], ids: Sequence[int]) -> bool:
+        text = self._prompts.decode(ids)
+        return any(item in text for item in stop)
+
+    def _enders_of(self, jobs: Sequence[Job]) -> Flags | None:
+        """Tokens that may complete a stop string: those whose text has the last character of one.
+
+        All others need no look at the row's text. A token that is only part of a character counts as well.
+        """
+        stops = tuple(sorted({stop for job in jobs for stop in job.params.stop if stop}))
+        if not stops:
+            return None
+        if stops not in self._enders:
+            self._pieces = self._pieces or self._prompts.pieces(self._engine.vocabulary)
+            last = {*(stop[-1] for stop in stops), "\ufffd"}
+            self._enders[stops] = np.array([not last.isdisjoint(piece) for piece in self._pieces])
+        return self._enders[stops]
+
+    def _too_long(self, tokens: int) -> PolicyFailure:
+        return PolicyFailure(
+            f"the conversation has {tokens} tokens and '{self.model}' reads at most {self._context}, the answer "
+            "included; shorten the episodes, or use a model with a longer context"
+        )
+
+
+def _batch_bytes(config: TransformersConfig, device: torch.device) -> int:
+    """Memory for one batch: as configured; else 2 GB on a CPU and half of what is free on a GPU."""
+    if config.batch_mb is not None:
+        return config.batch_mb * _MB
+    if device.type != "cuda":
+        return 2048 * _MB
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return free // 2

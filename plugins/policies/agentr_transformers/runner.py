@@ -1,0 +1,114 @@
+"""One forward pass of any causal language model over a :class:`~agentr_transformers.kv.Slab`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agentr_core import PolicyFailure, UsageError
+from agentr_transformers.kv import Layout, Slab
+from agentr_transformers.runtime import torch, transformers
+
+
+class Runner:
+    """A loaded model: its forward pass, the masks it takes, and what it keeps for each token.
+
+    Masks are built here from the positions of columns, so prompts of different lengths, gaps between a cached prefix
+    and what is new, and sliding windows are one rule. ``interrupted`` is asked before each pass.
+    """
+
+    def __init__(self, model: Any, interrupted: Callable[[], bool] = lambda: False) -> None:
+        self._model, self._interrupted = model, interrupted
+        self.device: torch.device = model.device
+        self._window, self._mixed = _sliding(model.config.get_text_config())
+        try:
+            self.layouts, self._like, self.vocabulary = _probe(model)
+        except (AttributeError, IndexError, TypeError, ValueError) as cause:
+            raise _unservable(model.config) from cause
+
+    @property
+    def token_bytes(self) -> int:
+        """Memory of one token's keys and values."""
+        numbers = sum(layout.heads * (layout.key_dim + layout.value_dim) for layout in self.layouts)
+        return numbers * self._like.element_size()
+
+    @property
+    def windowed(self) -> bool:
+        """True where a column is out of sight again once it is far enough behind."""
+        return self._window is not None
+
+    def slab(self, rows: int, columns: int, length: int = 0) -> Slab:
+        """Room for ``rows`` of ``columns``, of which ``length`` are in use."""
+        return Slab(self.layouts, rows, columns, length, self._like)
+
+    @property
+    def like(self) -> torch.Tensor:
+        """An empty tensor of the model's device and arithmetic."""
+        return self._like
+
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Any, slab: Slab) -> torch.Tensor:
+        """Logits [R, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
+        if self._interrupted():
+            raise PolicyFailure("the model was stopped in the middle of an answer")
+        output = self._model(
+            input_ids=ids,
+            position_ids=positions.clamp_min(0),
+            attention_mask=mask,
+            past_key_values=slab.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def logprobs(self, prompt: list[int], completion: list[int]) -> list[float]:
+        """The log-probability of each token of ``completion`` after ``prompt``, in one pass without a cache."""
+        ids = torch.tensor([[*prompt, *completion]], device=self.device)
+        output = self._model(input_ids=ids, use_cache=False, logits_to_keep=len(completion) + 1)
+        logprobs = output.logits[0, :-1].float().log_softmax(-1)
+        return [float(value) for value in logprobs.gather(1, ids[0, len(prompt) :, None])[:, 0]]
+
+    def mask(self, queries: torch.Tensor, keys: torch.Tensor) -> Any:
+        """What columns at positions ``keys`` [R, T] each of ``queries`` [R, S] sees: 0 or the smallest number.
+
+        [R, 1, S, T]; by kind of layer where the model mixes kinds. Padding sees only padding: no row is empty.
+        """
+        query, key = queries[:, None, :, None], keys[:, None, None, :]
+        visible = (key <= query) & ((key < 0) == (query < 0))
+        if self._window is None:
+            return self._additive(visible)
+        near = self._additive(visible & (query - key < self._window))
+        return {"full_attention": self._additive(visible), "sliding_attention": near} if self._mixed else near
+
+    def _additive(self, visible: torch.Tensor) -> torch.Tensor:
+        smallest = torch.finfo(self._like.dtype).min
+        return torch.zeros_like(visible, dtype=self._like.dtype).masked_fill_(~visible, smallest)
+
+
+def _sliding(config: Any) -> tuple[int | None, bool]:
+    """The window of sliding attention (None: there is none), and whether other layers see everything."""
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if kinds - {"full_attention", "sliding_attention"}:
+        raise _unservable(config)
+    window = getattr(config, "sliding_window", None)
+    if kinds:
+        return (window, True) if "sliding_attention" in kinds else (None, False)
+    return window, False
+
+
+def _unservable(config: Any) -> UsageError:
+    return UsageError(
+        f"models of type '{config.model_type}' keep other states than keys and values, which the transformers policy "
+        "does not serve; use another model, or another policy"
+    )
+
+
+@torch.inference_mode()
+def _probe(model: Any) -> tuple[list[Layout], torch.Tensor, int]:
+    """What each layer keeps, an empty tensor of its kind, and the size of the vocabulary: seen by one small pass."""
+    cache = transformers.DynamicCache()
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    logits = model(input_ids=ids, past_key_values=cache, use_cache=True).logits
+    layers = [(layer.keys, layer.values) for layer in cache.layers]
+    layouts = [Layout(keys.shape[1], keys.shape[3], values.shape[3]) for keys, values in layers]
+    return layouts, layers[0][0].new_empty(0), logits.shape[-1]

@@ -1,0 +1,185 @@
+"""Looking plugins up and making them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import agentr_core
+from agentr_core.errors import (
+    ConfigError,
+    DuplicatePluginError,
+    MissingDependencyError,
+    PluginError,
+    UnknownPluginError,
+    UsageError,
+)
+from agentr_core.hookspecs import RunFinished, hookimpl
+from agentr_core.registry import Registry
+
+Source = Callable[..., str]
+GREEDY = """
+from pydantic import Field
+from agentr_core import Critic, PluginConfig
+class GreedyConfig(PluginConfig):
+    argument = "run"
+    run: str = Field("none", description="a run")
+    depth: int = Field(3, ge=1, description="how deep")
+class Greedy(Critic[GreedyConfig]):
+    config_class = GreedyConfig
+    async def judge(self, bad, good, context): ...
+class Plain(Critic):
+    async def judge(self, bad, good, context): ...
+class Fussy(Critic):
+    def __init__(self, config): raise OSError("no such device")
+    async def judge(self, bad, good, context): ...
+class NoConfig: ...
+"""
+
+
+def test_an_unknown_name_lists_what_there_is_and_guesses() -> None:
+    with pytest.raises(UnknownPluginError) as caught:
+        Registry().spec("env", "textcarft")
+    message = str(caught.value)
+    assert message.startswith("no environment is called 'textcarft'. Did you mean 'textcraft'? There are: ")
+    assert caught.value.exit_code == 2
+
+
+def test_a_clash_names_both_distributions_and_harms_no_other_name(
+    install: Callable[..., Path], critic_source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("acme", "1.0", {"acme_x": critic_source("clash")})
+    install("bolt", "2.0", {"bolt_x": critic_source("clash"), "bolt_y": critic_source("alone")})
+    registry = Registry()
+    assert registry.spec("critic", "alone").name == "alone"
+    with pytest.raises(DuplicatePluginError) as caught:
+        registry.spec("critic", "clash")
+    assert "plugin 'acme_x' of acme 1.0 and plugin 'bolt_x' of bolt 2.0" in str(caught.value)
+    assert "critic 'clash' is registered more than once" in caplog.text
+    assert Registry(blocked=["bolt"]).entry("critic", "clash").plugin.distribution == "acme"
+
+
+def test_a_clash_is_an_error_at_once_under_strict(
+    install: Callable[..., Path], critic_source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("acme", "1.0", {"acme_x": critic_source("clash"), "acme_y": critic_source("clash")})
+    monkeypatch.setenv("AGENTR_STRICT_PLUGINS", "1")
+    monkeypatch.setenv("AGENTR_PLUGINS", "acme")
+    with pytest.raises(DuplicatePluginError):
+        Registry().names("env")
+
+
+def test_create_checks_the_configuration_and_names_the_flag(
+    install: Callable[..., Path], critic_source: Source
+) -> None:
+    install("acme", "1", {"acme_greedy": GREEDY + critic_source("greedy", "acme_greedy:Greedy")})
+    registry = Registry()
+    assert registry.create("critic", "greedy", {"depth": 5}).config.depth == 5
+    with pytest.raises(ConfigError, match=r"^-o greedy\.depth: must be at least 1 \(got 0\)$"):
+        registry.create("critic", "greedy", {"depth": 0})
+    with pytest.raises(ConfigError, match=r"^-o greedy\.dept: .*did you mean 'depth'\? There are: run, depth$"):
+        registry.create("critic", "greedy", {"dept": 2})
+
+
+def test_what_stands_after_the_colon_is_the_argument(install: Callable[..., Path], critic_source: Source) -> None:
+    source = GREEDY + critic_source("greedy", "acme_arg:Greedy")
+    plain = critic_source("plain", "acme_arg:Plain")
+    install("acme", "1", {"acme_arg": source, "acme_arg_plain": plain})
+    registry = Registry()
+    assert registry.create("critic", "greedy:last", {}).config.run == "last"
+    assert registry.create("critic", "greedy:a:b", {}).config.run == "a:b"
+    with pytest.raises(UsageError, match=r"critic 'plain' takes nothing after ':' \(got 'last'\)"):
+        registry.create("critic", "plain:last", {})
+
+
+def test_a_module_and_class_can_be_named_without_packaging(
+    install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_own_critics.py").write_text(GREEDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    registry = Registry()
+    made = registry.create("critic", "my_own_critics:Greedy", {"depth": 2}, prefix="-o critic.")
+    assert (type(made).__name__, made.config.depth) == ("Greedy", 2)
+    [row] = registry.provenance([("critic", "my_own_critics:Greedy")])
+    assert row["distribution"] == str(tmp_path / "my_own_critics.py") and len(row["version"]) == 12
+    with pytest.raises(PluginError, match="there is no 'Missing' in my_own_critics"):
+        registry.create("critic", "my_own_critics:Missing", {})
+    with pytest.raises(UnknownPluginError):
+        registry.create("critic", "not_my_module:Greedy", {})
+
+
+def test_a_missing_package_names_the_extra_of_the_right_distribution(
+    install: Callable[..., Path], critic_source: Source
+) -> None:
+    needs = critic_source("needs", "acme_needs:Greedy", requires=("no_such_lib",), extra="big")
+    bare = critic_source("bare", "acme_needs:Greedy", requires=("no_such_lib.inner",))
+    lazy = critic_source("lazy", "acme_lazy:Greedy", extra="lazy")
+    modules = {"acme_needs": GREEDY + needs, "acme_bare": bare, "acme_spec_lazy": lazy}
+    site = install("acme-dist", "1", modules)
+    (site / "acme_lazy.py").write_text("import no_such_lib")
+    registry = Registry()
+    with pytest.raises(MissingDependencyError) as caught:
+        registry.create("critic", "needs", {})
+    expected = "critic 'needs' needs the package 'no_such_lib': pip install 'acme-dist[big]'"
+    assert (str(caught.value), caught.value.exit_code) == (expected, 4)
+    with pytest.raises(MissingDependencyError, match=r"pip install no_such_lib\.inner$"):
+        registry.create("critic", "bare", {})
+    with pytest.raises(
+        MissingDependencyError, match=r"needs the package 'no_such_lib': pip install 'acme-dist\[lazy\]'"
+    ):
+        registry.create("critic", "lazy", {})
+
+
+def test_a_target_that_is_no_plugin_says_so(install: Callable[..., Path], critic_source: Source) -> None:
+    fussy = critic_source("fussy", "acme_bad:Fussy")
+    modules = {
+        "acme_bad": GREEDY + fussy,
+        "acme_bad_b": critic_source("no-config", "acme_bad:NoConfig"),
+        "acme_bad_c": critic_source("gone", "acme_bad:Gone"),
+    }
+    install("acme", "1", modules)
+    registry = Registry()
+    with pytest.raises(PluginError, match="making critic 'fussy': OSError: no such device"):
+        registry.create("critic", "fussy", {})
+    with pytest.raises(PluginError, match="has no config_class"):
+        registry.create("critic", "no-config", {})
+    with pytest.raises(PluginError, match=r"there is no 'Gone' in acme_bad \(acme 1\)"):
+        registry.create("critic", "gone", {})
+
+
+class Watcher:
+    """An observer that a notebook might register."""
+
+    def __init__(self, fail: bool = False) -> None:
+        self.seen: list[RunFinished] = []
+        self.fail = fail
+
+    @hookimpl
+    def agentr_run_finished(self, event: RunFinished) -> None:
+        self.seen.append(event)
+        if self.fail:
+            raise ValueError("observer's own trouble")
+
+
+def test_observers_are_told_and_a_failing_one_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+    watchers = [Watcher(), Watcher(fail=True), Watcher()]
+    for number, watcher in enumerate(watchers):
+        registry.register(watcher, f"watcher-{number}")
+    event = RunFinished("01K9", "done")
+    with caplog.at_level(logging.WARNING, logger="agentr.plugins"):
+        registry.notify(event)
+    assert [watcher.seen for watcher in watchers] == [[event]] * 3
+    assert "agentr_run_finished of 'this process:watcher-1' failed: ValueError: observer's own trouble" in caplog.text
+
+
+def test_the_python_face_makes_any_plugin() -> None:
+    made = agentr_core.create("env", "textcraft", max_steps=7)
+    assert made.config.max_steps == 7
+    with pytest.raises(ConfigError, match=r"^textcraft: max_steps: must be at least"):
+        agentr_core.create("env", "textcraft", max_steps=-1)

@@ -1,0 +1,243 @@
+"""What a searcher is lent: the policy's answers made into children, whatever the policy answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from agentr_mcts.config import MCTSConfig
+from agentr_mcts.search import MCTS
+
+from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError
+from agentr_core.parsing import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
+from agentr_core.pool import EnvironmentPool
+from agentr_core.records import Completion, Message, SamplingParams, StepResult, Task
+from agentr_core.scheduler import TreeContext
+from agentr_core.searcher import by_response
+from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
+from agentr_core.tree import Node, Tree
+
+PARAMS = SamplingParams(max_tokens=50)
+
+
+class Recorder(ScriptedPolicy):
+    """Gives ``answers`` in turn and keeps what it was asked."""
+
+    def __init__(self, *answers: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.answers, self.asked = answers, list[dict[str, Any]]()
+
+    async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+        self.asked.append({"messages": list(messages), **asked})
+        return [Completion(text=text) for text in self.answers[: asked["n"]]]
+
+
+async def no_store(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
+    return None
+
+
+async def open_tree(policy: ScriptedPolicy, world: type[CounterEnvironment] = CounterEnvironment) -> TreeContext:
+    pool = EnvironmentPool(world)
+    task = pool.reference.tasks("train")[5]
+    return await TreeContext.open(task, pool=pool, policy=policy, save=no_store, seed=3, session="tree-1")
+
+
+def expand(*answers: str, horizon: int | None = None, **options: Any) -> tuple[TreeContext, list[Node]]:
+    async def play() -> tuple[TreeContext, list[Node]]:
+        context = await open_tree(Recorder(*answers))
+        return context, await context.expand(context.tree.root, len(answers), PARAMS, horizon=horizon, **options)
+
+    return asyncio.run(play())
+
+
+def test_equal_actions_are_merged_before_the_environment_is_stepped() -> None:
+    context, children = expand("Thought: a\nAction: add 1", "Action: add 2", "Thought: b\nAction: add 1")
+    assert [(child.action, child.copies, child.observation) for child in children] == [
+        ("add 1", 2, "You are at 2."),
+        ("add 2", 1, "You are at 3."),
+    ]
+    assert children[0].response == "Thought: a\nAction: add 1"
+    assert children[0].completion == Completion(text="Thought: a\nAction: add 1")
+    assert context.tree.root.expanded and context.tree.root.children == children
+    assert context.branches.stats.steps == 2
+    assert (context.stats.requests, context.stats.samples) == (1, 3)
+
+
+def test_different_answers_with_one_action_share_one_environment_step() -> None:
+    context, children = expand("Thought: a\nAction: add 1", "Thought: b\nAction: add 1", merge=by_response)
+    assert [child.observation for child in children] == ["You are at 2.", "You are at 2."]
+    assert context.branches.stats.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "observation"),
+    [
+        ("", EMPTY_ACTION),
+        ("\x00\x1b", EMPTY_ACTION),
+        ("Thought: I wonder.", NO_ACTION),
+        ("Action: add 1\nAction: add 2", TWO_ACTIONS),
+        ("Thought: well\n" + "word " * 10_000, NO_ACTION),
+        ("Action: " + "word " * 10_000, "Error: The action is longer than 2000 characters."),
+    ],
+)
+def test_an_answer_without_an_action_is_told_so_and_the_world_stands_still(answer: str, observation: str) -> None:
+    context, [child] = expand(answer)
+    assert (child.action, child.observation, child.invalid) == (None, observation, True)
+    assert child.response == answer
+    assert child.state_key == context.tree.root.state_key
+    assert not child.terminal
+    assert context.branches.stats.steps == 0
+
+
+def test_control_characters_never_reach_the_environment() -> None:
+    _, [child] = expand("Thought: \x07\nAction: \x00add\x1b1\x7f")
+    assert child.action == "add 1"
+    assert child.observation == "You are at 2."
+
+
+def test_the_revision_action_costs_no_step_and_keeps_the_reward() -> None:
+    async def play() -> tuple[TreeContext, Node]:
+        context = await open_tree(Recorder("Thought: wrong\nAction: revise"))
+        child = context.tree.add(context.tree.root, response="a", observation="b", reward=0.25, score=25.0)
+        [revised] = await context.expand(child, 1, PARAMS)
+        return context, revised
+
+    context, revised = asyncio.run(play())
+    assert (revised.action, revised.observation, revised.invalid) == ("revise", "ok.", False)
+    assert (revised.reward, revised.score) == (0.25, 25.0)
+    assert context.branches.stats.steps == 0
+
+
+def test_samples_that_equal_an_earlier_child_are_copies_of_it() -> None:
+    async def play() -> tuple[TreeContext, list[list[int]]]:
+        context = await open_tree(Recorder("Action: add 1", "Action: add 2"))
+        first = await context.expand(context.tree.root, 1, PARAMS)
+        second = await context.expand(context.tree.root, 2, PARAMS)
+        return context, [[node.index for node in nodes] for nodes in (first, second)]
+
+    context, indexes = asyncio.run(play())
+    assert indexes == [[1], [1, 2]]
+    assert [node.copies for node in context.tree.nodes] == [1, 2, 1]
+
+
+def test_the_policy_gets_the_conversation_the_task_and_a_seed_of_its_own() -> None:
+    async def play() -> tuple[TreeContext, Recorder]:
+        context = await open_tree(policy := Recorder("Action: add 1", "Action: add 2"))
+        [child, _] = await context.expand(context.tree.root, 2, PARAMS)
+        await context.sample(child, 1, PARAMS)
+        await context.sample(child, 1, PARAMS)
+        await context.commit()
+        await context.sample(child, 1, PARAMS)
+        return context, policy
+
+    context, policy = asyncio.run(play())
+    child = context.tree.nodes[1]
+    assert policy.asked[0]["messages"] == list(context.tree.head)
+    assert policy.asked[1]["messages"] == context.tree.messages(child)
+    assert [call["n"] for call in policy.asked] == [2, 1, 1, 1]
+    assert len({call["seed"] for call in policy.asked}) == 4
+    assert {call["session"] for call in policy.asked} == {"tree-1"}
+    assert [call["task"] for call in policy.asked] == [context.tree.task] * 4
+
+
+def test_a_long_conversation_is_trimmed_to_the_context() -> None:
+    async def play() -> tuple[TreeContext, Recorder]:
+        context = await open_tree(policy := Recorder("Action: jump", context_length=170))
+        node = context.tree.root
+        for _ in range(12):
+            [node] = await context.expand(node, 1, PARAMS)
+        return context, policy
+
+    context, policy = asyncio.run(play())
+    whole = context.tree.messages(context.tree.nodes[11])
+    asked = policy.asked[-1]["messages"]
+    assert asked[:2] == whole[:2]
+    assert asked[2:] == whole[-len(asked[2:]) :]
+    assert 4 < len(asked) < len(whole)
+    assert all(policy.count_tokens(call["messages"]) <= 120 for call in policy.asked)
+
+
+@pytest.mark.parametrize("answers", [(), (Completion(text="", finish_reason="error"),)])
+def test_a_policy_without_an_answer_fails_the_task(answers: tuple[Completion, ...]) -> None:
+    class Mute(ScriptedPolicy):
+        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+            return list(answers)
+
+    async def play() -> None:
+        context = await open_tree(Mute())
+        await context.expand(context.tree.root, 4, PARAMS)
+
+    with pytest.raises(PolicyFailure, match=r"'scripted-fake' gave no usable completion on task 'count_15' \(4 were"):
+        asyncio.run(play())
+
+
+def test_a_policy_that_raises_fails_the_task() -> None:
+    class Broken(ScriptedPolicy):
+        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+            raise ConnectionError("refused")
+
+    async def play() -> None:
+        context = await open_tree(Broken())
+        await context.expand(context.tree.root, 4, PARAMS)
+
+    with pytest.raises(PolicyFailure, match="failed on task 'count_15': ConnectionError: refused"):
+        asyncio.run(play())
+
+
+@pytest.mark.parametrize("leaves_in_flight", [1, 3])
+def test_an_environment_that_raises_in_the_middle_of_a_tree_fails_it(grow, leaves_in_flight: int) -> None:
+    class Tired(CounterEnvironment):
+        steps = 0
+
+        def step(self, action: str) -> StepResult:
+            Tired.steps += 1
+            if Tired.steps == 30:
+                raise OSError("gone")
+            return super().step(action)
+
+    with pytest.raises(EnvironmentFailure, match="OSError: gone"):
+        grow.one(MCTS(MCTSConfig(leaves_in_flight=leaves_in_flight)), world=Tired, first=5)
+
+
+def test_an_environment_that_breaks_before_the_first_observation_fails_the_task(grow) -> None:
+    class Dead(CounterEnvironment):
+        def reset(self, task: Task) -> str:
+            raise OSError("no port")
+
+    class Picky(CounterEnvironment):
+        def reset(self, task: Task) -> str:
+            raise UsageError("goal unknown")
+
+    with pytest.raises(EnvironmentFailure, match="no port"):
+        grow.one(MCTS(MCTSConfig()), world=Dead)
+    with pytest.raises(UsageError, match="goal unknown"):
+        grow.one(MCTS(MCTSConfig()), world=Picky)
+
+
+def test_children_at_the_horizon_are_terminal() -> None:
+    _, [child] = expand("Action: add 1", horizon=1)
+    assert (child.terminal, child.terminated, child.truncated) == (True, False, False)
+    _, [child] = expand("Action: add 1", horizon=2)
+    assert not child.terminal
+
+
+def test_concurrent_expansions_append_in_the_order_of_the_calls() -> None:
+    class Backwards(ScriptedPolicy):
+        """The first request is answered last."""
+
+        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+            self.requests += 1
+            for _ in range(60 // self.requests):
+                await asyncio.sleep(0)
+            return [Completion(text=f"Action: {action}") for action in ("add 1", "add 2", "double")]
+
+    async def play() -> list[int]:
+        context = await open_tree(policy := Backwards())
+        first = await context.expand(context.tree.root, 3, PARAMS)
+        policy.requests = 0
+        await asyncio.gather(*(context.expand(child, 3, PARAMS) for child in first))
+        return [node.parent.index for node in context.tree.nodes[4:] if node.parent]
+
+    assert asyncio.run(play()) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
