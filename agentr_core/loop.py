@@ -47,6 +47,8 @@ class RunLoop:
     async def work(self) -> None:
         """All iterations, each stage unless it is done already."""
         try:
+            if "train" in self.stages and self.bench.config.trainer.name != NO_TRAINER:
+                trainable(await self._actor(), self.bench.config.policy.name)
             if "evaluate" in self.stages:
                 await self._stage("evaluate", BASELINE, self._evaluate)
             if set(self.stages) != {"evaluate"}:
@@ -66,9 +68,9 @@ class RunLoop:
         """Do one stage and mark it done with its metrics; a stage that is done is left alone."""
         writer, run_id = self.bench.store.writer, self.bench.run.id
         self.bench.stop_here()
-        self._model = self._model_for(stage, iteration)
         if writer.begin_stage(run_id, iteration, stage).status == "done":
             return
+        self._model = self._model_for(stage, iteration)
         metrics = await work(iteration)
         writer.finish_stage(run_id, iteration, stage, metrics)
 

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import Interrupted, ResumeError, UsageError
 from agentr_core.hookspecs import Kind, RunFinished, RunStarted
 from agentr_core.interrupt import StopSignal
 from agentr_core.loop import ALL_STAGES, RunLoop, StageName
+from agentr_core.plan import headline, plan_line
 from agentr_core.pool import EnvironmentPool
 from agentr_core.progress import Progress
 from agentr_core.registry import Registry
@@ -81,6 +82,10 @@ def resume(
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
         check_not_running(row)
+        registry = registry or default_registry()
+        for file in stored.plugins:
+            registry.add_file(file)
+        check_plugins(stored, registry)
         store.writer.set_run_status(row.id, "running")
         return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
 
@@ -128,11 +133,32 @@ def carry_on(
     resumed: bool = False,
 ) -> Outcome:
     """Do what is missing of a run, and mark how it ended."""
-    registry = registry or default_registry()
+    registry, progress = registry or default_registry(), progress or Progress(quiet=True)
+    progress.say(f"run {row.short}  {headline(config)}   {store.path}")
+    progress.say(plan_line(config) if not resumed else f"going on with {_what_is_done(store, row)}")
+    progress.say()
     with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as bench:
         loop = RunLoop(bench, checkpoint_folder(store, out) / row.short, tuple(stages))
         asyncio.run(loop.work())
     return Outcome(store.queries.run(row.key), failures(store, row.id))
+
+
+def _what_is_done(store: Store, row: RunRow) -> str:
+    """Where a run stopped: its last stage, and the trees of it that are done or half grown."""
+    stages = store.queries.stages(row.id)
+    if not stages:
+        return "the run from its start"
+    last = max(stages, key=lambda stage: (stage.iteration, ALL_STAGES.index(cast(StageName, stage.stage))))
+    where = f"iteration {last.iteration}, {last.stage}" if last.iteration else "the baseline's evaluation"
+    if last.status == "done":
+        return f"what comes after {where}"
+    trees = store.queries.trees(row.id, iteration=last.iteration) if last.stage == "search" else []
+    if not trees:
+        return where
+    done = sum(tree.status == "done" for tree in trees)
+    grown = [str(tree.simulations) for tree in trees if tree.status == "running"]
+    half = f" and {len(grown)} half grown (resumed at simulations {', '.join(grown)})" if grown else ""
+    return f"{where}: {done} of {len(trees)} trees done{half}"
 
 
 def checkpoint_folder(store: Store, out: str | Path | None) -> Path:
@@ -146,7 +172,7 @@ def working(
     row: RunRow,
     config: RunConfig,
     *,
-    progress: Progress | None,
+    progress: Progress,
     registry: Registry,
     resumed: bool = False,
 ) -> Iterator[Bench]:
@@ -164,7 +190,7 @@ def working(
         pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
         shelf = Shelf(make_environment, limit=config.concurrency)
         try:
-            yield Bench(store, row, config, registry, progress or Progress(quiet=True), pool, shelf, stopped)
+            yield Bench(store, row, config, registry, progress, pool, shelf, stopped)
             status = "done"
         except (Interrupted, KeyboardInterrupt):
             status = "interrupted"

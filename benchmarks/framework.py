@@ -18,7 +18,7 @@ import pstats
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,8 @@ from agentr_core.store import Store, TreePlan, TreeRow, open_store
 from agentr_core.testing.fakes import CounterEnvironment, InstantPolicy
 from agentr_core.tree import Node, Tree
 
+#: Tokens of an answer, stored with ids and logprobs.
+TOKENS = 40
 WORLDS: dict[str, tuple[Callable[[], AnyEnvironment], tuple[str, ...]]] = {
     "textcraft": (
         partial(create, "env", "textcraft"),
@@ -43,35 +45,40 @@ WORLDS: dict[str, tuple[Callable[[], AnyEnvironment], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One line of the table."""
+    """One line of the table. CPU seconds are what counts where other programs share the machine."""
 
     in_flight: int
     trees: int
     nodes: int
     seconds: float
+    cpu_seconds: float
     environment_seconds: float
     store_seconds: float
     bytes: int
 
     def __str__(self) -> str:
-        rate, size = self.nodes / self.seconds, self.bytes / self.trees / 1e6
+        rate, cpu_rate, size = self.nodes / self.seconds, self.nodes / self.cpu_seconds, self.bytes / self.trees / 1e6
         shares = [100 * part / self.seconds for part in (self.environment_seconds, self.store_seconds)]
         return (
             f"| {self.in_flight:9} | {self.trees:5} | {self.nodes / self.trees:10.0f} | {self.seconds:7.2f} "
-            f"| {rate:7,.0f} | {shares[0]:5.0f} % | {shares[1]:5.0f} % | {size:7.2f} |"
+            f"| {rate:7,.0f} | {cpu_rate:11,.0f} | {shares[0]:5.0f} % | {shares[1]:5.0f} % | {size:7.2f} |"
         )
 
 
 HEADER = (
-    "| in flight | trees | nodes/tree | seconds | nodes/s | world   | store   | MB/tree |\n"
-    "|----------:|------:|-----------:|--------:|--------:|--------:|--------:|--------:|"
+    "| in flight | trees | nodes/tree | seconds | nodes/s | nodes/CPU s | world   | store   | MB/tree |\n"
+    "|----------:|------:|-----------:|--------:|--------:|------------:|--------:|--------:|--------:|"
 )
 
 
 async def grow(world: str, trees: int, in_flight: int, store: Store | None) -> Measured:
     """Grow ``trees`` trees, ``in_flight`` at once."""
     make, actions = WORLDS[world]
-    pool, policy, searcher = EnvironmentPool(make, limit=in_flight), InstantPolicy(actions), paper_search()
+    pool, policy, searcher = (
+        EnvironmentPool(make, limit=in_flight),
+        InstantPolicy(actions, tokens=TOKENS),
+        paper_search(),
+    )
     split = pool.reference.tasks("train")
     tasks = [split[number % len(split)] for number in range(trees)]
     rows = plan(store, tasks) if store else [None] * trees
@@ -84,16 +91,17 @@ async def grow(world: str, trees: int, in_flight: int, store: Store | None) -> M
         context.close()
         return context
 
-    began, nodes, environment, saving = time.perf_counter(), 0, 0.0, 0.0
+    began, cpu = time.perf_counter(), time.process_time()
+    nodes, environment, saving = 0, 0.0, 0.0
     async for finished in run_bounded(range(trees), one, in_flight):
         if finished.error or not finished.result:
             raise finished.error or RuntimeError("no result")
         nodes += len(finished.result.tree.nodes) - 1
         costs = finished.result.costs()
         environment, saving = environment + costs["environment_seconds"], saving + costs["store_seconds"]
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     pool.close()
-    return Measured(in_flight, trees, nodes, seconds, environment, saving, 0)
+    return Measured(in_flight, trees, nodes, seconds, cpu, environment, saving, 0)
 
 
 def paper_search() -> MCTS:
@@ -133,15 +141,7 @@ def measure(world: str, trees: int, in_flight: int, with_store: bool) -> Measure
         with open_store(path) as store:
             empty = path.stat().st_size
             measured = asyncio.run(grow(world, trees, in_flight, store))
-        return Measured(
-            in_flight=in_flight,
-            trees=trees,
-            nodes=measured.nodes,
-            seconds=measured.seconds,
-            environment_seconds=measured.environment_seconds,
-            store_seconds=measured.store_seconds,
-            bytes=path.stat().st_size - empty,
-        )
+        return replace(measured, bytes=path.stat().st_size - empty)
 
 
 def main() -> None:

@@ -83,13 +83,13 @@ def _packages() -> Iterator[Finding]:
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
         if name and extra and extra[1] != "all":
             wanted.setdefault(extra[1], []).append(name[0])
-    for extra, names in sorted(wanted.items()):
+    for group, names in sorted(wanted.items()):
         versions = {name: _version(name) for name in names if name != DISTRIBUTION}
         if absent := [name for name, version in versions.items() if version is None]:
-            pip = f"pip install '{DISTRIBUTION}[{extra}]'"
-            yield Finding(f"extra {extra}", "missing", f"not installed: {', '.join(absent)}", pip)
+            pip = f"pip install '{DISTRIBUTION}[{group}]'"
+            yield Finding(f"extra {group}", "missing", f"not installed: {', '.join(absent)}", pip)
         else:
-            yield Finding(f"extra {extra}", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+            yield Finding(f"extra {group}", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
 def _java() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from agentr_core.hookspecs import KINDS, Kind
 if TYPE_CHECKING:
     from agentr_core.loader import Failure, Plugin
     from agentr_core.registry import Entry, Registry
+    from agentr_core.testing import Check
 
 kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only plugins of this kind.")
 
@@ -79,22 +80,43 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
 @plugins.command()
 @click.argument("name")
 @kind_option
+@click.option(
+    "-o", "options", multiple=True, metavar="KEY=VALUE", help="An option to make it with, e.g. -o max_steps=30."
+)
+@click.option("--model", default="tiny", metavar="PATH_OR_ID", help="What a trainer is tried on.")
 @json_option
 @plugin_options
-def check(name: str, kind: Kind | None, json_: bool) -> None:
-    """Run the contract checks of agentr_core.testing on a plugin; exit 4 where one fails."""
+def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str, json_: bool) -> None:
+    """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken."""
     from agentr_core.registry import registry
-    from agentr_core.testing import check_spec
+    from agentr_core.runconfig import flag_layer
+    from agentr_core.testing import checks
 
     found = registry()
-    results = [result for entry in _named(found, name, kind) for result in check_spec(entry, found)]
+    config = flag_layer({}, options).values
+    rules = [
+        rule
+        for entry in _named(found, name, kind)
+        for rule in checks(entry.spec.kind, name, config, plugins=found, model=model)
+    ]
+    rows = [_try(rule, quiet=json_) for rule in rules]
     if json_:
-        print_json([{"rule": result.rule, "ok": result.ok, "detail": result.detail} for result in results])
-    else:
-        for result in results:
-            click.echo(f"{'ok    ' if result.ok else 'FAILED'}  {result.rule}  {result.detail}".rstrip())
-    if failed := sum(not result.ok for result in results):
-        raise PluginError(f"'{name}' fails {failed} of {len(results)} checks")
+        print_json(rows)
+    if failed := sum(not row["ok"] for row in rows):
+        raise PluginError(f"'{name}' breaks {failed} of {len(rows)} rules")
+
+
+def _try(rule: Check, *, quiet: bool) -> dict[str, Any]:
+    from agentr_core.errors import ContractError
+
+    try:
+        row = {"rule": str(rule), "ok": True, "detail": rule()}
+    except ContractError as error:
+        row = {"rule": str(rule), "ok": False, "detail": f"expected {error.expected}, got {error.got}"}
+    if not quiet:
+        detail = f" ({row['detail']})" if row["detail"] else ""
+        click.echo(f"{'ok    ' if row['ok'] else 'FAILED'}  {rule}{detail}")
+    return row
 
 
 def _named(found: Registry, name: str, kind: Kind | None) -> list[Entry]:

@@ -12,7 +12,6 @@ from agentr_core.cli.output import print_json, print_table, say
 if TYPE_CHECKING:
     from agentr_core.runconfig import Resolved
     from agentr_core.runner import Outcome
-    from agentr_core.settings import RunConfig
 
 
 @click.command()
@@ -86,27 +85,9 @@ def next_commands(outcome: Outcome, db: str) -> None:
     say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
 
 
-def plan(config: RunConfig) -> dict[str, Any]:
-    """What a run would do at the most: counts that follow from the configuration alone."""
-    from agentr_core.registry import registry
-
-    searcher = registry().create("searcher", config.searcher.name, config.searcher.options)
-    samples = int(config.searcher.options.get("samples", 1))
-    depth = int(config.searcher.options.get("depth", 0))
-    trees = config.iterations * config.search.tasks
-    per_tree = searcher.simulations * max(depth, 1) * samples
-    episodes = (config.iterations + 1) * config.evaluate.tasks
-    return {
-        "iterations": config.iterations,
-        "trees": trees,
-        "simulations": searcher.simulations,
-        "completions_at_most": trees * per_tree,
-        "evaluation_episodes": episodes,
-        "evaluation_turns_at_most": episodes * config.evaluate.max_turns,
-    }
-
-
 def _print_plan(resolved: Resolved, json_: bool) -> int:
+    from agentr_core.plan import headline, plan, plan_line
+
     counts = plan(resolved.config)
     if json_:
         print_json({"settings": resolved.config.model_dump(mode="json"), "plan": counts})
@@ -118,18 +99,3 @@ def _print_plan(resolved: Resolved, json_: bool) -> int:
         f"{counts['evaluation_turns_at_most']:,} turns in {counts['evaluation_episodes']:,} evaluation episodes"
     )
     return 0
-
-
-def headline(config: RunConfig) -> str:
-    """The plugins of a run in one line."""
-    model = config.policy.options.get("model")
-    names = [config.env.name, config.searcher.name, f"{config.critic.name} critic", config.trainer.name]
-    return " · ".join([*names, str(model or config.policy.name)])
-
-
-def plan_line(config: RunConfig) -> str:
-    """The size of a run in one line."""
-    options = config.searcher.options
-    sizes = [f"{config.iterations} iterations", f"{config.search.tasks} tasks"]
-    sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
-    return f"plan: {' × '.join(sizes)}; {config.evaluate.tasks} tasks measured before and after each"

@@ -119,12 +119,13 @@ class _Reviser:
             samples.append(await self._revision(tree, one, critique, tree_row))
         if bench.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
-        bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
         preferences = [
             self._preference(tree, one, tree_row) for one in contrasts(tree, alpha=alpha, beta=settings.beta)
         ]
         metrics = tree_metrics(samples, len(pairs), critique)
-        bench.store.writer.save_revised_tree(self.row.id, tree_row.id, samples, metrics, preferences)
+        with bench.store.transaction():
+            bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
+            bench.store.writer.save_revised_tree(self.row.id, tree_row.id, samples, metrics, preferences)
 
     @property
     def _judge_hash(self) -> str:
@@ -236,8 +237,8 @@ class _Reviser:
             rejected_leaf=one.bad.index,
             chosen_reward=chosen.reward,
             rejected_reward=rejected.reward,
-            chosen=chosen.messages(),
-            rejected=rejected.messages(),
+            chosen_messages=chosen.messages(),
+            rejected_messages=rejected.messages(),
         )
 
 

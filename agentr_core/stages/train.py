@@ -29,7 +29,9 @@ def collect(bench: Bench, revision_set: RevisionSetRow, iteration: int) -> tuple
     row = bench.store.writer.save_dataset(
         bench.run.id,
         iteration,
-        dataset,
+        dataset.name,
+        dataset.examples,
+        content_hash=dataset.content_hash,
         recipe=settings.recipe,
         set_id=revision_set.id,
         config=settings.model_dump(mode="json"),

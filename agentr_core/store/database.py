@@ -138,6 +138,18 @@ class Store:
 
         return Database(self._connection, execute_plugins=False)
 
+    def status(self) -> dict[str, Any]:
+        """Where the file is, its size and that of its log in bytes, its schema, integrity, and rows by table."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return {
+            "path": str(self.path.absolute()),
+            "bytes": self.path.stat().st_size,
+            "log_bytes": log.stat().st_size if log.exists() else 0,
+            "schema": self._pragma("user_version"),
+            "integrity": self.all("PRAGMA quick_check")[0][0],
+            "rows": self.queries.counts(),
+        }
+
     def backup(self, target: Path) -> None:
         """Copy the whole store, consistently, while others write to it. ``target`` must not exist."""
         if target.exists():

@@ -9,8 +9,8 @@ from typing import Any
 from agentr_core.config import canonical_json
 from agentr_core.store.database import Store
 
-#: Columns and JSON keys that differ from process to process.
-VOLATILE_NAMES = frozenset({"host", "pid"})
+#: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process.
+VOLATILE_NAMES = frozenset({"host", "pid", "stats_json"})
 #: Endings of names (columns, JSON keys, metrics) of what depends on the clock.
 VOLATILE_ENDINGS = ("_at", "_seconds", "_per_second")
 

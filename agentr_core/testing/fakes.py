@@ -222,12 +222,14 @@ class ScriptedPolicy(Policy[PluginConfig]):
 class InstantPolicy(Policy[PluginConfig]):
     """Answers at once, each time with another thought: what is left of a search's time is the framework's own.
 
-    The answers of one request take their actions from ``actions`` in turn, from a place that the seed decides.
+    The answers of one request take their actions from ``actions`` in turn, from a place that the seed decides. Each
+    claims to be ``tokens`` tokens long, with ids and logprobs, as a model's answers are.
     """
 
-    def __init__(self, actions: Sequence[str] = _ACTIONS[:3]) -> None:
+    def __init__(self, actions: Sequence[str] = _ACTIONS[:3], *, tokens: int = 0) -> None:
         super().__init__(PluginConfig())
         self._actions = tuple(actions)
+        self._ids, self._logprobs = tuple(range(1_000, 1_000 + tokens)), (-0.5,) * tokens
 
     @property
     def model(self) -> str:
@@ -249,6 +251,10 @@ class InstantPolicy(Policy[PluginConfig]):
         actions = self._actions
         thought = f"Thought: Sample {seed:x} of turn {len(messages)}: I shall do what I have not tried yet, number"
         return [
-            Completion(text=f"{thought} {number}.\nAction: {actions[(seed + number) % len(actions)]}")
+            Completion(
+                text=f"{thought} {number}.\nAction: {actions[(seed + number) % len(actions)]}",
+                token_ids=self._ids,
+                logprobs=self._logprobs,
+            )
             for number in range(n)
         ]

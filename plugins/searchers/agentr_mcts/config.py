@@ -46,7 +46,7 @@ class MCTSConfig(PluginConfig):
     )
     transpositions: bool = Field(
         default=False,
-        description="search a state once: leave out children whose state the tree has reached as early before",
+        description="search each state once: spares most requests, but loses most failed attempts (loops, no-ops)",
     )
 
     def sampling(self) -> SamplingParams:

@@ -1,0 +1,65 @@
+"""``agentr db``: the database file itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agentr_core.cli.options import db_option, json_option
+from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.cli.reading import reading
+
+MEGABYTE = 1_000_000
+
+
+@click.group()
+def db() -> None:
+    """Path, state and backup of the database."""
+
+
+@db.command()
+@db_option
+def path(db: str) -> None:
+    """Where the database is, whether it exists or not."""
+    click.echo(Path(db).absolute())
+
+
+@db.command()
+@db_option
+@json_option
+def status(db: str, json_: bool) -> None:
+    """How large the database is, and how many rows each table has."""
+    with reading(db) as store:
+        state = store.status()
+    if json_:
+        print_json(state)
+        return
+    rows: list[tuple[str, Any]] = [("path", state["path"]), ("schema", state["schema"])]
+    rows += [("size", f"{state['bytes'] / MEGABYTE:.1f} MB"), ("log", f"{state['log_bytes'] / MEGABYTE:.1f} MB")]
+    rows += [("integrity", state["integrity"])]
+    print_table(("database", ""), rows)
+    click.echo()
+    print_table(("table", "rows"), [(name, f"{count:,}") for name, count in state["rows"].items()])
+
+
+@db.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@db_option
+def backup(target: Path, db: str) -> None:
+    """Copy the database to TARGET, safely while a run writes to it."""
+    with reading(db) as store:
+        store.backup(target)
+    say(f"{db} copied to {target}")
+
+
+@db.command()
+@db_option
+def dump(db: str) -> None:
+    """Every row as a line of JSON, without times and process ids: equal runs have equal dumps."""
+    from agentr_core.store import canonical_dump
+
+    with reading(db) as store:
+        for line in canonical_dump(store):
+            click.echo(line)

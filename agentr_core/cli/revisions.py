@@ -1,0 +1,225 @@
+"""``agentr revisions``: what the critics made of a run's trees; one revision as bad | cut | signal | good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.conversations import turns
+from agentr_core.cli.options import db_option, json_option
+from agentr_core.cli.output import print_json
+from agentr_core.cli.reading import (
+    export,
+    iteration_option,
+    limit_option,
+    listing,
+    messages_json,
+    number,
+    one_line,
+    output_option,
+    reading,
+    run_argument,
+)
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.records import Message
+
+if TYPE_CHECKING:
+    from agentr_core.store import RevisionSetRow, Sample, SampleKind, Store
+
+critic_option = click.option("--critic", metavar="NAME", help="Only of this critic.")
+KINDS = ("good", "revision", "direct")
+#: Turns before the first step of a stored conversation: instructions and first observation.
+HEAD_TURNS = 2
+
+
+@click.group()
+def revisions() -> None:
+    """List, show and export revision trajectories."""
+
+
+@revisions.command("list")
+@run_argument
+@iteration_option
+@critic_option
+@click.option("--kind", type=click.Choice(KINDS), help="Only of this kind; good ones are left out otherwise.")
+@click.option("--kept/--dropped", default=None, help="Only those that datasets take, or that were dropped.")
+@limit_option
+@db_option
+@json_option
+def list_(
+    reference: str,
+    iteration: int | None,
+    critic: str | None,
+    kind: SampleKind | None,
+    kept: bool | None,
+    limit: int | None,
+    db: str,
+    json_: bool,
+) -> None:
+    """The revisions of a run: where bad and good part (t), the cut (t'), rewards, and whether the splice held."""
+    with reading(db) as store:
+        found = [
+            (row, sample, store.queries.tree(sample.tree_id).task)
+            for row in _sets(store, reference, iteration, critic)
+            for sample in store.queries.samples(row.id, kind=kind, kept=kept)
+            if kind is not None or sample.kind != "good"
+        ]
+    headers = ("revision", "critic", "task", "kind", "t", "t'", "bad", "good", "end", "verified", "kept")
+    listing(
+        headers,
+        [(_cells(row, sample, task), _json(row, sample, task)) for row, sample, task in found],
+        json_=json_,
+        limit=limit,
+        empty="there are no such revisions; make some with: agentr revise --run RUN --critic NAME",
+    )
+
+
+@revisions.command()
+@click.argument("which", metavar="[REVISION]", default="last")
+@click.option("--full", is_flag=True, help="With the instructions and the first observation.")
+@db_option
+@json_option
+def show(which: str, full: bool, db: str, json_: bool) -> None:
+    """One revision: the shared steps, the bad ones, the cut, the signal, the good tail.
+
+    REVISION is SET:TREE:BAD:GOOD of 'agentr revisions list', or a run (then its first one that was kept).
+    """
+    with reading(db) as store:
+        row, sample = _find(store, which)
+        task = store.queries.task(store.queries.tree(sample.tree_id).task_id)
+        messages = store.queries.get_conversation(sample.conversation)
+        reason = _reason(store, row, sample)
+    if json_:
+        print_json({**_json(row, sample, task.key), "reason": reason, "messages": messages_json(messages)})
+        return
+    click.echo(click.style(_title(row, sample, task.key), bold=True))
+    head = messages[:HEAD_TURNS] if full else (Message("user", task.instruction),)
+    for line in (*turns(head, labels={} if full else {0: ("task", "")}), *_drawn(sample, messages, reason)):
+        click.echo(line)
+
+
+@revisions.command("export")
+@run_argument
+@iteration_option
+@critic_option
+@click.option("--preferences", is_flag=True, help="Preference pairs (prompt, chosen, rejected) instead.")
+@output_option
+@db_option
+def export_(
+    reference: str, iteration: int | None, critic: str | None, preferences: bool, output: str | None, db: str
+) -> None:
+    """All samples with their conversations, or preference pairs, one JSON object a line."""
+    with reading(db) as store:
+        sets = _sets(store, reference, iteration, critic)
+        rows = _preference_rows(store, sets) if preferences else _sample_rows(store, sets)
+        export(rows, output, "preference pairs" if preferences else "samples")
+
+
+def _sample_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str, Any]]:
+    for row in sets:
+        for sample in store.queries.samples(row.id):
+            messages = store.queries.get_conversation(sample.conversation)
+            task = store.queries.tree(sample.tree_id).task
+            yield {**_json(row, sample, task), "messages": messages_json(messages)}
+
+
+def _preference_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str, Any]]:
+    from agentr_core.export import preference_row
+
+    for row in sets:
+        for pair in store.queries.preferences(row.id):
+            yield preference_row(
+                store.queries.get_conversation(pair.chosen),
+                store.queries.get_conversation(pair.rejected),
+                chosen_reward=pair.chosen_reward,
+                rejected_reward=pair.rejected_reward,
+                tree=pair.tree_id,
+                node=pair.node,
+            )
+
+
+def _sets(store: Store, reference: str, iteration: int | None, critic: str | None) -> list[RevisionSetRow]:
+    run = store.queries.run(reference)
+    return store.queries.revision_sets(run.id, iteration=iteration, critic=critic)
+
+
+def _name(row: RevisionSetRow, sample: Sample) -> str:
+    bad = sample.bad_leaf if sample.bad_leaf >= 0 else "-"
+    return f"{row.id}:{sample.tree_id}:{bad}:{sample.good_leaf}"
+
+
+def _json(row: RevisionSetRow, sample: Sample, task: str) -> dict[str, Any]:
+    values = {name: value for name, value in sample.as_dict().items() if name != "messages"}
+    where = {"revision": _name(row, sample), "set": row.id, "iteration": row.iteration, "critic": row.critic}
+    return {**where, "task": task, **values}
+
+
+def _cells(row: RevisionSetRow, sample: Sample, task: str) -> tuple[Any, ...]:
+    rewards = (sample.bad_reward, sample.good_reward, sample.reward)
+    shown = (None if reward is None else f"{reward:.2f}" for reward in rewards)
+    verified = None if sample.verified is None else _yes(sample.verified)
+    where = (sample.kind, sample.divergence, sample.cut)
+    return (_name(row, sample), row.critic, task, *where, *shown, verified, _yes(sample.kept))
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _find(store: Store, which: str) -> tuple[RevisionSetRow, Sample]:
+    parts = which.split(":")
+    if len(parts) == 1:
+        for row in _sets(store, which, None, None):
+            for sample in store.queries.samples(row.id, kept=True):
+                if sample.kind != "good":
+                    return row, sample
+        raise NothingToDo(f"run {store.queries.run(which).short} has no revision that was kept")
+    if len(parts) == 4:
+        row = store.queries.revision_set(number(parts[0], "revision"))
+        for sample in store.queries.samples(row.id, tree_id=number(parts[1], "revision")):
+            if _name(row, sample) == which:
+                return row, sample
+    raise UsageError(f"there is no revision '{which}'; name one as SET:TREE:BAD:GOOD; see: agentr revisions list")
+
+
+def _reason(store: Store, row: RevisionSetRow, sample: Sample) -> str:
+    """What the critic said about the step it cut after."""
+    if sample.bad_leaf < 0 or not sample.judged:
+        return ""
+    node = store.queries.load_tree(sample.tree_id).nodes[sample.bad_leaf].path()[sample.cut - 1].index
+    for (critic, _), verdicts in store.queries.verdicts(sample.tree_id).items():
+        if critic == row.critic and node in verdicts:
+            return verdicts[node].rationale
+    return ""
+
+
+def _title(row: RevisionSetRow, sample: Sample, task: str) -> str:
+    facts = [task, f"critic {row.critic}", f"t={sample.divergence} t'={sample.cut}"]
+    if sample.bad_reward is not None and sample.good_reward is not None:
+        facts.append(f"bad {sample.bad_reward:.2f}, good {sample.good_reward:.2f}, spliced {sample.reward:.2f}")
+    facts.append({None: "as recorded", True: "verified", False: "not verified"}[sample.verified])
+    facts += [] if sample.kept else ["dropped"]
+    return f"{sample.kind} {_name(row, sample)}  {' · '.join(facts)}"
+
+
+def _drawn(sample: Sample, messages: tuple[Message, ...], reason: str) -> Iterator[str]:
+    """The steps, each under the part it belongs to: shared | bad | the cut | signal | good."""
+    steps = messages[HEAD_TURNS:]
+    if sample.kind == "good":
+        yield from turns(steps, labels=_labels(len(steps), "good", "green"))
+        return
+    shared, cut = 2 * sample.divergence, 2 * sample.cut
+    yield from turns(steps[:shared], labels=_labels(shared, "shared", "cyan"))
+    yield from turns(steps[shared:cut], labels=_labels(cut - shared, "bad", "red"))
+    because = f": {one_line(reason, 300)}" if reason else ""
+    said = "judged bad" + because if sample.judged else "no step was judged bad, so all of it is kept"
+    yield click.style(f"✂ cut after step {sample.cut}, {said}", fg="magenta", bold=True)
+    yield from turns(steps[cut : cut + 2], labels=_labels(2, "signal", "yellow"))
+    yield from turns(steps[cut + 2 :], labels=_labels(len(steps) - cut - 2, "good", "green"))
+
+
+def _labels(count: int, word: str, colour: str) -> dict[int, tuple[str, str]]:
+    """The word at each agent turn, an arrow at each answer."""
+    return {index: ("→", colour) if index % 2 else (word, colour) for index in range(count)}

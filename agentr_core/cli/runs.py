@@ -1,0 +1,152 @@
+"""``agentr runs``: what was run, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import db_option, json_option
+from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.cli.reading import (
+    export,
+    limit_option,
+    listing,
+    output_option,
+    percent,
+    plugin_name,
+    reading,
+    run_argument,
+    took,
+    when,
+)
+
+if TYPE_CHECKING:
+    from agentr_core.store import RunRow, RunStatus, StageRow, Store
+
+#: Which metrics of a stage are shown, in this order.
+_SHOWN = {
+    "search": ("trees", "failed", "nodes", "solved"),
+    "revise": ("pairs", "revisions", "verified", "good"),
+    "train": ("examples", "loss", "steps"),
+    "evaluate": ("success", "reward", "revision_test"),
+}
+
+
+@click.group()
+def runs() -> None:
+    """List and show runs."""
+
+
+@runs.command("list")
+@click.option("--status", type=click.Choice(["running", "done", "failed", "interrupted"]), help="Only in this state.")
+@click.option("--env", metavar="NAME", help="Only of this environment.")
+@limit_option
+@db_option
+@json_option
+def list_(status: RunStatus | None, env: str | None, limit: int | None, db: str, json_: bool) -> None:
+    """All runs, newest first."""
+    with reading(db) as store:
+        found = [run for run in store.queries.runs(status=status) if env in (None, plugin_name(run, "env"))]
+        rows = [(_cells(store, run), {**run.as_dict(), "alive": run.is_alive}) for run in found]
+    headers = ("run", "name", "command", "status", "env", "searcher", "critic", "trainer", "success", "started", "took")
+    listing(headers, rows, json_=json_, limit=limit, empty="there are no such runs; start one with: agentr run")
+
+
+def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
+    plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
+    measured = [row.metrics.get("success") for row in store.queries.evals(run.id, kind="plain") if row.metrics]
+    times = (when(run.created_at), took(run.created_at, run.finished_at))
+    return (run.short, run.name, run.command, state(run), *plugins, percent(measured[-1] if measured else None), *times)
+
+
+def state(run: RunRow) -> str:
+    """The status of a run; ``killed`` where its process is gone without having said how it ended."""
+    return "killed" if run.status == "running" and not run.is_alive else run.status
+
+
+@runs.command()
+@run_argument
+@db_option
+@json_option
+def show(reference: str, db: str, json_: bool) -> None:
+    """One run: its stages, what they came to, and with which plugins."""
+    from agentr_core.report import iterations
+
+    with reading(db) as store:
+        run = store.queries.run(reference)
+        whole = _whole(store, run)
+        table = iterations(store, run)
+        stages, plugins = store.queries.stages(run.id), store.queries.plugins(run.id)
+    if json_:
+        print_json(whole)
+        return
+    _print_head(run)
+    if stages:
+        click.echo()
+        print_table(("iteration", "stage", "status", "took", "result"), [_stage_cells(stage) for stage in stages])
+    if table.rows:
+        click.echo()
+        print_table(table.columns, table.rows)
+    click.echo()
+    print_table(
+        ("kind", "plugin", "from", "options"),
+        [(p.kind, p.name, f"{p.distribution} {p.version}", _options(p.config)) for p in plugins],
+    )
+    if run.status in ("interrupted", "failed") or state(run) == "killed":
+        say(f"go on with: agentr resume {run.short}")
+
+
+@runs.command("export")
+@run_argument
+@output_option
+@db_option
+def export_(reference: str, output: str | None, db: str) -> None:
+    """All of a run but its trees and conversations, as one line of JSON."""
+    with reading(db) as store:
+        run = store.queries.run(reference)
+        whole = _whole(store, run)
+        whole["metrics"] = [row.as_dict() for row in store.queries.metrics(run.id)]
+        export([whole], output, "run")
+
+
+def _print_head(run: RunRow) -> None:
+    name = f" '{run.name}'" if run.name else ""
+    click.echo(click.style(f"run {run.short}{name}  {state(run)}", bold=True))
+    lines = [
+        ("key", run.key),
+        ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),
+        ("started", f"{when(run.created_at)} on {run.host}, process {run.pid}"),
+        ("took", took(run.created_at, run.finished_at)),
+        ("error", run.error),
+    ]
+    for label, value in lines:
+        if value:
+            click.echo(f"  {label:<8} {value}")
+
+
+def _stage_cells(stage: StageRow) -> tuple[Any, ...]:
+    names = _SHOWN.get(stage.stage, tuple(stage.metrics)[:4])
+    shown = [f"{stage.metrics[name]:,.4g} {name}" for name in names if isinstance(stage.metrics.get(name), int | float)]
+    label = stage.iteration or "baseline"
+    return (label, stage.stage, stage.status, took(stage.started_at, stage.finished_at), " · ".join(shown))
+
+
+def _options(config: Any) -> str:
+    return " ".join(f"{key}={value}" for key, value in config.items())
+
+
+def _whole(store: Store, run: RunRow) -> dict[str, Any]:
+    queries = store.queries
+    return {
+        **run.as_dict(),
+        "alive": run.is_alive,
+        "plugins": [row.as_dict() for row in queries.plugins(run.id)],
+        "stages": [row.as_dict() for row in queries.stages(run.id)],
+        "trees": dict(sorted(Counter(row.status for row in queries.trees(run.id)).items())),
+        "revision_sets": [row.as_dict() for row in queries.revision_sets(run.id)],
+        "datasets": [row.as_dict() for row in queries.datasets(run.id)],
+        "checkpoints": [row.as_dict() for row in queries.checkpoints(run.id)],
+        "evals": [row.as_dict() for row in queries.evals(run.id)],
+    }

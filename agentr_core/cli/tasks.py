@@ -1,0 +1,120 @@
+"""``agentr tasks``: the tasks of an environment, or those that a store knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import db_option, json_option, plugin_options
+from agentr_core.cli.output import print_json
+from agentr_core.cli.reading import clean, export, listing, one_line, output_option, reading
+from agentr_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from agentr_core.environment import AnyEnvironment
+    from agentr_core.records import Task
+
+env_option = click.option("--env", metavar="NAME", help="The environment; without it, the tasks in the database.")
+needed_env_option = click.option("--env", metavar="NAME", required=True, help="The environment.")
+setting_option = click.option(
+    "-o", "options", multiple=True, metavar="KEY=VALUE", help="The environment's options, e.g. -o rules=strict."
+)
+split_option = click.option("--split", metavar="NAME", help="Only of this split.")
+
+
+@click.group()
+def tasks() -> None:
+    """List, show and export tasks."""
+
+
+@tasks.command("list")
+@env_option
+@setting_option
+@split_option
+@click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="At most so many rows.")
+@plugin_options
+@db_option
+@json_option
+def list_(
+    env: str | None, options: tuple[str, ...], split: str | None, limit: int | None, db: str, json_: bool
+) -> None:
+    """The tasks of an environment (--env), or those that the runs in the database have met."""
+    if env is None:
+        _list_stored(db, split, limit, json_)
+        return
+    environment = _environment(env, options)
+    found = _of_splits(environment, split)
+    rows = [(_cells(task), task.model_dump(mode="json")) for task in found]
+    headers = ("task", "split", "instruction", "metadata")
+    listing(headers, rows, json_=json_, limit=limit, empty=f"the environment '{env}' has no such tasks")
+
+
+def _list_stored(db: str, split: str | None, limit: int | None, json_: bool) -> None:
+    with reading(db) as store:
+        found = store.queries.tasks(split=split)
+        trees = Counter(row.task_id for row in store.queries.trees())
+    rows = [((row.env, *_cells(row.task()), trees[row.id]), {**row.as_dict(), "trees": trees[row.id]}) for row in found]
+    headers = ("env", "task", "split", "instruction", "metadata", "trees")
+    listing(headers, rows, json_=json_, limit=limit, empty="no run has met a task yet; those of one: --env NAME")
+
+
+def _cells(task: Task) -> tuple[Any, ...]:
+    return (task.key, task.split, one_line(task.instruction, 60), _metadata(task.metadata))
+
+
+def _metadata(values: Mapping[str, Any]) -> str:
+    return one_line(" ".join(f"{key}={value}" for key, value in values.items()), 60)
+
+
+@tasks.command()
+@click.argument("key")
+@needed_env_option
+@setting_option
+@plugin_options
+@json_option
+def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
+    """One task: what the agent is shown first, and how an expert does it."""
+    environment = _environment(env, options)
+    task = environment.task(key)
+    first, expert = environment.reset(task), environment.demonstrate(task)
+    if json_:
+        demonstration = None if expert is None else list(expert)
+        print_json({**task.model_dump(mode="json"), "observation": first, "demonstration": demonstration})
+        return
+    click.echo(click.style(f"{task.key}  {task.split}  {_metadata(task.metadata)}", bold=True))
+    click.echo(clean(first))
+    for number, action in enumerate(expert or (), 1):
+        click.echo(f"{click.style(f'{number:>4}', dim=True)}  {clean(action)}")
+
+
+@tasks.command("export")
+@needed_env_option
+@setting_option
+@split_option
+@output_option
+@plugin_options
+def export_(env: str, options: tuple[str, ...], split: str | None, output: str | None) -> None:
+    """The tasks of an environment, one JSON object a line."""
+    found = _of_splits(_environment(env, options), split)
+    export((task.model_dump(mode="json") for task in found), output, "tasks")
+
+
+def _of_splits(environment: AnyEnvironment, split: str | None) -> list[Task]:
+    names = environment.splits() if split is None else (split,)
+    return [task for name in names for task in environment.tasks(name)]
+
+
+def _environment(name: str, options: tuple[str, ...]) -> AnyEnvironment:
+    from agentr_core.registry import registry
+
+    values = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise UsageError(f"-o {option}: must be KEY=VALUE")
+        values[key.removeprefix(f"{name}.").removeprefix("env.")] = value
+    made: AnyEnvironment = registry().create("env", name, values)
+    return made

@@ -1,0 +1,223 @@
+"""``agentr trees``: list, draw and export search trees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentr_core.cli.options import db_option, json_option
+from agentr_core.cli.output import print_json, say
+from agentr_core.cli.reading import (
+    export,
+    iteration_option,
+    limit_option,
+    listing,
+    messages_json,
+    output_option,
+    reading,
+    run_argument,
+    screen_width,
+)
+from agentr_core.errors import NothingToDo, UsageError
+
+if TYPE_CHECKING:
+    from agentr_core.cli.drawing import Marks
+    from agentr_core.store import RevisionSetRow, RunRow, Store, TreeRow, WorkStatus
+    from agentr_core.tree import Node, Tree
+
+status_option = click.option(
+    "--status", type=click.Choice(["todo", "running", "done", "failed"]), help="Only trees in this state."
+)
+
+
+@click.group()
+def trees() -> None:
+    """List, draw and export search trees."""
+
+
+@trees.command("list")
+@run_argument
+@iteration_option
+@status_option
+@limit_option
+@db_option
+@json_option
+def list_(
+    reference: str, iteration: int | None, status: WorkStatus | None, limit: int | None, db: str, json_: bool
+) -> None:
+    """The trees of a run, in the order they were planned."""
+    with reading(db) as store:
+        run = store.queries.run(reference)
+        found = store.queries.trees(run.id, iteration=iteration, status=status)
+    headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
+    listing(
+        headers,
+        [(_cells(row), row.as_dict()) for row in found],
+        json_=json_,
+        limit=limit,
+        empty=f"run {run.short} has no such trees",
+    )
+
+
+def _cells(row: TreeRow) -> tuple[Any, ...]:
+    seconds = None if row.elapsed_seconds is None else f"{row.elapsed_seconds:.1f}"
+    best = None if row.best_reward is None else f"{row.best_reward:.2f}"
+    return (row.id, row.iteration, row.task, row.status, row.simulations, row.n_nodes, best, seconds, row.error or "")
+
+
+@trees.command()
+@run_argument
+@click.argument("which", metavar="[TREE]", required=False)
+@click.option("--critic", metavar="NAME", help="Whose verdicts and cuts to show; the newest ones otherwise.")
+@click.option("--failed", is_flag=True, help="Only attempts that failed; without TREE, a tree that has some.")
+@click.option("--depth", type=click.IntRange(0), metavar="N", help="Down to this depth.")
+@click.option("--all", "everything", is_flag=True, help="Also nodes that were never visited.")
+@db_option
+@json_option
+def show(
+    reference: str,
+    which: str | None,
+    critic: str | None,
+    failed: bool,
+    depth: int | None,
+    everything: bool,
+    db: str,
+    json_: bool,
+) -> None:
+    """Draw a tree: actions and answers, visits N, values Q, rewards r, verdicts and cuts.
+
+    TREE is a number of 'agentr trees list' or the key of a task.
+    """
+    from agentr_core.cli.drawing import View, draw
+
+    with reading(db) as store:
+        run = store.queries.run(reference)
+        row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
+        tree = store.queries.load_tree(row.id)
+        revision_set = _newest_set(store, run, row.iteration, critic)
+        marks = _marks(store, tree, row, revision_set)
+    if json_:
+        nodes = [
+            {**node_json(node), "verdict": marks.verdicts.get(node.index), "cuts": marks.cuts.get(node.index, 0)}
+            for node in tree.nodes
+        ]
+        print_json({**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes})
+        return
+    click.echo(click.style(headline(row, tree), bold=True))
+    for line in draw(tree, marks, View(depth, everything, failed), screen_width()):
+        click.echo(line)
+    if revision_set is not None:
+        say(f"verdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}")
+
+
+@trees.command("export")
+@run_argument
+@iteration_option
+@click.option("--tokens", is_flag=True, help="With token ids and log-probabilities.")
+@output_option
+@db_option
+def export_(reference: str, iteration: int | None, tokens: bool, output: str | None, db: str) -> None:
+    """Trees with all their nodes, one JSON object a line."""
+    with reading(db) as store:
+        run = store.queries.run(reference)
+        rows = [row for row in store.queries.trees(run.id, iteration=iteration) if row.n_nodes]
+        export((_whole(store, row, tokens) for row in rows), output, "trees")
+
+
+def _whole(store: Store, row: TreeRow, tokens: bool) -> dict[str, Any]:
+    tree = store.queries.load_tree(row.id)
+    nodes = [node_json(node, tokens=tokens) for node in tree.nodes]
+    return {**row.as_dict(), "head": messages_json(tree.head), "nodes": nodes}
+
+
+def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
+    """The tree of a run with this number or task key; of several with one task, the newest."""
+    found = store.queries.trees(run.id)
+    matches = [row for row in found if which in (str(row.id), row.task)]
+    if not matches:
+        raise UsageError(f"run {run.short} has no tree '{which}'; list them with: agentr trees list {run.short}")
+    return matches[-1]
+
+
+def headline(row: TreeRow, tree: Tree) -> str:
+    """What a tree is of, and its size."""
+    goal = tree.task.instruction.strip().splitlines()[-1] if tree.task.instruction.strip() else ""
+    best = f"best {tree.best_reward:.1f}"
+    state = "" if row.status == "done" else f" · {row.status}"
+    size = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts, {best}"
+    return f"tree {row.id}  {' · '.join(part for part in (row.task, goal, size) if part)}{state}"
+
+
+def _newest_set(store: Store, run: RunRow, iteration: int, critic: str | None) -> RevisionSetRow | None:
+    sets = store.queries.revision_sets(run.id, iteration=iteration, critic=critic)
+    if critic is not None and not sets:
+        known = sorted({row.critic for row in store.queries.revision_sets(run.id)})
+        raise UsageError(
+            f"the critic '{critic}' has not revised iteration {iteration} of run {run.short}; "
+            f"there are: {', '.join(known) or 'none'}"
+        )
+    return sets[-1] if sets else None
+
+
+def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) -> TreeRow:
+    """The first tree with a revision; else the first one (that has a failed attempt, where asked)."""
+    rows = [row for row in store.queries.trees(run.id) if row.n_nodes]
+    for iteration in sorted({row.iteration for row in rows}):
+        revision_set = _newest_set(store, run, iteration, critic)
+        if revision_set is None:
+            continue
+        spliced = {sample.tree_id for sample in store.queries.samples(revision_set.id) if sample.kind != "good"}
+        for row in rows:
+            if row.id in spliced:
+                return row
+    for row in rows:
+        if not failed or any(leaf.reward < 1.0 for leaf in store.queries.load_tree(row.id).leaves()):
+            return row
+    raise NothingToDo(f"run {run.short} has no tree {'with a failed attempt' if failed else 'yet'}")
+
+
+def _marks(store: Store, tree: Tree, row: TreeRow, revision_set: RevisionSetRow | None) -> Marks:
+    from agentr_core.cli.drawing import Marks
+
+    if revision_set is None:
+        return Marks({}, {})
+    labels = {}
+    for (critic, _), verdicts in store.queries.verdicts(row.id).items():
+        if critic == revision_set.critic:
+            labels.update({node: verdict.label for node, verdict in verdicts.items()})
+    samples = store.queries.samples(revision_set.id, tree_id=row.id)
+    cuts = Counter(
+        tree.nodes[sample.bad_leaf].path()[sample.cut - 1].index for sample in samples if sample.kind != "good"
+    )
+    return Marks(labels, cuts)
+
+
+def node_json(node: Node, *, tokens: bool = False) -> dict[str, Any]:
+    """A node as JSON."""
+    values: dict[str, Any] = {
+        "node": node.index,
+        "parent": None if node.parent is None else node.parent.index,
+        "depth": node.depth,
+        **{name: getattr(node, name) for name in _PLAIN},
+        "value": node.value,
+    }
+    if tokens and node.completion is not None:
+        values |= {"token_ids": node.completion.token_ids, "logprobs": node.completion.logprobs}
+    return values
+
+
+_PLAIN = (
+    "response", "action", "observation", "reward", "score", "terminated", "truncated", "invalid", "terminal",
+    "exhausted", "expanded", "copies", "visits", "state_key", "info",
+)  # fmt: skip
+
+
+def leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:
+    """The ends of all whole attempts of some trees."""
+    for row in rows:
+        tree = store.queries.load_tree(row.id)
+        for leaf in tree.leaves():
+            yield row, tree, leaf

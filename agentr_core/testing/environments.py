@@ -1,0 +1,194 @@
+"""The contract of an environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from agentr_core.environment import AnyEnvironment
+from agentr_core.errors import UsageError
+from agentr_core.records import StepResult, Task
+from agentr_core.rng import derive_rng
+from agentr_core.testing.contract import Contract, require, same
+
+#: What a model may say: nothing, control characters, other scripts, too much, several actions at once.
+ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 5_000, "look\nlook", "Action: Action:", "{'a': 1}")
+MAX_STEPS = 400
+
+
+class EnvironmentContract(Contract):
+    """Rules for the environments that ``make`` makes, tried on ``tasks`` tasks of each split."""
+
+    subject = "environment"
+
+    def __init__(self, make: Callable[[], AnyEnvironment], *, tasks: int = 5) -> None:
+        self._make, self._count = make, tasks
+
+    def tasks_are_stable(self) -> str:
+        """Splits exist, tasks come in the same order each time, and a key finds its one task."""
+        environment, again = self._make(), self._make()
+        splits = list(environment.splits())
+        require(splits, "at least one split", splits)
+        found = {split: list(environment.tasks(split)) for split in splits}
+        for split, tasks in found.items():
+            same([task.key for task in tasks], [task.key for task in again.tasks(split)], f"the tasks of '{split}'")
+            keys = {task.key for task in tasks}
+            require(
+                len(keys) == len(tasks),
+                f"a key of its own for each task of '{split}'",
+                f"{len(keys)} keys for {len(tasks)}",
+            )
+        for task in self._tasks(environment):
+            same(task.key, environment.task(task.key).key, "a task and the task with its key")
+            Task.model_validate_json(task.model_dump_json())
+        return ", ".join(f"{split} {len(tasks)}" for split, tasks in found.items())
+
+    def unknown_splits_and_keys_are_usage_errors(self) -> None:
+        """Raises UsageError, with a text."""
+        environment = self._make()
+        for what, ask in (("tasks('no such split')", environment.tasks), ("task('no such key')", environment.task)):
+            try:
+                ask("no such thing")
+            except UsageError as error:
+                require(str(error), "a message", "an empty one")
+            else:
+                require(False, f"UsageError from {what}", "no error")
+
+    def instructions_are_text(self) -> None:
+        """Not empty, and the same each time."""
+        environment = self._make()
+        require(environment.instructions().strip(), "a text", "an empty one")
+        same(environment.instructions(), self._make().instructions(), "the instructions")
+
+    def the_same_actions_have_the_same_effect(self) -> str:
+        """In another instance, and after another episode in the same one."""
+        one, other = self._make(), self._make()
+        for task in self._tasks(one):
+            actions = self._walk(one, task)
+            first = _trace(one, task, actions)
+            same(first, _trace(other, task, actions), f"the episode of '{task.key}' in another instance")
+            same(first, _trace(one, task, actions), f"the episode of '{task.key}' played again")
+        return f"{len(self._tasks(one))} tasks"
+
+    def snapshots_restore_the_state(self) -> str:
+        """In the same instance and in another one; where there are none, replay must do (see the rule before)."""
+        one, other = self._make(), self._make()
+        if not one.supports_snapshot:
+            return "no snapshots: the core replays actions"
+        for task in self._tasks(one):
+            actions = self._walk(one, task)
+            middle = len(actions) // 2
+            _trace(one, task, actions[:middle])
+            kept, key = one.snapshot(), one.state_key()
+            rest = _continue(one, actions[middle:])
+            for environment in (one, other):
+                environment.restore(kept)
+                same(key, environment.state_key(), f"the state key of '{task.key}' after restore")
+                same(rest, _continue(environment, actions[middle:]), f"what follows in '{task.key}' after restore")
+        return f"{len(self._tasks(one))} tasks"
+
+    def any_text_is_answered(self) -> None:
+        """An agent may say anything: it gets an observation, never an exception."""
+        environment = self._make()
+        for task in self._tasks(environment)[:1]:
+            for action in ODD_ACTIONS:
+                environment.reset(task)
+                _check_result(environment.step(action))
+
+    def results_are_plain_data(self) -> str:
+        """Rewards in [0, 1], terminated and truncated apart, ``info`` as JSON."""
+        environment = self._make()
+        steps = 0
+        for task in self._tasks(environment):
+            require(isinstance(environment.reset(task), str), "text from reset", type(environment.reset(task)))
+            for action in self._walk(environment, task):
+                result = environment.step(action)
+                _check_result(result)
+                steps += 1
+        return f"{steps} steps"
+
+    def steps_before_reset_and_after_the_end_are_errors(self) -> str:
+        """RuntimeError: it is the caller who is wrong."""
+        environment = self._make()
+        task = self._tasks(environment)[0]
+        actions = self._walk(environment, task)
+        fresh = self._make()
+        _expect_runtime_error(fresh, actions[0] if actions else "look", "before reset")
+        result = [environment.step(action) for action in actions][-1:]
+        if not result or not (result[0].terminated or result[0].truncated):
+            return f"no end within {MAX_STEPS} steps"
+        _expect_runtime_error(environment, actions[0], "after the end")
+        return ""
+
+    def demonstrations_succeed(self) -> str:
+        """Where there is an expert, its actions end with reward 1 (and distance 0, where distances are known)."""
+        environment = self._make()
+        solved = 0
+        tasks = self._tasks(environment)
+        for task in tasks:
+            actions = environment.demonstrate(task)
+            if actions is None:
+                continue
+            environment.reset(task)
+            results = [environment.step(action) for action in actions]
+            require(results and results[-1].reward >= 1.0, f"reward 1 in '{task.key}'", results[-1:] or "no action")
+            require(results[-1].terminated, f"'{task.key}' to be terminated", "no end")
+            require(
+                environment.distance() in (None, 0), f"distance 0 at the goal of '{task.key}'", environment.distance()
+            )
+            solved += 1
+        return f"{solved} of {len(tasks)} tasks" if solved else "none offered"
+
+    def closing_twice_is_fine(self) -> None:
+        """``close`` may be called again, and before any reset."""
+        environment = self._make()
+        environment.close()
+        environment.close()
+
+    def _tasks(self, environment: AnyEnvironment) -> list[Task]:
+        return [task for split in environment.splits() for task in environment.tasks(split)[: self._count]]
+
+    def _walk(self, environment: AnyEnvironment, task: Task) -> list[str]:
+        """Actions to the end of an episode, good ones or legal ones by chance; the environment is reset afterwards."""
+        shown = environment.demonstrate(task)
+        actions = list(shown) if shown is not None else self._stroll(environment, task)
+        environment.reset(task)
+        return actions
+
+    def _stroll(self, environment: AnyEnvironment, task: Task) -> list[str]:
+        environment.reset(task)
+        rng, actions = derive_rng(0, "stroll", task.key), list[str]()
+        while len(actions) < MAX_STEPS:
+            actions.append(rng.choice(list(environment.legal_actions() or ODD_ACTIONS)))
+            result = environment.step(actions[-1])
+            if result.terminated or result.truncated:
+                break
+        return actions
+
+
+def _trace(environment: AnyEnvironment, task: Task, actions: Sequence[str]) -> list[object]:
+    """Everything an episode shows."""
+    return [environment.reset(task), environment.state_key(), *_continue(environment, actions)]
+
+
+def _continue(environment: AnyEnvironment, actions: Sequence[str]) -> list[object]:
+    seen: list[object] = []
+    for action in actions:
+        seen += [environment.step(action), environment.state_key()]
+    return seen
+
+
+def _check_result(result: StepResult) -> None:
+    require(isinstance(result, StepResult), "a StepResult", type(result))
+    require(0.0 <= result.reward <= 1.0, "a reward in [0, 1]", result.reward)
+    require(not (result.terminated and result.truncated), "terminated or truncated, not both", result)
+    require(isinstance(result.info.get("invalid", False), bool), "a truth value in info['invalid']", result.info)
+    json.dumps(result.info)
+
+
+def _expect_runtime_error(environment: AnyEnvironment, action: str, when: str) -> None:
+    try:
+        result = environment.step(action)
+    except RuntimeError:
+        return
+    require(False, f"RuntimeError from step {when}", result)

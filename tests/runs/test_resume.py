@@ -1,0 +1,167 @@
+"""A run that is killed and resumed ends with the rows of the run that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+from scripted_runs import SCRIPTED, Agentr, dump
+
+KILLS = 20
+LONG = (*SCRIPTED, "--tasks", "100", "--iterations", "4", "-o", "mcts.simulations=6", "--eval-tasks", "60")
+
+
+KILLER = """
+import os, signal
+from agentr_core import hookimpl
+
+@hookimpl
+def agentr_register_commands():
+    return []
+
+if "KILL_AFTER" in os.environ:
+    signal.signal(signal.SIGVTALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    signal.setitimer(signal.ITIMER_VIRTUAL, float(os.environ["KILL_AFTER"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_twenty_times_ends_like_one_that_was_not(agentr: Agentr, tmp_path: Path) -> None:
+    """The moments are drawn in seconds of the process's own work, so a busy machine changes nothing."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    killer = tmp_path / "killer.py"
+    killer.write_text(KILLER)
+    start = ("run", *LONG, "--plugin", str(killer))
+    assert agentr(*start, cwd=whole).returncode == 0
+    rng, kills = random.Random(20), 0
+    while kills < KILLS:
+        arguments = ("resume", "last") if has_run(killed / "agentr.db") else start
+        ended = agentr(*arguments, cwd=killed, KILL_AFTER=str(rng.uniform(0.05, 0.5)))
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        kills += 1
+        assert sqlite_is_sound(killed / "agentr.db")
+    assert kills >= 8, "the run ended before it could be killed: make it longer"
+    assert agentr("resume", "last", cwd=killed).returncode == 0
+    assert dump(killed / "agentr.db") == dump(whole / "agentr.db")
+
+
+def has_run(db: Path) -> bool:
+    if not db.exists():
+        return False
+    with sqlite3.connect(db) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        return "runs" in tables and connection.execute("SELECT count(*) FROM runs").fetchone()[0] > 0
+
+
+def sqlite_is_sound(db: Path) -> bool:
+    if not db.exists():
+        return True
+    with sqlite3.connect(db) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+
+
+def test_stores_do_not_depend_on_the_hash_seed_or_on_concurrency(agentr: Agentr, tmp_path: Path) -> None:
+    dumps = []
+    for hash_seed, concurrency in (("0", "1"), ("1", "64")):
+        folder = tmp_path / hash_seed
+        folder.mkdir()
+        done = agentr("run", *SCRIPTED, "--concurrency", concurrency, cwd=folder, PYTHONHASHSEED=hash_seed)
+        assert done.returncode == 0, done.stderr
+        dumps.append([line for line in dump(folder / "agentr.db") if not line.startswith('["runs"')])
+    assert dumps[0] == dumps[1]
+
+
+def test_another_seed_gives_another_store(agentr: Agentr, tmp_path: Path) -> None:
+    agentr("run", *SCRIPTED, "--seed", "1", "--db", "one.db")
+    agentr("run", *SCRIPTED, "--seed", "2", "--db", "two.db")
+    assert dump(tmp_path / "one.db") != dump(tmp_path / "two.db")
+
+
+def test_resume_refuses_another_configuration_and_shows_it(agentr: Agentr) -> None:
+    assert agentr("search", *SCRIPTED, "--name", "base").returncode == 0
+    refused = agentr("run", *SCRIPTED, "-o", "mcts.depth=13", "--resume", "base")
+    assert refused.returncode == 2
+    assert "started with another configuration" in refused.stderr
+    assert "searcher.options.depth" in refused.stderr and "stored 12" in refused.stderr and "now 13" in refused.stderr
+    assert "agentr resume" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_resuming_a_finished_run_changes_nothing(agentr: Agentr, tmp_path: Path) -> None:
+    assert agentr("run", *SCRIPTED).returncode == 0
+    before = dump(tmp_path / "agentr.db")
+    again = agentr("resume", "last", "--json")
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["status"] == "done"
+    assert dump(tmp_path / "agentr.db") == before
+
+
+def test_a_run_that_is_being_worked_on_is_not_resumed(agentr: Agentr, tmp_path: Path) -> None:
+    assert agentr("run", *SCRIPTED, "--iterations", "1").returncode == 0
+    with sqlite3.connect(tmp_path / "agentr.db") as connection:
+        connection.execute("UPDATE runs SET status = 'running', pid = ?", (os.getpid(),))
+    connection.close()
+    refused = agentr("resume", "last")
+    assert refused.returncode == 2
+    assert f"process {os.getpid()}" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_marks_the_run(agentr: Agentr, tmp_path: Path, number: signal.Signals) -> None:
+    """The plugin sends the signal once the third tree is finished, so no clock is involved."""
+    plugin = tmp_path / "stopper.py"
+    plugin.write_text(
+        "import os, pathlib, signal\n"
+        "from agentr_core import hookimpl\n"
+        "seen = []\n"
+        "@hookimpl\n"
+        "def agentr_tree_finished(event):\n"
+        "    seen.append(event.tree)\n"
+        "    marker = pathlib.Path(__file__).with_name('stopped')\n"
+        "    if len(seen) == 3 and not marker.exists():\n"
+        "        marker.touch()\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+    )
+    stopped = agentr("run", *SCRIPTED, "--concurrency", "2", "--plugin", str(plugin))
+    assert stopped.returncode == 130, stopped.stderr
+    assert "agentr resume" in stopped.stderr and "Traceback" not in stopped.stderr
+    with open_runs(tmp_path / "agentr.db") as connection:
+        assert connection.execute("SELECT status FROM runs").fetchone()[0] == "interrupted"
+        assert 3 <= connection.execute("SELECT count(*) FROM trees WHERE status = 'done'").fetchone()[0] < 12
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert agentr("run", *SCRIPTED, cwd=whole).returncode == 0
+    assert agentr("resume", "last").returncode == 0
+    ours = [line for line in dump(tmp_path / "agentr.db") if not line.startswith('["runs"')]
+    assert ours == [line for line in dump(whole / "agentr.db") if not line.startswith('["runs"')]
+
+
+def test_the_second_signal_ends_at_once(agentr: Agentr, tmp_path: Path) -> None:
+    plugin = tmp_path / "stopper.py"
+    plugin.write_text(
+        "import os, signal\n"
+        "from agentr_core import hookimpl\n"
+        "@hookimpl\n"
+        "def agentr_tree_finished(event):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    print('still here')\n"
+    )
+    stopped = agentr("run", *SCRIPTED, "--plugin", str(plugin))
+    assert stopped.returncode == 130
+    assert "still here" not in stopped.stdout
+    with open_runs(tmp_path / "agentr.db") as connection:
+        assert connection.execute("SELECT status FROM runs").fetchone()[0] == "interrupted"
+
+
+def open_runs(db: Path) -> sqlite3.Connection:
+    return sqlite3.connect(db)
