@@ -10,9 +10,9 @@ from typing import Literal
 from tools.tiny.plans import Planned, plan
 from tools.tiny.worlds import GENERICS, Game, Recipe, World, invented, makers, redrawn, renamed
 
-#: Weight of a token in the loss: agent turns in full, what the environment says a little (it teaches the model to
-#: look names up), an agent's own error not at all.
-ACT, SEE, ERROR = 1.0, 0.3, 0.0
+#: Weight of an agent's turn in the loss: in full, or not at all where it is an error. (The training stage says how much
+#: the environment's turns count.)
+ACT, ERROR = 1.0, 0.0
 
 REFLECTIONS = (
     "That was a mistake, I should go back to the recipe.",
@@ -36,7 +36,7 @@ class Turn:
 
     role: Literal["user", "assistant"]
     text: str
-    weight: float
+    weight: float = ACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def agent(thought: str, action: str, weight: float = ACT) -> Turn:
 def demonstration(world: World, rng: random.Random, error_rate: float) -> list[Turn]:
     """The expert's episode; with ``error_rate``, one error in it, often followed by a revision."""
     game, steps = Game(world), plan(world, rng)
-    turns = [Turn("user", world.observation(), SEE)]
+    turns = [Turn("user", world.observation())]
     slip = rng.randrange(len(steps)) if rng.random() < error_rate else None
     for at, step in enumerate(steps):
         if at == slip and (mistakes := possible_mistakes(world, steps, at)):
@@ -68,12 +68,12 @@ def demonstration(world: World, rng: random.Random, error_rate: float) -> list[T
 def _erring(mistake: Mistake, game: Game, rng: random.Random) -> list[Turn]:
     turns = [agent(mistake.thought, mistake.action, ERROR), _seen(game, mistake.action)]
     if rng.random() < 0.6:
-        turns += [agent(rng.choice(REFLECTIONS), "revise"), Turn("user", "ok.", SEE)]
+        turns += [agent(rng.choice(REFLECTIONS), "revise"), Turn("user", "ok.")]
     return turns
 
 
 def _seen(game: Game, action: str) -> Turn:
-    return Turn("user", game.step(action), SEE)
+    return Turn("user", game.step(action))
 
 
 def possible_mistakes(world: World, steps: Sequence[Planned], at: int) -> list[Mistake]:
@@ -117,7 +117,7 @@ def verdict(world: World, rng: random.Random) -> list[Turn]:
     if label == "bad" and seen.startswith("Crafted"):
         raise ValueError("this craft was due")
     question = judge_question(world.observation(), "\n".join(log), action, seen)
-    return [Turn("user", question, SEE), Turn("assistant", f"{why}\nJudgment: {label}", ACT)]
+    return [Turn("user", question), Turn("assistant", f"{why}\nJudgment: {label}")]
 
 
 def judge_question(task: str, history: str, action: str, observation: str) -> str:
@@ -153,8 +153,8 @@ class Mix:
 
     goals: tuple[World, ...]
     words: tuple[str, ...]
-    real_share: float = 0.5
-    renamed_share: float = 0.85
+    real_share: float = 0.65
+    renamed_share: float = 0.65
     verdict_share: float = 0.25
     error_rate: float = 0.1
     depths: tuple[int, ...] = (1, 1, 2, 2, 2, 3, 3, 4)

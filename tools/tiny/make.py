@@ -15,22 +15,22 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from tools.tiny.data import Mix
 from tools.tiny.goals import EnvPlay, demonstrated_goals, goal_worlds, item_words
-from tools.tiny.measure import success
+from tools.tiny.measure import load, play
 from tools.tiny.tokenizer import train_tokenizer
 from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
 
-SCHEDULE = Schedule(steps=5000, rate=4e-3, tokens=6144)
+SCHEDULE = Schedule(steps=3000, rate=4e-3, tokens=6144)
 #: How often (steps) the averaged weights are written and measured on goals of split ``valid``.
-EVERY = 250
+EVERY = 400
 
 
 def stages(mix: Mix, steps: int) -> list[Stage]:
     """Short episodes of invented worlds first: names are learnt to be looked up before plans are learnt."""
     invented = replace(mix, real_share=0.0)
     return [
-        Stage(steps // 16, 160, replace(invented, depths=(1, 1, 2), distractors=3)),
-        Stage(steps // 6, 256, replace(mix, depths=(1, 2, 2, 3), distractors=6)),
-        Stage(steps, 512, mix),
+        Stage(steps // 8, 160, replace(invented, depths=(1, 1, 2), distractors=3), see=0.3),
+        Stage(steps // 4, 256, replace(mix, depths=(1, 2, 2, 3), distractors=6), see=0.1),
+        Stage(steps, 512, mix, see=0.05),
     ]
 
 
@@ -51,9 +51,17 @@ def save(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> None:
         out.rename(old)
     fresh.rename(out)
     if old.exists():
-        for path in old.iterdir():
+        _empty(old, out)
+
+
+def _empty(old: Path, out: Path) -> None:
+    """Remove the folder ``old``; what ``out`` does not have (the model card) moves there."""
+    for path in old.iterdir():
+        if (out / path.name).exists():
             path.unlink()
-        old.rmdir()
+        else:
+            path.rename(out / path.name)
+    old.rmdir()
 
 
 def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Callable[[int, int, float, Average], None]:
@@ -70,9 +78,11 @@ def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Call
         if step % EVERY == 0 or step == 1:
             shown.load_state_dict(average.state)
             save(shown, tokenizer, out, goals)
-        if step % EVERY == 0 and step >= 3 * EVERY:
-            solved = success(shown, tokenizer, lambda: [EnvPlay(key) for key in held_out])
-            print(f"step {step} seconds {seconds():.0f} valid {sum(solved)}/{len(solved)}", flush=True)
+        if step % EVERY == 0 and step >= 2 * EVERY:
+            plays = [EnvPlay(key) for key in held_out]
+            play(load(out), plays, temperature=0.0)
+            solved = sum(episode.solved for episode in plays)
+            print(f"step {step} seconds {seconds():.0f} valid {solved}/{len(plays)}", flush=True)
 
     return watch
 

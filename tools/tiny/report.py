@@ -14,18 +14,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from tools.tiny.data import judge_question
 from tools.tiny.goals import EnvPlay
-from tools.tiny.measure import answers, play
+from tools.tiny.measure import answers, load, play
 
 SAMPLES = 8
-
-
-def load(path: Path) -> tuple[Any, Any]:
-    """Model (float32) and tokenizer of a folder."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
-    return model, AutoTokenizer.from_pretrained(path)
 
 
 def solved_by_depth(plays: Sequence[EnvPlay]) -> dict[str, str]:
@@ -35,19 +26,19 @@ def solved_by_depth(plays: Sequence[EnvPlay]) -> dict[str, str]:
     return {name: f"{sum(p.solved for p in group)}/{len(group)}" for name, group in groups.items()}
 
 
-def greedy(model: Any, tokenizer: Any, keys: Sequence[str]) -> dict[str, str]:
+def greedy(policy: Any, keys: Sequence[str]) -> dict[str, str]:
     """Greedy success on goals."""
     plays = [EnvPlay(key) for key in keys]
-    play(model, tokenizer, plays, temperature=0.0)
+    play(policy, plays, temperature=0.0)
     return solved_by_depth(plays)
 
 
-def sampled(model: Any, tokenizer: Any, keys: Sequence[str], seed: int = 0) -> tuple[dict[str, float], list[EnvPlay]]:
+def sampled(policy: Any, keys: Sequence[str], seed: int = 0) -> tuple[dict[str, float], list[EnvPlay]]:
     """Mean and best of ``SAMPLES`` episodes a goal at temperature 1, and the episodes."""
     played: list[EnvPlay] = []
     for start in range(0, len(keys), 16):
         plays = [EnvPlay(key) for key in keys[start : start + 16] for _ in range(SAMPLES)]
-        play(model, tokenizer, plays, temperature=1.0, seed=seed + start)
+        play(policy, plays, temperature=1.0, seed=seed + start)
         played += plays
     goals = [played[at : at + SAMPLES] for at in range(0, len(played), SAMPLES)]
     mean = sum(episode.solved for episode in played) / len(played)
@@ -55,7 +46,7 @@ def sampled(model: Any, tokenizer: Any, keys: Sequence[str], seed: int = 0) -> t
     return {"mean": round(mean, 3), f"best of {SAMPLES}": round(best, 3)}, played
 
 
-def judged(model: Any, tokenizer: Any, plays: Sequence[EnvPlay]) -> dict[str, float]:
+def judged(policy: Any, plays: Sequence[EnvPlay]) -> dict[str, float]:
     """How often the model's verdict on a step is the one that the oracle's distance gives (it falls: good)."""
     questions, labels = [], []
     for episode in plays:
@@ -67,7 +58,7 @@ def judged(model: Any, tokenizer: Any, plays: Sequence[EnvPlay]) -> dict[str, fl
             history += [f"Action: {step['action']}", f"Observation: {step['seen']}"]
     given: list[str] = []
     for start in range(0, len(questions), 64):
-        texts = answers(model, tokenizer, questions[start : start + 64], 0.0)
+        texts = answers(policy, questions[start : start + 64], 0.0, range(len(questions[start : start + 64])))
         given += [text.rpartition("Judgment:")[2].strip() for text in texts]
     right = [label == verdict for label, verdict in zip(labels, given, strict=True)]
     result: dict[str, float] = {"steps": len(labels), "accuracy": round(sum(right) / len(right), 3)}
@@ -79,18 +70,18 @@ def judged(model: Any, tokenizer: Any, plays: Sequence[EnvPlay]) -> dict[str, fl
 
 def main(path: Path) -> None:
     """Print the measurements as JSON, one line each."""
-    model, tokenizer = load(path)
+    policy = load(path)
     env = EnvPlay("textcraft_0").env
     shown = json.loads((path / "demonstrated_goals.json").read_text())
     unseen = [task.key for task in env.tasks("train") if task.key not in set(shown)]
     splits = {"test": [task.key for task in env.tasks("test")], "valid": [task.key for task in env.tasks("valid")]}
     for name, keys in {**splits, "train, demonstrated": shown[::3], "train, not demonstrated": unseen[::2]}.items():
-        print(json.dumps({"greedy": name, **greedy(model, tokenizer, keys)}), flush=True)
+        print(json.dumps({"greedy": name, **greedy(policy, keys)}), flush=True)
     for name, keys in {"test": splits["test"], "train, not demonstrated": unseen[::3]}.items():
-        rates, plays = sampled(model, tokenizer, keys)
+        rates, plays = sampled(policy, keys)
         print(json.dumps({"temperature 1": name, "goals": len(keys), **rates}), flush=True)
         if name == "test":
-            print(json.dumps({"verdicts": name, **judged(model, tokenizer, plays[:: SAMPLES // 2])}), flush=True)
+            print(json.dumps({"verdicts": name, **judged(policy, plays[:: SAMPLES // 2])}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,16 @@ from tools.tiny.tokenizer import ASSISTANT, USER
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the training: until ``step``, conversations of at most ``longest`` tokens drawn from ``mix``."""
+    """A part of the training: until ``step``, conversations of at most ``longest`` tokens drawn from ``mix``.
+
+    ``see`` is the weight of what the environment says. At first it teaches the model to look names up; later it is
+    mostly noise, for names that were drawn at random cannot be foreseen.
+    """
 
     step: int
     longest: int
     mix: Mix
+    see: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Schedule:
     tokens: int = 8192
     rate: float = 3e-3
     warmup: int = 100
-    decay_share: float = 0.25
+    decay_share: float = 0.6
     average: float = 0.995
     seed: int = 0
 
@@ -60,7 +65,7 @@ def new_model(vocabulary: int, end: int, pad: int) -> Any:
     return LlamaForCausalLM(config)
 
 
-def encode(tokenizer: Any, turns: Sequence[Turn]) -> tuple[list[int], list[float]]:
+def encode(tokenizer: Any, turns: Sequence[Turn], see: float) -> tuple[list[int], list[float]]:
     """Token ids as the chat template gives them, and the weight of each in the loss."""
     ids: list[int] = []
     weights: list[float] = []
@@ -68,7 +73,7 @@ def encode(tokenizer: Any, turns: Sequence[Turn]) -> tuple[list[int], list[float
         mark = tokenizer.convert_tokens_to_ids(USER if turn.role == "user" else ASSISTANT)
         body = tokenizer.encode(turn.text, add_special_tokens=False)
         ids += [mark, *body, tokenizer.eos_token_id]
-        weights += [0.0] + [turn.weight] * (len(body) + 1)
+        weights += [0.0] + [see if turn.role == "user" else turn.weight] * (len(body) + 1)
     return ids, weights
 
 
@@ -79,7 +84,7 @@ def batches(
     while True:
         pool: list[tuple[list[int], list[float]]] = []
         while sum(len(ids) for ids, _ in pool) < 24 * size:
-            row = encode(tokenizer, stage.mix.draw(rng))
+            row = encode(tokenizer, stage.mix.draw(rng), stage.see)
             if len(row[0]) <= stage.longest:
                 pool.append(row)
         pool.sort(key=lambda row: len(row[0]))
