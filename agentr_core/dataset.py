@@ -1,16 +1,18 @@
 """From conversations to token ids and labels, with the loss on the ``train`` turns alone (Agent-R equation 6).
 
-A conversation is rendered once with the model's own chat template; the text of each trained turn is located in it by
-rendering its prefix, and a token is trained only if it lies wholly inside such a span. The span ends with the
-end-of-turn token: a model that is not taught to stop does not stop.
+A conversation is rendered once with the model's own chat template. Each trained turn is found in that text by rendering
+the turns before it, up to where the model begins to write, so what is trained follows exactly the prompt that the model
+will see; a token is trained only if it lies wholly inside such a span. The span ends with the end-of-turn token: a
+model that is not taught to stop does not stop. Nothing comes after the last trained turn.
 
-The tokenizer is anything with ``apply_chat_template`` and a call that gives ``offset_mapping`` (a fast tokenizer of
-transformers); no library is imported here.
+The tokenizer is anything with ``apply_chat_template``, ``decode`` and a call that gives ``offset_mapping`` (a fast
+tokenizer of transformers); no library is imported here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +21,10 @@ from agentr_core.records import Example, Message
 
 #: The label of a token that carries no loss (PyTorch's convention).
 IGNORE = -100
-#: Turns before the first action: instructions and first observation.
-HEAD_TURNS = 2
+#: Stands for the content of a turn, to see what a template writes after it.
+_MARK = "xyzzy"
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,112 +40,176 @@ class RenderedExample:
         return tuple(label for label in self.labels if label != IGNORE)
 
 
-def render_example(example: Example, tokenizer: Any, *, max_length: int) -> RenderedExample | None:
-    """Render a conversation of at most ``max_length`` tokens.
+def render_example(
+    example: Example, tokenizer: Any, *, max_length: int, options: Mapping[str, Any] | None = None
+) -> RenderedExample | None:
+    """Render a conversation in at most ``max_length`` tokens.
 
     One that is longer loses its oldest untrained steps after the head, action and observation together; None where
-    that is not enough: the trained part is never cut. Raises :class:`UsageError` for a chat template that renders a
-    conversation's beginning differently once more turns follow.
+    that is not enough, or nothing is to be trained: the trained part is never cut. ``options`` go to the chat template.
+    Raises :class:`~agentr_core.errors.UsageError` for a template in which trained turns cannot be told from others.
     """
-    messages = foldable(example.messages, tokenizer)
-    while True:
-        rendered = _render(messages, tokenizer)
-        if len(rendered.input_ids) <= max_length:
-            return rendered if rendered.trained else None
-        shorter = _drop_oldest_step(messages)
-        if shorter is None:
-            return None
-        messages = shorter
+    template = ChatTemplate(tokenizer, options or {})
+    messages = template.accepted(example.messages)
+    if not any(message.train for message in messages):
+        return None
+    whole = _render(messages, template)
+    if len(whole.input_ids) <= max_length:
+        return whole
+    start, steps = _untrained_steps(messages)
+
+    def without(count: int) -> RenderedExample:
+        return _render((*messages[:start], *messages[start + 2 * count :]), template)
+
+    counts = range(1, steps + 1)
+    least = bisect_left(counts, True, key=lambda count: len(without(count).input_ids) <= max_length)
+    return without(counts[least]) if least < steps else None
 
 
-def foldable(messages: Sequence[Message], tokenizer: Any) -> tuple[Message, ...]:
-    """The conversation as the template takes it: one without a system role gets its text in the first user turn."""
-    if not messages or messages[0].role != "system":
+class ChatTemplate:
+    """A tokenizer's chat template with its options: conversations to text, text to tokens."""
+
+    def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
+        self._tokenizer, self._options = tokenizer, dict(options)
+
+    def text(self, messages: Sequence[Message], *, ask: bool = False) -> str:
+        """The conversation as text; with ``ask``, up to where the assistant begins to write."""
+        turns = [message.as_dict() for message in messages]
+        rendered = self._tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=ask, **self._options
+        )
+        return str(rendered)
+
+    def tokens(self, text: str) -> Iterator[tuple[int, Span]]:
+        """Token ids of rendered text with the characters that each one stands for."""
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return zip(encoded["input_ids"], map(tuple, encoded["offset_mapping"]), strict=True)
+
+    def accepted(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The conversation as the template takes it: where it refuses system turns, folded into the first user turn."""
+        if len(messages) < 2 or messages[0].role != "system":
+            return tuple(messages)
+        try:
+            self.text(messages[:2])
+        except Exception:  # a template raises whatever jinja raises
+            first = messages[1]
+            return (Message(first.role, f"{messages[0].content}\n\n{first.content}", first.train), *messages[2:])
         return tuple(messages)
-    try:
-        text = _text(tokenizer, messages[:2])
-    except Exception:
-        text = None
-    if text is not None:
-        return tuple(messages)
-    first = messages[1]
-    return (Message(first.role, f"{messages[0].content}\n\n{first.content}", first.train), *messages[2:])
+
+    def ending(self) -> str:
+        """What the template writes after an assistant's turn, without white space around it."""
+        text = self.text([Message("user", "a"), Message("assistant", _MARK)])
+        ending = text.rpartition(_MARK)[2].strip()
+        if not ending:
+            raise UsageError(
+                "the model's chat template writes nothing at the end of an assistant turn, so a model cannot be taught "
+                "to stop; give its tokenizer a template with an end-of-turn token"
+            )
+        return ending
 
 
-def _render(messages: Sequence[Message], tokenizer: Any) -> RenderedExample:
-    whole = _text(tokenizer, messages)
-    spans = list(trained_spans(messages, tokenizer, whole))
-    encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
-    labels, span = [], 0
-    for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        while span < len(spans) and spans[span][1] <= start:
-            span += 1
-        inside = span < len(spans) and spans[span][0] <= start and end <= spans[span][1] and start < end
+def _untrained_steps(messages: Sequence[Message]) -> tuple[int, int]:
+    """The turn after the head, and how many whole untrained steps (action, observation) begin there."""
+    start = next(index for index, message in enumerate(messages) if message.role == "assistant")
+    count = 0
+    for action, observation in zip(messages[start::2], messages[start + 1 :: 2], strict=False):
+        if action.train or observation.train or (action.role, observation.role) != ("assistant", "user"):
+            break
+        count += 1
+    return start, count
+
+
+def _render(messages: Sequence[Message], template: ChatTemplate) -> RenderedExample:
+    whole, spans = trained_spans(messages, template)
+    ids, labels, current = [], [], 0
+    for token, (start, end) in template.tokens(whole[: spans[-1][1]]):
+        while current < len(spans) - 1 and spans[current][1] <= start:
+            current += 1
+        first, last = spans[current]
+        # A tokenizer may trim white space from its offsets: a space of its own is then (end, end).
+        inside = first <= start and end <= last and first < end
+        ids.append(token)
         labels.append(token if inside else IGNORE)
-    return RenderedExample(tuple(encoded["input_ids"]), tuple(labels))
+    return RenderedExample(tuple(ids), tuple(labels))
 
 
-def trained_spans(messages: Sequence[Message], tokenizer: Any, whole: str) -> list[tuple[int, int]]:
-    """Character ranges in ``whole`` of the trained turns: from after the generation prompt to the end of the turn.
+def trained_spans(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, list[Span]]:
+    """The conversation as text, and the ranges of characters in it that are trained, one for each trained turn.
 
     White space that the template puts after the end-of-turn token is no part of the turn: the model never writes it.
     """
+    # Some templates render a conversation's last turn in a form that history never has (an empty <think> block).
+    history = messages if messages[-1].role == "user" else (*messages, Message("user", _MARK))
+    whole, ending = template.text(history), template.ending()
     spans = []
     for index, message in enumerate(messages):
-        if not message.train:
-            continue
-        prompt = _text(tokenizer, messages[:index], prompt=True)
-        turn = _text(tokenizer, messages[: index + 1])
-        if not (turn.startswith(prompt) and whole.startswith(turn)):
-            raise UsageError(
-                "the model's chat template renders earlier turns differently once later ones follow, so trained turns "
-                "cannot be told from others; use a template that keeps what it has written"
-            )
-        end = len(prompt) + len(turn[len(prompt) :].rstrip())
-        spans.append((len(prompt), end))
-    return spans
+        if message.train:
+            spans.append(_span(whole, template.text(messages[:index], ask=True), message.content.strip(), ending))
+    return whole, spans
 
 
-def _text(tokenizer: Any, messages: Sequence[Message], *, prompt: bool = False) -> str:
-    rendered = tokenizer.apply_chat_template(
-        [message.as_dict() for message in messages], tokenize=False, add_generation_prompt=prompt
-    )
-    return str(rendered)
+def _span(whole: str, prompt: str, content: str, ending: str) -> Span:
+    if not whole.startswith(prompt):
+        raise UsageError(
+            "the model's chat template renders earlier turns differently once later ones follow, so trained turns "
+            "cannot be told from others; use a template that keeps what it has written"
+        )
+    start = _after_space(whole, len(prompt))
+    end = _after_space(whole, start + len(content))
+    if not (whole.startswith(content, start) and whole.startswith(ending, end)):
+        raise UsageError(
+            f"the model's chat template changes what an assistant turn says, so it cannot be trained: "
+            f"{content[:80]!r}; use a template that writes turns as they are (some drop <think> blocks)"
+        )
+    return len(prompt), end + len(ending)
 
 
-def _drop_oldest_step(messages: Sequence[Message]) -> tuple[Message, ...] | None:
-    """Without the first agent turn after the head and its observation; None where that turn is trained or the last."""
-    start = HEAD_TURNS if messages and messages[0].role == "system" else HEAD_TURNS - 1
-    if len(messages) < start + 4 or messages[start].train or messages[start].role != "assistant":
-        return None
-    return (*messages[:start], *messages[start + 2 :])
+def _after_space(text: str, at: int) -> int:
+    return at + len(text[at:]) - len(text[at:].lstrip())
 
 
-def check_rendered(example: Example, rendered: RenderedExample, tokenizer: Any) -> None:
-    """Prove the mask: decoded, the trained tokens are the trained turns in order, each with its end of turn.
+def check_rendered(
+    example: Example, rendered: RenderedExample, tokenizer: Any, *, options: Mapping[str, Any] | None = None
+) -> None:
+    """Prove the mask: each run of trained tokens, decoded, is one trained turn with its end of turn, in order.
 
     Raises :class:`~agentr_core.errors.AgentrError` that says what is missing or too much.
     """
-    trained = [message.content.strip() for message in example.messages if message.train]
-    rest = tokenizer.decode(list(rendered.trained), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    for number, content in enumerate(trained, 1):
-        before, found, rest = rest.partition(content)
-        if not found:
-            raise AgentrError(f"the loss mask misses a part of trained turn {number}: {content[:80]!r}")
-        if before and number == 1:
-            raise AgentrError(f"the loss mask holds text that is no trained turn: {before[:80]!r}")
-        ending, rest = _split_ending(rest, trained[number] if number < len(trained) else None)
-        if not ending.strip():
-            raise AgentrError(f"the loss mask misses the end-of-turn token of trained turn {number}")
-        if any(message.content.strip() and message.content.strip() in ending for message in example.messages):
-            raise AgentrError(f"the loss mask holds a turn that is not to be trained after trained turn {number}")
-    if rest.strip():
-        raise AgentrError(f"the loss mask holds text that is no trained turn: {rest[:80]!r}")
+    ending = ChatTemplate(tokenizer, options or {}).ending()
+    wanted = [message.content.strip() + ending for message in example.messages if message.train]
+    runs = list(_runs(rendered))
+    for number, (run, turn) in enumerate(zip(runs, wanted, strict=False), 1):
+        found = _decode(tokenizer, run)
+        # Not every tokenizer gives a text back letter by letter: what it makes of the turn is as good.
+        if not (_same(found, turn) or _same(found, _decode(tokenizer, _encode(tokenizer, turn)))):
+            raise AgentrError(f"the loss mask is wrong at trained turn {number}: it must hold {turn!r}, not {found!r}")
+    if len(runs) != len(wanted):
+        raise AgentrError(f"the loss mask holds {len(runs)} turns, and the conversation has {len(wanted)} to train")
 
 
-def _split_ending(rest: str, following: str | None) -> tuple[str, str]:
-    """What stands between a trained turn and the next one (or the end), and what follows."""
-    if following is None:
-        return rest, ""
-    at = rest.find(following)
-    return (rest, "") if at < 0 else (rest[:at], rest[at:])
+def _runs(rendered: RenderedExample) -> Iterator[list[int]]:
+    """The unbroken runs of trained tokens."""
+    run: list[int] = []
+    for token, label in zip(rendered.input_ids, rendered.labels, strict=True):
+        if label not in (token, IGNORE):
+            raise AgentrError(f"the loss mask asks for token {label} where the conversation has {token}")
+        if label == token:
+            run.append(token)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _encode(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _same(one: str, other: str) -> bool:
+    """Equal but for white space, which decoders add and drop."""
+    return "".join(one.split()) == "".join(other.split())

@@ -1,19 +1,26 @@
-"""Training conversations and preference pairs in forms that other trainers read: JSON lines and parquet.
+"""Training conversations and preference pairs as files that other trainers read.
 
-Each message carries its flag under three names: ``train`` (axolotl's ``message_field_training: train``), ``weight`` 0
-or 1 (OpenAI, Fireworks, Together) and ``loss`` (ms-swift). Preference pairs have TRL's columns ``prompt``, ``chosen``
-and ``rejected``.
+A conversation is ``{"messages": [...], "kind": ..., "origin": {...}}``. Each message says whether it is trained under
+the three names in use: ``train`` and ``loss`` (true or false) and ``weight`` (1 or 0). A preference pair is
+``{"prompt": [...], "chosen": [...], "rejected": [...], "origin": {...}}``, the form of TRL's preference trainers.
+Files are written beside their place and then moved there: an interrupted export leaves what was there before.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from agentr_core.config import canonical_json
 from agentr_core.errors import MissingDependencyError, UsageError
 from agentr_core.records import Example, Message
+
+Format = Literal["jsonl", "parquet"]
 
 
 def json_line(value: Mapping[str, Any]) -> str:
@@ -27,36 +34,84 @@ def json_line(value: Mapping[str, Any]) -> str:
 
 
 def example_row(example: Example) -> dict[str, Any]:
-    """A training conversation with a flag on each message."""
-    messages = [
-        {**message.as_dict(), "train": message.train, "weight": int(message.train), "loss": message.train}
-        for message in example.messages
-    ]
-    return {"messages": messages, "kind": example.kind, "origin": dict(example.origin)}
+    """One training conversation with its flags."""
+    return {
+        "messages": [_turn(message) for message in example.messages],
+        "kind": example.kind,
+        "origin": dict(example.origin),
+    }
 
 
-def preference_row(chosen: Sequence[Message], rejected: Sequence[Message], **values: Any) -> dict[str, Any]:
-    """A preference pair: the turns that both share are the prompt, up to the first agent turn in which they part."""
-    shared = 0
-    for left, right in zip(chosen, rejected, strict=False):
-        if left != right:
-            break
-        shared += 1
-    parts = {"prompt": chosen[:shared], "chosen": chosen[shared:], "rejected": rejected[shared:]}
-    return {**{name: [turn.as_dict() for turn in turns] for name, turns in parts.items()}, **values}
+def preference_row(
+    chosen: Sequence[Message], rejected: Sequence[Message], origin: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Two conversations as what they share and how each goes on to its last agent turn; None where one is the other."""
+    pairs = zip(chosen, rejected, strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0].as_dict() == pair[1].as_dict(), pairs))
+    better, worse = _to_last_agent_turn(chosen[shared:]), _to_last_agent_turn(rejected[shared:])
+    if not better or not worse:
+        return None
+    return {
+        "prompt": [message.as_dict() for message in chosen[:shared]],
+        "chosen": [message.as_dict() for message in better],
+        "rejected": [message.as_dict() for message in worse],
+        "origin": dict(origin or {}),
+    }
 
 
-def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write rows as a parquet file, ``origin`` as JSON text; returns how many."""
+def write_rows(rows: Iterable[Mapping[str, Any]], path: Path, format: Format = "jsonl") -> int:
+    """Write rows to ``path`` and return how many there were.
+
+    Parquet holds ``origin`` as a column of JSON text. Raises :class:`~agentr_core.errors.MissingDependencyError` for
+    parquet without pyarrow and :class:`~agentr_core.errors.UsageError` for a path that cannot be written.
+    """
+    write = _write_parquet if format == "parquet" else _write_jsonl
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingDependencyError("writing parquet", "pyarrow", "pip install 'agentr-core[parquet]'") from None
-
-    plain = [{**row, "origin": json_line(row["origin"])} if "origin" in row else dict(row) for row in rows]
-    try:
-        pq.write_table(pa.Table.from_pylist(plain), path)
+        with _whole_file(path) as making:
+            return write(rows, making)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from None
-    return len(plain)
+        raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    flags = {"train": message.train, "loss": message.train, "weight": int(message.train)}
+    return {**message.as_dict(), **flags}
+
+
+def _to_last_agent_turn(messages: Sequence[Message]) -> Sequence[Message]:
+    """Without the observations that no turn follows."""
+    last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
+    return messages[: last + 1]
+
+
+def _write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json_line(row) + "\n")
+            count += 1
+    return count
+
+
+def _write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingDependencyError("the parquet export", "pyarrow", "pip install 'agentr-core[parquet]'") from None
+    table = pyarrow.Table.from_pylist([{**row, "origin": canonical_json(row["origin"])} for row in rows])
+    pyarrow.parquet.write_table(table, path)
+    return int(table.num_rows)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, moved there once it is complete and on disk."""
+    making = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield making
+        with making.open("rb") as file:
+            os.fsync(file.fileno())
+        making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)

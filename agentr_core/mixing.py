@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentr_core.config import content_hash
 from agentr_core.errors import NothingToDo, UsageError
-from agentr_core.records import Example, Message, TrainingSet
+from agentr_core.records import Example, Message, Role, TrainingSet
 from agentr_core.rng import derive_rng
 from agentr_core.settings import DataSettings
-from agentr_core.store.rows import Sample
+
+if TYPE_CHECKING:
+    from agentr_core.store.rows import Sample
 
 #: Which kinds of samples a recipe takes. A spliced trajectory whose cut no verdict set is of kind ``direct``.
 RECIPES: dict[str, tuple[str, ...]] = {
@@ -22,7 +24,13 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "optimal": ("good",),
     "good": ("good",),
 }
-_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+_ROLES: dict[str, Role] = {
+    "human": "user",
+    "gpt": "assistant",
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+}
 
 
 def build_dataset(
@@ -38,8 +46,8 @@ def build_dataset(
     Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
     :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
     """
-    chosen = _capped(_of_recipe(samples, settings.recipe), settings, seed)
-    agent = _distinct(_example(sample, messages_of(sample)) for sample in chosen)
+    candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
+    agent = _capped(_distinct(candidates), settings, seed)
     if not agent:
         raise NothingToDo(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
@@ -56,19 +64,27 @@ def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
     return [sample for sample in kept if sample.reward >= 1.0] if recipe == "optimal" else kept
 
 
-def _capped(samples: Sequence[Sample], settings: DataSettings, seed: int) -> list[Sample]:
-    """At most so many good and so many spliced samples of one tree, drawn by seed, in their first order."""
-    order = list(range(len(samples)))
+def _distinct(candidates: Sequence[tuple[Sample, Example]]) -> list[tuple[Sample, Example]]:
+    """The first of each set of equal conversations."""
+    first: dict[str, tuple[Sample, Example]] = {}
+    for sample, example in candidates:
+        first.setdefault(content_hash(_content(example)), (sample, example))
+    return list(first.values())
+
+
+def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings, seed: int) -> list[Example]:
+    """At most so many good and so many spliced conversations of one tree, drawn by seed, in their first order."""
+    order = list(range(len(candidates)))
     derive_rng(seed, "caps").shuffle(order)
     used: Counter[tuple[int, bool]] = Counter()
     chosen = set()
     for index in order:
-        good = samples[index].kind == "good"
-        key = (samples[index].tree_id, good)
-        if used[key] < (settings.max_good_per_tree if good else settings.max_revisions_per_tree):
-            used[key] += 1
+        sample = candidates[index][0]
+        good = sample.kind == "good"
+        if used[sample.tree_id, good] < (settings.max_good_per_tree if good else settings.max_revisions_per_tree):
+            used[sample.tree_id, good] += 1
             chosen.add(index)
-    return [sample for index, sample in enumerate(samples) if index in chosen]
+    return [example for index, (_, example) in enumerate(candidates) if index in chosen]
 
 
 def _example(sample: Sample, messages: tuple[Message, ...]) -> Example:
@@ -85,11 +101,6 @@ def _example(sample: Sample, messages: tuple[Message, ...]) -> Example:
         **sample.origin,
     }
     return Example(messages, sample.kind, origin)
-
-
-def _distinct(examples: Iterable[Example]) -> list[Example]:
-    """The first of each set of equal conversations."""
-    return list({content_hash(_content(example)): example for example in reversed(list(examples))}.values())[::-1]
 
 
 def _content(example: Example) -> list[tuple[str, str, bool]]:
@@ -111,27 +122,48 @@ def _general(settings: DataSettings, agent: int, seed: int) -> list[Example]:
 
 
 def read_conversations(path: Path) -> Iterator[tuple[Message, ...]]:
-    """Conversations of a JSON-lines file: ``{"messages": [{role, content}]}`` or ShareGPT's ``conversations``.
+    """Conversations of a file: one JSON object a line, or one JSON array of them.
 
-    Assistant turns are trained. Raises :class:`~agentr_core.errors.UsageError` with the line that is wrong.
+    An object is ``{"messages": [{"role", "content"}, ...]}`` or ShareGPT's ``{"conversations": [{"from", "value"},
+    ...]}``. Assistant turns are trained unless a flag ``train`` of theirs says otherwise; one that says nothing is not.
+    Raises :class:`~agentr_core.errors.UsageError` with the line or entry that is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"data.general: '{path}' cannot be read: {error}") from None
-    for number, line in enumerate(text.splitlines(), 1):
+    if text.lstrip().startswith("["):
+        for number, entry in enumerate(_parsed(text, f"data.general: '{path}'"), 1):
+            yield _conversation(entry, f"data.general: entry {number} of '{path}'")
+        return
+    # Not splitlines: it also splits at characters that JSON leaves as they are.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield _conversation(line, f"data.general: line {number} of '{path}'")
+            where = f"data.general: line {number} of '{path}'"
+            yield _conversation(_parsed(line, where), where)
 
 
-def _conversation(line: str, where: str) -> tuple[Message, ...]:
+def _parsed(text: str, where: str) -> Any:
     try:
-        value: Any = json.loads(line)
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{where} is not JSON: {error}") from None
+
+
+def _conversation(value: Any, where: str) -> tuple[Message, ...]:
+    try:
         turns = value["messages"] if "messages" in value else value["conversations"]
-        pairs = [(turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))) for turn in turns]
-        messages = tuple(Message(_ROLES[role], str(text), _ROLES[role] == "assistant") for role, text in pairs)  # type: ignore[arg-type]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        messages = tuple(_message(turn) for turn in turns)
+    except (KeyError, TypeError, AttributeError):
         raise UsageError(f'{where} is no conversation; write {{"messages": [{{"role": …, "content": …}}]}}') from None
     if not any(message.train for message in messages):
         raise UsageError(f"{where} has no assistant turn to train on")
     return messages
+
+
+def _message(turn: Mapping[str, Any]) -> Message:
+    role = _ROLES[turn["role"] if "role" in turn else turn["from"]]
+    text = turn["content"] if "content" in turn else turn["value"]
+    if not isinstance(text, str):
+        raise TypeError
+    return Message(role, text, role == "assistant" and bool(text.strip()) and bool(turn.get("train", True)))

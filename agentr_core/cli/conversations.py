@@ -23,7 +23,7 @@ def turns(messages: Sequence[Message], *, labels: Mapping[int, tuple[str, str]] 
         word, colour = (labels or {}).get(index, (message.role, ""))
         bar = "┃" if message.train else " "
         for number, line in enumerate(_wrapped(message.content)):
-            left = click.style(f"{'' if number else word:>{_MARGIN}} ", fg=colour or None, dim=not colour)
+            left = click.style(f"{'' if number else word:>{_MARGIN}} ", fg=colour or None, dim=None if colour else True)
             yield f"{left}{_styled(bar, message)} {_styled(line, message)}".rstrip()
 
 
@@ -39,4 +39,4 @@ def _wrapped(text: str) -> list[str]:
 def _styled(text: str, message: Message) -> str:
     if message.train:
         return click.style(text, fg="green", bold=True)
-    return click.style(text, dim=message.role != "assistant")
+    return click.style(text, dim=None if message.role == "assistant" else True)

@@ -96,7 +96,7 @@ def show(which: str, position: int, db: str, json_: bool) -> None:
 @db_option
 def export_(which: str, format_: str, output: str | None, db: str) -> None:
     """A dataset for other trainers: messages with the flags 'train', 'weight' and 'loss' on each."""
-    from agentr_core.export import example_row, write_parquet
+    from agentr_core.export import example_row, write_rows
 
     with reading(db) as store:
         examples = store.queries.training_set(_find(store, which).id).examples
@@ -105,7 +105,7 @@ def export_(which: str, format_: str, output: str | None, db: str) -> None:
         return
     if output is None:
         raise UsageError("parquet is not text: name a file with --output")
-    count = write_parquet(map(example_row, examples), Path(output))
+    count = write_rows(map(example_row, examples), Path(output), "parquet")
     say(f"{count:,} conversations written to {output}")
 
 

@@ -112,7 +112,7 @@ def _plain_notes(node: Node, marks: Marks) -> str:
 
 def _notes(node: Node, marks: Marks) -> str:
     """Visits, value, the reward of a leaf, verdict and cuts."""
-    notes = [click.style(_numbers(node), dim=not node.visits)]
+    notes = [click.style(_numbers(node), dim=None if node.visits else True)]
     if node.terminal and not node.children:
         colour = "green" if node.reward >= 1.0 else "red"
         notes.append(click.style(f"r={node.reward:.2f}", fg=colour) + (" cap" if node.truncated else ""))

@@ -6,7 +6,6 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import cast
 
 import click
 
@@ -79,4 +78,4 @@ def scaffold(kind: Kind, name: str, noun: str) -> dict[str, str]:
 
 def _fill(template: str, values: dict[str, str]) -> str:
     source = files("agentr_core.cli") / "templates" / f"{template}.tmpl"
-    return Template(cast(str, source.read_text(encoding="utf-8"))).substitute(values)
+    return Template(source.read_text(encoding="utf-8")).substitute(values)

@@ -83,10 +83,10 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
 @click.option(
     "-o", "options", multiple=True, metavar="KEY=VALUE", help="An option to make it with, e.g. -o max_steps=30."
 )
-@click.option("--model", default="tiny", metavar="PATH_OR_ID", help="What a trainer is tried on.")
+@click.option("--model", metavar="PATH_OR_ID", help="What a trainer is tried on (default: a small random model).")
 @json_option
 @plugin_options
-def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str, json_: bool) -> None:
+def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str | None, json_: bool) -> None:
     """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken."""
     from agentr_core.registry import registry
     from agentr_core.runconfig import flag_layer

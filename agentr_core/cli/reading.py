@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -64,28 +64,17 @@ def listing(
 
 def export(rows: Iterable[Mapping[str, Any]], output: str | None, noun: str) -> None:
     """Write one JSON object a line; how many is said on stderr."""
-    from agentr_core.export import json_line
+    from agentr_core.export import json_line, write_rows
 
     count = 0
-    with _sink(output) as write:
-        for row in rows:
-            write(json_line(row))
-            count += 1
+    if output is not None:
+        count = write_rows(rows, Path(output))
+    else:
+        for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
+            click.echo(json_line(row))
     if not count:
         raise NothingToDo(f"there are no {noun} to export")
     say(f"{count:,} {noun}" + (f" written to {output}" if output else ""))
-
-
-@contextmanager
-def _sink(output: str | None) -> Iterator[Callable[[str], object]]:
-    if output is None:
-        yield click.echo
-        return
-    try:
-        with Path(output).open("w", encoding="utf-8") as file:
-            yield lambda line: file.write(line + "\n")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
 
 
 def messages_json(messages: Iterable[Any]) -> list[dict[str, Any]]:

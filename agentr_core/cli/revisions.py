@@ -130,14 +130,17 @@ def _preference_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[
 
     for row in sets:
         for pair in store.queries.preferences(row.id):
-            yield preference_row(
-                store.queries.get_conversation(pair.chosen),
-                store.queries.get_conversation(pair.rejected),
-                chosen_reward=pair.chosen_reward,
-                rejected_reward=pair.rejected_reward,
-                tree=pair.tree_id,
-                node=pair.node,
+            origin = {
+                "tree": pair.tree_id,
+                "node": pair.node,
+                "chosen_reward": pair.chosen_reward,
+                "rejected_reward": pair.rejected_reward,
+            }
+            found = preference_row(
+                store.queries.get_conversation(pair.chosen), store.queries.get_conversation(pair.rejected), origin
             )
+            if found is not None:
+                yield found
 
 
 def _sets(store: Store, reference: str, iteration: int | None, critic: str | None) -> list[RevisionSetRow]:

@@ -127,10 +127,15 @@ def _print_head(run: RunRow) -> None:
 
 
 def _stage_cells(stage: StageRow) -> tuple[Any, ...]:
-    names = _SHOWN.get(stage.stage, tuple(stage.metrics)[:4])
-    shown = [f"{stage.metrics[name]:,.4g} {name}" for name in names if isinstance(stage.metrics.get(name), int | float)]
-    label = stage.iteration or "baseline"
-    return (label, stage.stage, stage.status, took(stage.started_at, stage.finished_at), " · ".join(shown))
+    names = [name for name in _SHOWN.get(stage.stage, tuple(stage.metrics)[:4]) if name in stage.metrics]
+    shown = " · ".join(f"{_value(name, stage.metrics[name])} {name.replace('_', ' ')}" for name in names)
+    return (stage.iteration or "baseline", stage.stage, stage.status, took(stage.started_at, stage.finished_at), shown)
+
+
+def _value(name: str, value: Any) -> str:
+    if name in ("success", "revision_test"):
+        return str(percent(value))
+    return f"{value:,.4g}" if isinstance(value, int | float) else str(value)
 
 
 def _options(config: Any) -> str:

@@ -10,7 +10,7 @@ import click
 
 from agentr_core.cli.options import db_option, json_option, plugin_options
 from agentr_core.cli.output import print_json
-from agentr_core.cli.reading import clean, export, listing, one_line, output_option, reading
+from agentr_core.cli.reading import clean, export, listing, one_line, reading
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
 @needed_env_option
 @setting_option
 @split_option
-@output_option
+@click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to a file instead of stdout.")
 @plugin_options
 def export_(env: str, options: tuple[str, ...], split: str | None, output: str | None) -> None:
     """The tasks of an environment, one JSON object a line."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
 TIMEOUT_SECONDS = 30.0
-#: Of every connection. The log is copied into the file every 16 MB: with a sync each time, 4 MB cost a third more.
+#: Of every connection. The log is copied into the file every 16 MB (SQLite: 4 MB), with a sync each time.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-32000")
 
 

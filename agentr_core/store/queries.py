@@ -76,8 +76,9 @@ class Queries(TreeQueries):
         return self._rows(PluginRow, "SELECT * FROM run_plugins", {"run_id": run_id}, "kind, name")
 
     def stages(self, run_id: int) -> list[StageRow]:
-        """The stages of a run by iteration, in the order they were begun."""
-        return self._rows(StageRow, "SELECT * FROM stages", {"run_id": run_id}, "iteration, started_at, stage")
+        """The stages of a run by iteration, in the order they follow each other."""
+        order = "iteration, instr('search revise train evaluate', stage), stage"
+        return self._rows(StageRow, "SELECT * FROM stages", {"run_id": run_id}, order)
 
     def stage(self, run_id: int, iteration: int, stage: str) -> StageRow | None:
         """One stage, or None where it was never begun."""

@@ -30,6 +30,7 @@ from agentr_core.testing.fakes import (
     ReplayCounterEnvironment,
     ScriptedPolicy,
 )
+from agentr_core.testing.models import random_llama
 from agentr_core.testing.plugins import ModuleContract, checks
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
@@ -51,6 +52,7 @@ __all__ = [
     "check_searcher",
     "check_trainer",
     "checks",
+    "random_llama",
     "toy_dataset",
 ]
 
@@ -79,7 +81,7 @@ def check_critic(make: Callable[[], AnyCritic]) -> None:
 
 def check_trainer(make: Callable[[], AnyTrainer], start: Checkpoint) -> None:
     """Raise :class:`~agentr_core.ContractError` for the first rule that a trainer breaks."""
-    TrainerContract(make, start).verify()
+    TrainerContract(make, lambda: start).verify()
 
 
 def check_plugin_module(module: str) -> None:

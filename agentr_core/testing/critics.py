@@ -22,10 +22,15 @@ ATTEMPTS = (
     ("double", "stop"),
 )
 TARGET = "count_7"
+NONSENSE = ("", "Judgment: maybe", "good or bad", "\x00")
+ANSWERS = (NONSENSE, ("It helps.\nJudgment: good",), ("It harms.\nJudgment: bad",))
 
 
 class CriticContract(Contract):
-    """Rules for the critics that ``make`` makes, tried on a small tree; the acting model answers with nonsense."""
+    """Rules for the critics that ``make`` makes, tried on a small tree.
+
+    The acting model answers with nonsense, then with nothing but ``good``, then with nothing but ``bad``.
+    """
 
     subject = "critic"
 
@@ -38,7 +43,7 @@ class CriticContract(Contract):
         for bad, good, cut in self._judge_all():
             require(divergence(bad, good) < cut.step <= len(bad.steps), f"a step in {_room(bad, good)}", cut.step)
             cuts.append(cut.step)
-        return f"cuts after {', '.join(map(str, cuts))}"
+        return f"cuts after steps {', '.join(map(str, sorted(set(cuts))))}"
 
     def verdicts_are_about_steps_after_the_divergence(self) -> None:
         """In step order, and one a step."""
@@ -62,6 +67,16 @@ class CriticContract(Contract):
         """By another instance with the same seed."""
         same([cut for *_, cut in self._judge_all()], [cut for *_, cut in self._judge_all()], "the cuts")
 
+    def a_tree_whose_rewards_are_all_the_same_is_cut(self) -> None:
+        """Nothing to tell good from bad by: the cut lies where it may all the same."""
+        tree, leaves = _tree()
+        for leaf in leaves:
+            leaf.reward = 0.5
+        good, *failures = (tree.trajectory(leaf) for leaf in leaves)
+        for bad in failures:
+            cut, _ = self._judge(tree, bad, good, {})
+            require(divergence(bad, good) < cut.step <= len(bad.steps), f"a step in {_room(bad, good)}", cut.step)
+
     def remembered_verdicts_are_not_given_again(self) -> None:
         """A cut made from remembered verdicts is the same cut, and nothing new is remembered."""
         tree, leaves = _tree()
@@ -84,10 +99,15 @@ class CriticContract(Contract):
     def _judge_all(self) -> list[tuple[Trajectory, Trajectory, Cut]]:
         tree, leaves = _tree()
         good, *failures = (tree.trajectory(leaf) for leaf in leaves)
-        return [(bad, good, self._judge(tree, bad, good, {})[0]) for bad in failures]
+        return [(bad, good, self._judge(tree, bad, good, {}, answers)[0]) for bad in failures for answers in ANSWERS]
 
     def _judge(
-        self, tree: Tree, bad: Trajectory, good: Trajectory, known: Mapping[int, Verdict]
+        self,
+        tree: Tree,
+        bad: Trajectory,
+        good: Trajectory,
+        known: Mapping[int, Verdict],
+        answers: tuple[str, ...] = NONSENSE,
     ) -> tuple[Cut, Mapping[int, Verdict]]:
         world = CounterEnvironment()
 
@@ -100,7 +120,9 @@ class CriticContract(Contract):
             return found
 
         async def judge() -> Cut:
-            context = TreeCritique(tree, _nonsense(), distances, domain=world.domain, seed=3, session="1", known=known)
+            context = TreeCritique(
+                tree, _says(answers), distances, domain=world.domain, seed=3, session="1", known=known
+            )
             critic = self._make()
             try:
                 cut = await critic.judge(bad, good, context)
@@ -113,8 +135,8 @@ class CriticContract(Contract):
         return asyncio.run(judge()), fresh
 
 
-def _nonsense() -> AnyPolicy:
-    return ScriptedPolicy(lambda messages, rng: rng.choice(("", "Judgment: maybe", "good or bad", "\x00")))
+def _says(answers: tuple[str, ...]) -> AnyPolicy:
+    return ScriptedPolicy(lambda messages, rng: rng.choice(answers))
 
 
 def _tree() -> tuple[Tree, list[Node]]:

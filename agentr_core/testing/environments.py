@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 
 from agentr_core.environment import AnyEnvironment
@@ -12,8 +13,9 @@ from agentr_core.rng import derive_rng
 from agentr_core.testing.contract import Contract, require, same
 
 #: What a model may say: nothing, control characters, other scripts, too much, several actions at once.
-ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 5_000, "look\nlook", "Action: Action:", "{'a': 1}")
-MAX_STEPS = 400
+ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 10_000, "look\nlook", "Action: Action:", "{'a': 1}")
+#: Actions of a stroll at the most, and of the search for the end of an episode.
+STROLL, MAX_STEPS = 25, 400
 
 
 class EnvironmentContract(Contract):
@@ -61,14 +63,26 @@ class EnvironmentContract(Contract):
         same(environment.instructions(), self._make().instructions(), "the instructions")
 
     def the_same_actions_have_the_same_effect(self) -> str:
-        """In another instance, and after another episode in the same one."""
+        """In another instance, and after another episode in the same one; replay therefore is exact."""
         one, other = self._make(), self._make()
         for task in self._tasks(one):
-            actions = self._walk(one, task)
-            first = _trace(one, task, actions)
-            same(first, _trace(other, task, actions), f"the episode of '{task.key}' in another instance")
-            same(first, _trace(one, task, actions), f"the episode of '{task.key}' played again")
+            for actions in self._walks(one, task):
+                first = _trace(one, task, actions)
+                same(first, _trace(other, task, actions), f"the episode of '{task.key}' in another instance")
+                same(first, _trace(one, task, actions), f"the episode of '{task.key}' played again")
         return f"{len(self._tasks(one))} tasks"
+
+    def instances_share_no_state(self) -> None:
+        """Two episodes that take turns show what each shows alone."""
+        one, other = self._make(), self._make()
+        tasks = self._tasks(one)[:2]
+        plans = [(env, task, self._walks(one, task)[-1]) for env, task in zip((one, other), tasks, strict=False)]
+        alone = [_trace(env, task, actions) for env, task, actions in plans]
+        seen: list[list[object]] = [[env.reset(task), env.state_key()] for env, task, _ in plans]
+        for turn in range(max(len(actions) for *_, actions in plans)):
+            for (env, _, actions), shown in zip(plans, seen, strict=True):
+                shown += _continue(env, actions[turn : turn + 1])
+        same(alone, seen, "episodes alone and side by side")
 
     def snapshots_restore_the_state(self) -> str:
         """In the same instance and in another one; where there are none, replay must do (see the rule before)."""
@@ -76,16 +90,19 @@ class EnvironmentContract(Contract):
         if not one.supports_snapshot:
             return "no snapshots: the core replays actions"
         for task in self._tasks(one):
-            actions = self._walk(one, task)
-            middle = len(actions) // 2
-            _trace(one, task, actions[:middle])
-            kept, key = one.snapshot(), one.state_key()
-            rest = _continue(one, actions[middle:])
-            for environment in (one, other):
-                environment.restore(kept)
-                same(key, environment.state_key(), f"the state key of '{task.key}' after restore")
-                same(rest, _continue(environment, actions[middle:]), f"what follows in '{task.key}' after restore")
+            for actions in self._walks(one, task):
+                self._restore_midway(one, other, task, actions)
         return f"{len(self._tasks(one))} tasks"
+
+    def _restore_midway(self, one: AnyEnvironment, other: AnyEnvironment, task: Task, actions: Sequence[str]) -> None:
+        middle = len(actions) // 2
+        _trace(one, task, actions[:middle])
+        kept, key = one.snapshot(), one.state_key()
+        rest = _continue(one, actions[middle:])
+        for environment in (one, other):
+            environment.restore(kept)
+            same(key, environment.state_key(), f"the state key of '{task.key}' after restore")
+            same(rest, _continue(environment, actions[middle:]), f"what follows in '{task.key}' after restore")
 
     def any_text_is_answered(self) -> None:
         """An agent may say anything: it gets an observation, never an exception."""
@@ -96,24 +113,27 @@ class EnvironmentContract(Contract):
                 _check_result(environment.step(action))
 
     def results_are_plain_data(self) -> str:
-        """Rewards in [0, 1], terminated and truncated apart, ``info`` as JSON."""
+        """Rewards in [0, 1], terminated and truncated apart, ``info`` as JSON, distances and legal actions usable."""
         environment = self._make()
         steps = 0
         for task in self._tasks(environment):
-            require(isinstance(environment.reset(task), str), "text from reset", type(environment.reset(task)))
-            for action in self._walk(environment, task):
-                result = environment.step(action)
-                _check_result(result)
-                steps += 1
+            for actions in self._walks(environment, task):
+                require(isinstance(environment.reset(task), str), "text from reset", type(environment.reset(task)))
+                for action in actions:
+                    _check_state(environment)
+                    _check_result(environment.step(action))
+                    steps += 1
         return f"{steps} steps"
 
     def steps_before_reset_and_after_the_end_are_errors(self) -> str:
         """RuntimeError: it is the caller who is wrong."""
         environment = self._make()
         task = self._tasks(environment)[0]
-        actions = self._walk(environment, task)
+        shown = environment.demonstrate(task)
+        actions = list(shown) if shown else self._stroll(environment, task, MAX_STEPS)
         fresh = self._make()
         _expect_runtime_error(fresh, actions[0] if actions else "look", "before reset")
+        environment.reset(task)
         result = [environment.step(action) for action in actions][-1:]
         if not result or not (result[0].terminated or result[0].truncated):
             return f"no end within {MAX_STEPS} steps"
@@ -148,18 +168,17 @@ class EnvironmentContract(Contract):
     def _tasks(self, environment: AnyEnvironment) -> list[Task]:
         return [task for split in environment.splits() for task in environment.tasks(split)[: self._count]]
 
-    def _walk(self, environment: AnyEnvironment, task: Task) -> list[str]:
-        """Actions to the end of an episode, good ones or legal ones by chance; the environment is reset afterwards."""
+    def _walks(self, environment: AnyEnvironment, task: Task) -> list[list[str]]:
+        """Whole episodes or the starts of some: by chance, with odd actions among them; then the expert's."""
         shown = environment.demonstrate(task)
-        actions = list(shown) if shown is not None else self._stroll(environment, task)
-        environment.reset(task)
-        return actions
+        return [self._stroll(environment, task, STROLL), *([list(shown)] if shown else [])]
 
-    def _stroll(self, environment: AnyEnvironment, task: Task) -> list[str]:
+    def _stroll(self, environment: AnyEnvironment, task: Task, longest: int) -> list[str]:
         environment.reset(task)
         rng, actions = derive_rng(0, "stroll", task.key), list[str]()
-        while len(actions) < MAX_STEPS:
-            actions.append(rng.choice(list(environment.legal_actions() or ODD_ACTIONS)))
+        while len(actions) < longest:
+            legal = environment.legal_actions() or environment.demonstrate(task)
+            actions.append(rng.choice(list(legal if legal and rng.random() < 0.8 else ODD_ACTIONS)))
             result = environment.step(actions[-1])
             if result.terminated or result.truncated:
                 break
@@ -181,9 +200,20 @@ def _continue(environment: AnyEnvironment, actions: Sequence[str]) -> list[objec
 def _check_result(result: StepResult) -> None:
     require(isinstance(result, StepResult), "a StepResult", type(result))
     require(0.0 <= result.reward <= 1.0, "a reward in [0, 1]", result.reward)
+    for flag in (result.terminated, result.truncated):
+        require(isinstance(flag, bool), "True or False in terminated and truncated", repr(flag))
+    require(isinstance(result.observation, str), "text as observation", type(result.observation))
+    require(math.isfinite(result.score), "a finite score", result.score)
     require(not (result.terminated and result.truncated), "terminated or truncated, not both", result)
     require(isinstance(result.info.get("invalid", False), bool), "a truth value in info['invalid']", result.info)
     json.dumps(result.info)
+
+
+def _check_state(environment: AnyEnvironment) -> None:
+    require(isinstance(environment.state_key(), str), "text as state key", type(environment.state_key()))
+    far, legal = environment.distance(), environment.legal_actions()
+    require(far is None or far >= 0, "a distance of at least 0, or None", far)
+    require(legal is None or all(isinstance(action, str) and action for action in legal), "texts", legal)
 
 
 def _expect_runtime_error(environment: AnyEnvironment, action: str, when: str) -> None:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from agentr_core.critic import Critic
+from agentr_core.environment import Environment
 from agentr_core.errors import UsageError
 from agentr_core.hookspecs import Kind
+from agentr_core.policy import Policy
 from agentr_core.records import Checkpoint
-from agentr_core.registry import Registry, registry
+from agentr_core.registry import IN_PROCESS, Registry, registry
+from agentr_core.searcher import Searcher
 from agentr_core.testing.contract import Check, Contract, require, same
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
+from agentr_core.testing.models import random_llama
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
 from agentr_core.testing.trainers import TrainerContract
+from agentr_core.trainer import Trainer
 
-#: What an entry point must not import: each of these takes longer than everything else that a listing does.
-HEAVY = (
-    "accelerate", "datasets", "gymnasium", "jax", "numpy", "pandas", "peft", "pyarrow", "pydantic", "sqlite_utils",
-    "tensorflow", "torch", "transformers", "trl", "vllm",
-)  # fmt: skip
-#: The model that a trainer is tried on unless another is named.
-DEFAULT_MODEL = "tiny"
+BASES: dict[Kind, type] = {
+    "env": Environment, "policy": Policy, "searcher": Searcher, "critic": Critic, "trainer": Trainer,
+}  # fmt: skip
 
 
 class ModuleContract(Contract):
@@ -37,10 +44,13 @@ class ModuleContract(Contract):
         self._module = module
 
     def importing_it_imports_nothing_heavy(self) -> None:
-        """In a fresh interpreter: listings and ``--help`` import every plugin module."""
-        before, after = _imported("import agentr_core, pluggy"), _imported(f"import pluggy, {self._module}")
-        heavy = sorted((after - before) & set(HEAVY))
-        require(not heavy, "none of them; import them inside the target module", ", ".join(heavy))
+        """In a fresh interpreter: listings and ``--help`` import every plugin module.
+
+        Beside Python's own modules there may be pluggy, the light part of agentr_core, and the plugin's package.
+        """
+        light = sys.stdlib_module_names | {"pluggy", "agentr_core", self._module.partition(".")[0]}
+        extra = sorted(_imported(self._module) - light)
+        require(not extra, "none but pluggy and agentr_core; import the rest in the target module", ", ".join(extra))
 
 
 class SpecContract(Contract):
@@ -48,12 +58,18 @@ class SpecContract(Contract):
 
     subject = "spec"
 
-    def __init__(self, kind: Kind, name: str, plugins: Registry) -> None:
-        self._kind, self._name, self._plugins = kind, name, plugins
+    def __init__(self, kind: Kind, name: str, plugins: Registry, config: Mapping[str, Any]) -> None:
+        self._kind, self._name, self._plugins, self._config = kind, name, plugins, config
 
     def its_packages_are_installed(self) -> None:
         """What it requires can be imported."""
         self._plugins.require(self._kind, self._name)
+
+    def its_target_is_of_its_kind(self) -> str:
+        """It can be made, and is a subclass of the core's interface."""
+        made = self._plugins.create(self._kind, self._name, self._config)
+        require(isinstance(made, BASES[self._kind]), f"a {BASES[self._kind].__name__}", type(made).__mro__)
+        return type(made).__name__
 
     def it_has_a_summary_of_one_line(self) -> None:
         """Listings show it."""
@@ -69,12 +85,10 @@ class SpecContract(Contract):
 
     def options_survive_json(self) -> str:
         """A run stores them and makes the plugin again from what it stored."""
-        model = self._plugins.config_class(self._kind, self._name)
-        if any(field.is_required() for field in model.model_fields.values()):
-            return "some have no default"
-        dump = model().model_dump(mode="json")
-        same(model(), model.model_validate(json.loads(json.dumps(dump))), "the options and what JSON made of them")
-        return ""
+        made = self._plugins.validate(self._kind, self._name, self._config)
+        stored = json.loads(json.dumps(made.model_dump(mode="json")))
+        same(made, type(made).model_validate(stored), "the options and what JSON made of them")
+        return f"{len(stored)} options"
 
 
 def checks(
@@ -83,38 +97,60 @@ def checks(
     config: Mapping[str, Any] | None = None,
     *,
     plugins: Registry | None = None,
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
 ) -> list[Check]:
     """Every rule that a registered plugin must keep: of its module, of its spec and of its kind.
 
-    ``config`` are options to make it with; ``model`` is what a trainer starts from. For pytest::
+    ``config`` are options to make it with (:class:`~agentr_core.ConfigError` where they are wrong or one is missing);
+    ``model`` is what a trainer starts from, by default a small random Llama. For pytest::
 
         @pytest.mark.parametrize("check", checks("env", "warehouse"), ids=str)
         def test_contract(check):
             check()
     """
-    plugins = plugins or registry()
+    plugins, config = plugins or registry(), config or {}
     entry = plugins.entry(kind, name)
-    rules = SpecContract(kind, name, plugins).checks()
-    if entry.plugin.hooks:
+    plugins.validate(kind, name, config)
+    rules = SpecContract(kind, name, plugins, config).checks()
+    if entry.plugin.hooks and not entry.plugin.name.endswith(".py") and entry.plugin.distribution != IN_PROCESS:
         rules = ModuleContract(entry.plugin.module).checks() + rules
-    return rules + _contract(kind, lambda: plugins.create(kind, name, config or {}), model).checks()
+    return rules + _contract(kind, lambda: plugins.create(kind, name, config), model).checks()
 
 
-def _contract(kind: Kind, make: Callable[[], Any], model: str) -> Contract:
+def _contract(kind: Kind, make: Callable[[], Any], model: str | None) -> Contract:
     contracts: dict[Kind, Callable[[], Contract]] = {
         "env": lambda: EnvironmentContract(make),
         "policy": lambda: PolicyContract(make),
         "searcher": lambda: SearcherContract(make),
         "critic": lambda: CriticContract(make),
-        "trainer": lambda: TrainerContract(make, Checkpoint(model=model, base_model=model)),
+        "trainer": lambda: TrainerContract(make, lambda: _start(model)),
     }
     return contracts[kind]()
 
 
-def _imported(code: str) -> set[str]:
-    probe = f"{code}\nimport sys\nprint('\\n'.join({{name.partition('.')[0] for name in sys.modules}}))"
-    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise UsageError(f"a fresh interpreter cannot do '{code}': {result.stderr.strip().splitlines()[-1]}")
-    return set(result.stdout.split())
+def _start(model: str | None) -> Checkpoint:
+    """What a trainer starts from; the random model lies in a folder that goes when the program ends."""
+    if model is None:
+        folder = tempfile.mkdtemp(prefix="agentr-check-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        model = str(random_llama(Path(folder)))
+    return Checkpoint(model=model, base_model=model)
+
+
+def _imported(module: str) -> set[str]:
+    """The top-level modules that importing ``module`` brings into a fresh interpreter."""
+    probe = (
+        f"import sys; before = set(sys.modules); import {module}; "
+        "print('\\n'.join({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    path = os.pathsep.join(place for place in sys.path if place)
+    run = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    if run.returncode:
+        raise UsageError(f"a fresh interpreter cannot import {module}: {run.stderr.strip().splitlines()[-1]}")
+    return set(run.stdout.split())

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from agentr_core.conversation import head
 from agentr_core.environment import AnyEnvironment
+from agentr_core.errors import PolicyFailure
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Completion, Message, SamplingParams, Task
 from agentr_core.testing.contract import Contract, require, same
@@ -99,6 +100,40 @@ class PolicyContract(Contract):
         require(0 < short < long, "more tokens for more turns", f"{short} and {long}")
         require(limit is None or limit > 0, "a positive context length, or None", limit)
         return f"context {limit or 'without limit'}"
+
+    def a_conversation_that_is_too_long_is_answered_or_refused(self) -> str:
+        """With PolicyFailure: any other exception would look like a defect of the policy."""
+
+        async def ask(policy: AnyPolicy) -> str:
+            text = "You are at 1. " * (policy.context_length or 10_000)
+            messages = [*self._messages[:-1], Message("user", text)]
+            try:
+                await policy.sample(messages, n=1, params=PARAMS, session="1", seed=1, task=self._task)
+            except PolicyFailure:
+                return "refused"
+            return "answered"
+
+        return self._run(ask)
+
+    def odd_text_is_answered(self) -> None:
+        """Control characters, other scripts and nothing at all, as an environment may show them."""
+
+        async def ask(policy: AnyPolicy) -> list[Completion]:
+            messages = [*self._messages, Message("assistant", ""), Message("user", "\x00\x1b[31m 剪 ✂")]
+            return await policy.sample(messages, n=1, params=PARAMS, session="1", seed=1, task=self._task)
+
+        same(1, len(self._run(ask)), "the number of answers to n=1")
+
+    def a_critics_question_is_answered(self) -> None:
+        """Any policy may be asked to judge."""
+
+        async def ask(policy: AnyPolicy) -> list[Completion]:
+            question = [Message("system", "You check an agent."), Message("user", "Is this action good or bad?")]
+            return await policy.sample(
+                question, n=2, params=PARAMS, session="1", seed=1, task=self._task, purpose="judge"
+            )
+
+        same(2, len(self._run(ask)), "the number of answers to n=2")
 
     def closing_twice_is_fine(self) -> None:
         """``close`` may be called again."""

@@ -17,6 +17,7 @@ from agentr_core.tree import Node, Tree
 
 #: Episodes of the world that searchers are tried on end by themselves, so that no searcher needs a horizon.
 WORLD_STEPS = 12
+IN_FLIGHT = 3
 
 
 class SearcherContract(Contract):
@@ -36,19 +37,27 @@ class SearcherContract(Contract):
 
     def every_node_has_its_place(self) -> None:
         """Parents come before their children, depths count up, and only ends have no children."""
-        for node in self._grow().tree.nodes[1:]:
-            parent = node.parent
+        for index, node in enumerate(self._grow().tree.nodes[1:], start=1):
+            parent, where = node.parent, f"node {index}"
+            require(parent is not None, f"a parent of {where}", "none")
             assert parent is not None
-            require(parent.index < node.index and node in parent.children, "a parent made before", node)
-            same(parent.depth + 1, node.depth, "a node's depth and its parent's plus one")
-            require(not (parent.terminal and parent.depth), "no children below an end", parent)
+            same(index, node.index, "a node's place and its number")
+            require(parent.index < index and node in parent.children, f"{where} below a node made before", parent.index)
+            same(parent.depth + 1, node.depth, f"the depth of {where} and its parent's plus one")
+            require(not (parent.terminal and parent.depth), "no children below an end", where)
 
     def visits_and_values_add_up(self) -> None:
-        """A parent has at least its children's visits and their rewards; a mean lies in [0, 1]."""
+        """N(s) is what its children explain plus its own visits, and so is the sum of rewards: none below 0."""
         for node in self._grow().tree.nodes:
-            below = sum(child.visits for child in node.children)
-            require(node.visits >= below, f"at least {below} visits (its children's)", node.visits)
-            require(-1e-9 <= node.value_sum <= node.visits + 1e-9, "a mean value in [0, 1]", node)
+            own = node.visits - sum(child.visits for child in node.children)
+            own_sum = node.value_sum - sum(child.value_sum for child in node.children)
+            require(own >= 0, f"at least its children's visits at node {node.index}", f"{own} more than they")
+            require(
+                -1e-9 <= own_sum <= own + 1e-9, f"own rewards in [0, 1] at node {node.index}", f"{own_sum} of {own}"
+            )
+            if node.terminal:
+                paid = node.visits * node.reward
+                require(abs(own_sum - paid) < 1e-9, f"its own reward backed up at end {node.index}", own_sum)
 
     def there_is_something_to_compare(self) -> str:
         """At least one attempt came to its end."""
@@ -67,6 +76,23 @@ class SearcherContract(Contract):
         """However the answers of the policy overtake each other."""
         first = tree_as_json(self._grow().tree)
         same(first, tree_as_json(self._grow(policy=ScriptedPolicy(jitter=7)).tree), "the tree")
+
+    def trees_in_flight_do_not_disturb_each_other(self) -> str:
+        """One searcher grows them side by side, in shared environments, as a run does."""
+        alone = [tree_as_json(self._grow(number=number).tree) for number in range(IN_FLIGHT)]
+
+        async def together() -> list[Tree]:
+            searcher, pool = self._make(), EnvironmentPool(_world, limit=2)
+            growths = [_Growth(number=number, policy=ScriptedPolicy(jitter=5)) for number in range(IN_FLIGHT)]
+            try:
+                await asyncio.gather(*(growth.run(searcher, pool) for growth in growths))
+            finally:
+                pool.close()
+            return [growth.tree for growth in growths]
+
+        for one, other in zip(alone, asyncio.run(together()), strict=True):
+            same(one, tree_as_json(other), "a tree alone and beside others")
+        return f"{IN_FLIGHT} trees"
 
     def it_stops_when_told(self) -> None:
         """Before the first simulation, and after the first commit."""
@@ -94,8 +120,16 @@ class SearcherContract(Contract):
 
     def _grow(self, **options: Any) -> _Growth:
         growth = _Growth(**options)
-        asyncio.run(growth.run(self._make()))
+        pool = EnvironmentPool(_world)
+        try:
+            asyncio.run(growth.run(self._make(), pool))
+        finally:
+            pool.close()
         return growth
+
+
+def _world() -> CounterEnvironment:
+    return CounterEnvironment(CounterConfig(max_steps=WORLD_STEPS))
 
 
 class _Growth:
@@ -104,27 +138,28 @@ class _Growth:
     def __init__(
         self,
         *,
+        number: int = 0,
         policy: AnyPolicy | None = None,
         tree: Tree | None = None,
         stop_after: int | None = None,
         keep: bool = False,
     ) -> None:
         self.policy, self._start, self._stop_after, self._keep = policy or ScriptedPolicy(), tree, stop_after, keep
+        self._number = number
         self.commits: list[int] = []
         self.committed: list[int] = []
         self.states: list[dict[str, Any]] = []
         self.tree: Tree
 
-    async def run(self, searcher: AnySearcher) -> None:
-        pool = EnvironmentPool(lambda: CounterEnvironment(CounterConfig(max_steps=WORLD_STEPS)))
-        task = pool.reference.tasks("train")[2]
+    async def run(self, searcher: AnySearcher, pool: EnvironmentPool) -> None:
+        task = pool.reference.tasks("train")[2 + self._number]
         context = await TreeContext.open(
             task,
             pool=pool,
             policy=self.policy,
             save=self._save,
-            seed=11,
-            session="1",
+            seed=11 + self._number,
+            session=str(self._number),
             tree=self._start,
             stop=self._told_to_stop,
         )
@@ -132,7 +167,6 @@ class _Growth:
             self.tree = await searcher.search(task, context)
         finally:
             context.close()
-            pool.close()
 
     def _told_to_stop(self) -> bool:
         return self._stop_after is not None and len(self.commits) >= self._stop_after

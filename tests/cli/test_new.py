@@ -34,8 +34,7 @@ def call(*arguments: str | Path, cwd: Path, path: Path | None = None) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["warehouse", "my-own-2"])
+@pytest.mark.parametrize(("kind", "name"), [*((kind, "warehouse") for kind in KINDS), ("env", "my-own-2")])
 def test_a_new_package_is_green(kind: str, name: str, tmp_path: Path) -> None:
     assert main(["new", kind, name, "--into", str(tmp_path)]) == 0
     folder = tmp_path / f"agentr-{name}"
@@ -72,7 +71,8 @@ def test_new_packages_are_typed_and_formatted(tmp_path: Path) -> None:
         )
         call("ruff", "check", *rules, "--select", "E,F,W,I,UP,B,SIM,RUF", "tests", cwd=folder)
         call("ruff", "format", *rules, "--check", ".", cwd=folder)
-        call("mypy", "--strict", "-p", f"agentr_my_{kind}", cwd=folder)
+    packages = [tmp_path / f"agentr-my-{kind}" / f"agentr_my_{kind}" for kind in KINDS]
+    call("mypy", "--strict", "--cache-dir", tmp_path / "cache", *packages, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import click
+import pytest
+
+from agentr_core.cli.drawing import Marks, View, draw
+from agentr_core.cli.reading import clean, one_line
+from agentr_core.records import Message, Task
+from agentr_core.tree import Node, Tree
+
+
+@pytest.fixture
+def tree() -> Tree:
+    """Two ways on from the first log; the right one is taken once, and one child is never visited."""
+    tree = Tree(Task(key="t", split="train", instruction="Craft."), (Message("user", "go"),), seed=1)
+
+    def add(parent: Node, action: str | None, observation: str, visits: int, value: float, **values: object) -> Node:
+        return tree.add(
+            parent,
+            action=action,
+            response=action or "hm",
+            observation=observation,
+            visits=visits,
+            value_sum=visits * value,
+            **values,
+        )
+
+    tree.root.visits, tree.root.value_sum = 4, 1.0
+    log = add(tree.root, "get 1 log", "Got 1 log", 4, 0.25, copies=3)
+    planks = add(log, "craft planks", "Crafted", 1, 1.0)
+    add(planks, "craft chest", "Crafted", 1, 1.0, reward=1.0, terminal=True, terminated=True)
+    chest = add(log, None, "Error: no\naction", 3, 0.0, invalid=True)
+    add(chest, "get chest", "Could not", 2, 0.0, terminal=True, truncated=True)
+    add(chest, "wait", "ok.", 0, 0.0)
+    return tree
+
+
+MARKS = Marks({2: "good", 4: "bad"}, {4: 2})
+
+
+def drawn(tree: Tree, view: View, width: int = 100) -> list[str]:
+    return [click.unstyle(line) for line in draw(tree, MARKS, view, width)]
+
+
+def test_the_drawing_shows_what_follows_what_and_what_came_of_it(tree: Tree) -> None:
+    assert drawn(tree, View()) == [
+        "●                                     N=4    Q=0.25",
+        "↓ get 1 log ×3 → Got 1 log            N=4    Q=0.25",
+        "├─ craft planks → Crafted             N=1    Q=1.00  good",
+        "│  ↓ craft chest → Crafted            N=1    Q=1.00  r=1.00",
+        "└─ (no action) hm → Error: no action  N=3    Q=0.00  bad  ✂ cut of 2 revisions",
+        "   ├─ get chest → Could not           N=2    Q=0.00  r=0.00 cap",
+        "   └─ + 1 never visited",
+    ]
+
+
+def test_failed_shows_the_failed_attempts_alone(tree: Tree) -> None:
+    assert [line.split("  N=")[0].rstrip() for line in drawn(tree, View(failed=True))] == [
+        "●",
+        "↓ get 1 log ×3 → Got 1 log",
+        "↓ (no action) hm → Error: no action",
+        "↓ get chest → Could not",
+    ]
+
+
+def test_depth_folds_what_is_below(tree: Tree) -> None:
+    assert [line.split("  N=")[0].rstrip() for line in drawn(tree, View(depth=1))] == [
+        "●",
+        "↓ get 1 log ×3 → Got 1 log",
+        "└─ … 5 nodes below",
+    ]
+
+
+def test_everything_shows_nodes_that_were_never_visited(tree: Tree) -> None:
+    assert any(line.startswith("   └─ wait → ok.") for line in drawn(tree, View(everything=True)))
+
+
+def test_a_narrow_terminal_cuts_the_text_and_keeps_the_numbers(tree: Tree) -> None:
+    lines = drawn(tree, View(), width=60)
+    assert lines[4].startswith("└─ (no action) hm → Error: no…  N=3")
+    assert all("N=" in line for line in lines[:6])
+
+
+def test_text_for_the_terminal_holds_no_control_characters() -> None:
+    assert clean("a\x1b[31mb\x00\tc\nd\udc80") == "a [31mb  c\nd\\udc80"
+    assert one_line("  one\n two\r\n\x1bthree ", 12) == "one two thr…"

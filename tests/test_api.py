@@ -1,0 +1,58 @@
+"""The Python face: create, configure, run and open_store."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agentr_core
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, agentr_core; print([m for m in ('pydantic', 'pluggy', 'torch', 'numpy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    for name in agentr_core.__all__:
+        assert getattr(agentr_core, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = agentr_core.no_such_name
+
+
+def test_create_makes_plugins_and_explains_wrong_options() -> None:
+    env = agentr_core.create("env", "textcraft", world="synthetic", max_steps=7)
+    task = env.tasks("train")[0]
+    assert env.reset(task).strip()
+    assert env.step("inventory").reward == 0.0
+    with pytest.raises(agentr_core.ConfigError, match="max_steps"):
+        agentr_core.create("env", "textcraft", max_steps="many")
+    with pytest.raises(agentr_core.UnknownPluginError, match="Did you mean 'textcraft'"):
+        agentr_core.create("env", "textcarft")
+
+
+def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
+    config = agentr_core.configure(
+        policy="flawed",
+        trainer="none",
+        iterations=1,
+        textcraft={"world": "synthetic"},
+        mcts={"simulations": 2, "depth": 8},
+        search={"tasks": 3},
+        evaluate={"tasks": 3, "max_turns": 8},
+    )
+    outcome = agentr_core.run(config, db=tmp_path / "project.db")
+    assert outcome.run.status == "done" and outcome.failed == 0
+    with agentr_core.open_store(tmp_path / "project.db") as store:
+        run = store.queries.run("last")
+        trees = [store.queries.load_tree(row.id) for row in store.queries.trees(run.id)]
+        assert run.key == outcome.run.key and len(trees) == 3
+        assert all(len(tree.nodes) > 1 for tree in trees)
+
+
+def test_the_module_is_the_program() -> None:
+    by_module = subprocess.run([sys.executable, "-m", "agentr_core", "--version"], capture_output=True, text=True)
+    assert by_module.stdout.strip() == f"agentr {agentr_core.__version__}"
