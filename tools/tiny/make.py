@@ -19,7 +19,7 @@ from tools.tiny.measure import load, play
 from tools.tiny.tokenizer import train_tokenizer
 from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
 
-SCHEDULE = Schedule(steps=3000, rate=4e-3, tokens=6144)
+SCHEDULE = Schedule(steps=3000, stop=1600, rate=4e-3, tokens=6144)
 #: How often (steps) the averaged weights are written and measured on goals of split ``valid``.
 EVERY = 400
 

@@ -28,9 +28,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How to train. ``tokens`` is the size of a batch, padding included."""
+    """How to train. ``tokens`` is the size of a batch, padding included.
+
+    ``steps`` is the length of the whole schedule; training ends after ``stop`` of them, before the rate is down,
+    because a start for self-training must leave something to learn.
+    """
 
     steps: int
+    stop: int
     tokens: int = 8192
     rate: float = 3e-3
     warmup: int = 100
@@ -164,7 +169,7 @@ def train(
     seen, step = 0, 0
     for stage in stages:
         for rows in batches(tokenizer, stage, schedule.tokens, rng):
-            if step >= stage.step:
+            if step >= min(stage.step, schedule.stop):
                 break
             ids, weights = tensors(rows, tokenizer.pad_token_id)
             loss, acting = weighted_loss(model, ids, weights)
