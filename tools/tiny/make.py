@@ -13,9 +13,10 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from agentr_core import create
 from tools.tiny.data import Mix
-from tools.tiny.goals import EnvPlay, demonstrated_goals, goal_worlds, item_words
-from tools.tiny.measure import load, play
+from tools.tiny.goals import demonstrated_goals, goal_worlds, item_words
+from tools.tiny.measure import Episode, load, play
 from tools.tiny.tokenizer import train_tokenizer
 from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
 
@@ -67,7 +68,7 @@ def _empty(old: Path, out: Path) -> None:
 def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Callable[[int, int, float, Average], None]:
     """Prints the loss, and every ``EVERY`` steps saves the averaged weights and plays held-out goals with them."""
     seconds, losses = clock(), [0.0]
-    held_out = [task.key for task in EnvPlay(goals[0]).env.tasks("valid")]
+    held_out = [task.key for task in create("env", "textcraft").tasks("valid")]
     shown = type(model)(model.config).eval()
 
     def watch(step: int, tokens: int, loss: float, average: Average) -> None:
@@ -79,10 +80,10 @@ def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Call
             shown.load_state_dict(average.state)
             save(shown, tokenizer, out, goals)
         if step % EVERY == 0 and step >= 2 * EVERY:
-            plays = [EnvPlay(key) for key in held_out]
-            play(load(out), plays, temperature=0.0)
-            solved = sum(episode.solved for episode in plays)
-            print(f"step {step} seconds {seconds():.0f} valid {solved}/{len(plays)}", flush=True)
+            episodes = [Episode(key) for key in held_out]
+            play(load(out), episodes, temperature=0.0)
+            solved = sum(episode.solved for episode in episodes)
+            print(f"step {step} seconds {seconds():.0f} valid {solved}/{len(episodes)}", flush=True)
 
     return watch
 
