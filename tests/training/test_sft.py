@@ -138,7 +138,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_to_load(
     assert torch.isfinite(model(**tokenizer("Goal: craft", return_tensors="pt")).logits).all()
     del model
     gc.collect()
-    assert not [each for each in gc.get_objects() if isinstance(each, LlamaForCausalLM)]
+    assert not [each for each in gc.get_objects() if type(each) is LlamaForCausalLM]
 
 
 KILLED = """
@@ -170,6 +170,22 @@ def test_a_killed_training_goes_on_to_the_same_weights(dataset: TrainingSet, sta
     resumed = train(same, start, tmp_path / "out", resume=True, report=lambda step, _: steps.append(step))
     straight = train(same, start, tmp_path / "straight")
     assert steps == [5, 6, 7, 8, 9]
+    assert weights(resumed) == weights(straight)
+    assert resumed.metrics == straight.metrics
+
+
+def test_an_interrupted_packed_training_goes_on_to_the_same_weights(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    def interrupt(step: int, metrics: Mapping[str, float]) -> None:
+        if step == 5:
+            raise Interrupted("enough")
+
+    packed = {"packing": True, "max_length": 600, "batch_size": 2}
+    with pytest.raises(Interrupted):
+        train(dataset, start, tmp_path / "out", report=interrupt, **packed)
+    resumed = train(dataset, start, tmp_path / "out", resume=True, **packed)
+    straight = train(dataset, start, tmp_path / "straight", **packed)
     assert weights(resumed) == weights(straight)
     assert resumed.metrics == straight.metrics
 
