@@ -170,13 +170,18 @@ def splice(bad: Trajectory, good: Trajectory, *, cut: int, divergence: int, sign
     return (*bad.steps[:cut], signal, *good.steps[divergence:])
 
 
-def training_messages(head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+def training_messages(
+    head: Sequence[Message], steps: Sequence[Step], first_trained: int, *, train_refused: bool = True
+) -> tuple[Message, ...]:
     """A conversation whose agent turns from step index ``first_trained`` (0-based) on carry the loss (equation 6).
 
     0 for a good trajectory: every agent turn. The cut t' for a revision trajectory: the signal and the good tail.
+    Without ``train_refused``, a turn that the environment refused carries none: it is part of an attempt that ended
+    well, but not of what made it end well.
     """
     turns = list(head)
     for index, step in enumerate(steps):
-        turns.append(Message("assistant", step.response, train=index >= first_trained))
+        train = index >= first_trained and (train_refused or not step.invalid)
+        turns.append(Message("assistant", step.response, train=train))
         turns.append(Message("user", step.observation))
     return tuple(turns)

@@ -18,7 +18,7 @@ from agentr_core.episode import Player, Rollout, distances_along
 from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hookspecs import RevisionsBuilt
 from agentr_core.policy import AnyPolicy
-from agentr_core.records import Cut, SamplingParams, Step, Trajectory
+from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
 from agentr_core.revision import (
     Contrast,
     Pair,
@@ -156,6 +156,10 @@ class _Reviser:
         async with self.bench.shelf.lend() as environment:
             return await distances_along(environment, trajectory, self.bench.config.revise.revision_action)
 
+    def _messages(self, head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+        refused = self.bench.config.revise.train_refused
+        return training_messages(head, steps, first_trained, train_refused=refused)
+
     def _good(self, tree: Tree, leaf: Node, tree_row: TreeRow) -> Sample:
         trajectory = tree.trajectory(leaf)
         return Sample(
@@ -164,7 +168,7 @@ class _Reviser:
             good_leaf=leaf.index,
             reward=trajectory.reward,
             good_reward=trajectory.reward,
-            messages=training_messages(trajectory.head, trajectory.steps, 0),
+            messages=self._messages(trajectory.head, trajectory.steps, 0),
         )
 
     async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
@@ -194,7 +198,7 @@ class _Reviser:
             bad_reward=bad.reward,
             good_reward=good.reward,
             mismatches=mismatches,
-            messages=training_messages(tree.head, seen, cut.step),
+            messages=self._messages(tree.head, seen, cut.step),
             origin={
                 "critic": self.bench.config.critic.name,
                 "model": self.policy.model,
