@@ -73,9 +73,11 @@ def _distinct(candidates: Sequence[tuple[Sample, Example]]) -> list[tuple[Sample
 
 
 def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings, seed: int) -> list[Example]:
-    """At most so many good and so many spliced conversations of one tree, drawn by seed, in their first order."""
+    """At most so many good and spliced conversations of one tree, in their first order; ``prefer`` says which."""
     order = list(range(len(candidates)))
     derive_rng(seed, "caps").shuffle(order)
+    if settings.prefer == "short":
+        order.sort(key=lambda index: len(candidates[index][1].messages))
     used: Counter[tuple[int, bool]] = Counter()
     chosen = set()
     for index in order:

@@ -14,11 +14,11 @@ from typing import Any
 from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.critique import TreeCritique
-from agentr_core.episode import Episode, Player, Rollout
+from agentr_core.episode import Player, Rollout, distances_along
 from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hookspecs import RevisionsBuilt
 from agentr_core.policy import AnyPolicy
-from agentr_core.records import Cut, SamplingParams, Step, Trajectory
+from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
 from agentr_core.revision import (
     Contrast,
     Pair,
@@ -126,9 +126,8 @@ class _Reviser:
             samples.append(await self._revision(tree, one, critique, tree_row))
         if bench.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
-        preferences = [
-            self._preference(tree, one, tree_row) for one in contrasts(tree, alpha=alpha, beta=settings.beta)
-        ]
+        parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
+        preferences = [self._preference(tree, one, tree_row) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)
         with bench.store.transaction():
             bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
@@ -149,17 +148,17 @@ class _Reviser:
             seed=derive_seed(self.bench.config.seed, "critique", *_names(row)),
             session=str(row.id),
             known=known,
+            make_environment=self.bench.make_environment,
         )
 
     async def _distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal along a trajectory, by playing it again."""
         async with self.bench.shelf.lend() as environment:
-            episode = await Episode.begin(environment, trajectory.task, self.bench.config.revise.revision_action)
-            far = [environment.distance()]
-            for step in trajectory.steps:
-                await episode.play(step.response)
-                far.append(environment.distance())
-        return far
+            return await distances_along(environment, trajectory, self.bench.config.revise.revision_action)
+
+    def _messages(self, head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+        refused = self.bench.config.revise.train_refused
+        return training_messages(head, steps, first_trained, train_refused=refused)
 
     def _good(self, tree: Tree, leaf: Node, tree_row: TreeRow) -> Sample:
         trajectory = tree.trajectory(leaf)
@@ -169,7 +168,7 @@ class _Reviser:
             good_leaf=leaf.index,
             reward=trajectory.reward,
             good_reward=trajectory.reward,
-            messages=training_messages(trajectory.head, trajectory.steps, 0),
+            messages=self._messages(trajectory.head, trajectory.steps, 0),
         )
 
     async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
@@ -199,7 +198,7 @@ class _Reviser:
             bad_reward=bad.reward,
             good_reward=good.reward,
             mismatches=mismatches,
-            messages=training_messages(tree.head, seen, cut.step),
+            messages=self._messages(tree.head, seen, cut.step),
             origin={
                 "critic": self.bench.config.critic.name,
                 "model": self.policy.model,

@@ -1,4 +1,4 @@
-"""What a critic's answer means: one final label, or uncertain."""
+"""A critic's question, and what an answer means: one final label, or uncertain."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from agentr_critics.prompts import judge_prompt, parse_label, vote
         ("Judgement: Bad.", "bad"),
         ("**Judgment: GOOD**", "good"),
         ("  Judgment : good  \n\n", "good"),
+        ("**Judgment:** bad", "bad"),
+        ("- *Judgment*: `good`!", "good"),
+        ("_Judgment: good_", "good"),
+        ("It is good, I would say, not bad.\r\nJudgment: bad\r\n", "bad"),
         ("Judgment: bad\nOn second thoughts.\nJudgment: good", "good"),
         ("Judgment: not good", "uncertain"),
         ("Judgment: good or bad", "uncertain"),
         ("Judgment: good, bad or uncertain", "uncertain"),
         ("Judgment: goodness", "uncertain"),
+        ("Judgment: bad because it was refused", "uncertain"),
+        ("Judgment bad", "uncertain"),
+        ("My Judgment: bad", "uncertain"),
         ("Judgment: maybe", "uncertain"),
         ("Judgment:", "uncertain"),
         ("Judgment:\nbad", "uncertain"),
@@ -49,11 +56,19 @@ def test_vote(labels: list[str], label: str) -> None:
     assert vote(labels) == label  # type: ignore[arg-type]
 
 
-def test_prompt_names_the_world_and_shows_what_came_before_and_not_after(scene) -> None:
-    system, user = judge_prompt(scene.trajectory("far"), 2, "a counting game")
-    assert "a counting game" in system.content and "science" not in system.content
-    assert "Count to 7." in user.content
-    history, _, judged = user.content.partition("\n\nAction: add 1\n")
-    assert history.endswith("History:\nAction: add 2\nObservation: You are at 3.")
-    assert judged.startswith("Observation: You are at 4.")
-    assert "double" not in user.content
+def test_the_question(court) -> None:
+    system, user = judge_prompt(court.trajectory("short"), 3, "a counting game")
+    assert (system.role, user.role) == ("system", "user")
+    assert "agent in a counting game" in system.content and "science" not in system.content
+    assert system.content.endswith("Judgment: good, bad or uncertain")
+    assert user.content == (
+        "Task:\nCount to 7. You are at 1.\n\n"
+        "History:\nAction: add 2\nObservation: You are at 3.\nAction: add 1\nObservation: You are at 4.\n\n"
+        "Action: jump\nObservation: 'jump' is not an action.\n\n"
+        "Is this action good, bad or uncertain?"
+    )
+    assert "\n\nHistory:\nnone\n\nAction: add 2\n" in judge_prompt(court.trajectory("short"), 1, "x")[1].content
+
+
+def test_the_labels_of_the_prompt_are_no_answer(court) -> None:
+    assert parse_label(judge_prompt(court.trajectory("over"), 1, "a game")[0].content) == "uncertain"

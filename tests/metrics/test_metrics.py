@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentr_core.metrics import (
     agreement,
@@ -109,3 +111,22 @@ def test_summary_counts_a_task_that_failed_as_lost() -> None:
 def test_agreement_is_about_what_both_cut() -> None:
     assert agreement({1: 2, 2: 3, 3: 4}, {1: 2, 2: 4}) == 0.5
     assert agreement({1: 2}, {2: 2}) is None
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_wilson_holds_the_share_and_stays_within_0_and_1(successes: int, more: int) -> None:
+    low, high = wilson(successes, successes + more)
+    assert 0.0 <= low <= successes / (successes + more) <= high <= 1.0
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=30), st.integers(1, 4))
+def test_repeats_are_really_there(actions: list[str], length: int) -> None:
+    runs = repeats(actions, length)
+    assert all(count >= 2 for count in runs)
+    assert sum(runs) * length <= len(actions)
+    assert 0 <= loop_count(actions) < max(1, len(actions))
+
+
+def test_no_rows_and_one_row_have_finite_metrics() -> None:
+    for rows in ([], [EvalResult(task_id=1, reward=1.0, success=True)]):
+        assert all(math.isfinite(value) for value in summarize(rows).values())

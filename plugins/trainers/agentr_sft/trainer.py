@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +29,13 @@ from agentr_core import (
 )
 from agentr_sft.config import SFTSettings
 from agentr_sft.model import Folder, identity, load
+from agentr_sft.order import training_order
 
-import torch  # isort: skip - after agentr_sft.model, which sets how its threads wait
+import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
+import torch
 import transformers
+import trl
+from torch.utils.data import SequentialSampler
 
 
 class SFT(Trainer[SFTSettings]):
@@ -57,7 +62,7 @@ class SFT(Trainer[SFTSettings]):
         folder, seed = Folder(out), seed % 2**32
         try:
             with _quiet(), boundary(AgentrError, "the training failed"):
-                arguments = self.arguments(folder.checkpoints, start.iteration + 1, seed)
+                arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
                         folder.prepare(identity(self.config, dataset.content_hash, seed), resume=resume)
@@ -73,8 +78,10 @@ class SFT(Trainer[SFTSettings]):
     ) -> dict[str, Any]:
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
         limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
+        use_cache = model.config.use_cache  # training turns it off
         rows, dropped = self.render(dataset, tokenizer, int(limit))
-        trainer = self.trainer(model, tokenizer, rows, arguments, report)
+        epochs = self.config.epochs_at(start.iteration + 1)
+        trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         trainer.train(resume_from_checkpoint=folder.newest_checkpoint())
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         metrics = {
@@ -86,6 +93,7 @@ class SFT(Trainer[SFTSettings]):
             "trained_tokens": float(sum(len(row.trained) for row in rows)),
         }
         result = {"step": int(trainer.state.global_step), "metrics": metrics}
+        model.config.use_cache = use_cache
         self._save(trainer, tokenizer, folder, result)
         return result
 
@@ -102,42 +110,47 @@ class SFT(Trainer[SFTSettings]):
         return rows, len(dataset.examples) - len(rows)
 
     def trainer(
-        self, model: Any, tokenizer: Any, rows: list[RenderedExample], arguments: Any, report: Report | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        rows: list[RenderedExample],
+        arguments: Any,
+        epochs: float,
+        report: Report | None = None,
     ) -> Any:
         """TRL's trainer over ``rows``, which it takes as they are."""
-        from datasets import Dataset
-        from trl import SFTTrainer
-
         columns = {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
-        made = SFTTrainer(
+        data = datasets.Dataset.from_dict(columns)
+        if not self.config.packing:  # packs are made once, and drawn by the trainer
+            lengths, batch = [len(row.input_ids) for row in rows], self.config.batch_size * arguments.world_size
+            group = self.config.group_by_length
+            data = data.select(training_order(lengths, epochs, arguments.seed, batch=batch, group=group))
+        made = (trl.SFTTrainer if self.config.packing else _InOrder)(
             model=model,
             args=arguments,
-            train_dataset=Dataset.from_dict(columns),
+            train_dataset=data,
             processing_class=tokenizer,
-            callbacks=[_Watch(report)],
+            callbacks=[_Watch(report, epochs)],
             peft_config=self._adapters(),
         )
         made.remove_callback(transformers.PrinterCallback)
         return made
 
-    def arguments(self, checkpoints: Path, iteration: int, seed: int) -> Any:
-        """TRL's settings for a 1-based iteration."""
-        from trl import SFTConfig
-
+    def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
+        """TRL's settings. Without packing all epochs are laid out in one; see :meth:`trainer`."""
         config, on_gpu = self.config, torch.cuda.is_available()
         # The setting has two names: transformers warns about the old one, older versions know no other.
-        names = {"gradient_checkpointing", "activation_checkpointing"} & set(SFTConfig.__dataclass_fields__)
-        made = SFTConfig(
+        names = {"gradient_checkpointing", "activation_checkpointing"} & set(trl.SFTConfig.__dataclass_fields__)
+        made = trl.SFTConfig(
             **dict.fromkeys(names, config.gradient_checkpointing),
             output_dir=str(checkpoints),
             learning_rate=config.learning_rate,
-            num_train_epochs=config.epochs_at(iteration),
+            num_train_epochs=epochs if config.packing else 1,
             per_device_train_batch_size=config.batch_size,
             gradient_accumulation_steps=config.accumulate,
             max_length=config.max_length,
             packing=config.packing,
             dataset_kwargs=None if config.packing else {"skip_prepare_dataset": True},
-            train_sampling_strategy="group_by_length" if config.group_by_length and not config.packing else "random",
             lr_scheduler_type=config.schedule,
             warmup_steps=config.warmup_ratio,
             weight_decay=config.weight_decay,
@@ -185,11 +198,18 @@ class SFT(Trainer[SFTSettings]):
         trainer.accelerator.wait_for_everyone()
 
 
+class _InOrder(trl.SFTTrainer):  # type: ignore[misc]
+    """Goes through its rows as they lie, which a training that goes on can count off."""
+
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+
 class _Watch(transformers.TrainerCallback):  # type: ignore[misc]
     """Stops a training that diverges, and passes what the trainer logs on to the core."""
 
-    def __init__(self, report: Report | None) -> None:
-        self._report = report
+    def __init__(self, report: Report | None, epochs: float) -> None:
+        self._report, self._epochs = report, epochs
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         """Called by the trainer every ``log_steps`` steps."""
@@ -201,9 +221,10 @@ class _Watch(transformers.TrainerCallback):  # type: ignore[misc]
                 "lower the trainer's learning_rate, or set its precision to fp32"
             )
         if self._report is not None and state.is_world_process_zero:
-            names = ("loss", "grad_norm", "learning_rate", "epoch", "mean_token_accuracy")
+            names = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy")
             metrics = {name: float(logs[name]) for name in names if name in logs}
-            self._report(state.global_step, {**metrics, "progress": state.global_step / max(1, state.max_steps)})
+            progress = state.global_step / max(1, state.max_steps)
+            self._report(state.global_step, {**metrics, "epoch": progress * self._epochs, "progress": progress})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """No checkpoint after the last step: a training that goes on from one would take a step too many."""
@@ -220,15 +241,15 @@ def _has_bf16() -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars or advice of the libraries on the terminal; their errors are exceptions."""
-    import datasets
-
     before = transformers.logging.get_verbosity()
     bars = datasets.utils.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         transformers.logging.set_verbosity(before)
         if bars:

@@ -1,0 +1,1 @@
+"""Makes the model ``tiny``: worlds, demonstrations, tokenizer, training, measurement. See README.md."""

@@ -1,0 +1,34 @@
+"""TextCraft's goals: which are demonstrated, which are held out, and what the environment shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentr_core import create, derive_rng
+from tools.tiny.worlds import World
+
+#: The share of the goals of split ``train`` that may be demonstrated, at each depth.
+SHARE = 0.6
+
+
+def demonstrated_goals(seed: int = 0) -> list[str]:
+    """Task keys of split ``train`` that the model may see solved; the other goals are never demonstrated."""
+    tasks = create("env", "textcraft").tasks("train")
+    chosen: list[str] = []
+    for depth in sorted({task.metadata["depth"] for task in tasks}):
+        keys = [task.key for task in tasks if task.metadata["depth"] == depth]
+        chosen += derive_rng(seed, "tiny", "goals", depth).sample(keys, round(SHARE * len(keys)))
+    return [task.key for task in tasks if task.key in set(chosen)]
+
+
+def goal_worlds(keys: Sequence[str], seeds: Sequence[int] = (0, 1, 2, 3)) -> tuple[World, ...]:
+    """What the environment shows of these goals, with several draws of the recipes beside them."""
+    environments = [create("env", "textcraft", seed=seed) for seed in seeds]
+    return tuple(World.parse(env.reset(env.task(key))) for env in environments for key in keys)
+
+
+def item_words() -> tuple[str, ...]:
+    """Every word that occurs in an item's name, sorted."""
+    env = create("env", "textcraft")
+    worlds = [World.parse(env.reset(task)) for split in ("train", "valid", "test") for task in env.tasks(split)]
+    return tuple(sorted({word for world in worlds for item in world.items() for word in item.split()}))

@@ -1,0 +1,106 @@
+"""``python -m tools.tiny.make OUT``: makes the model ``tiny`` from nothing but the recipe files."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from agentr_core import create
+from tools.tiny.data import Mix
+from tools.tiny.goals import demonstrated_goals, goal_worlds, item_words
+from tools.tiny.measure import Episode, load, play
+from tools.tiny.tokenizer import train_tokenizer
+from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
+
+SCHEDULE = Schedule(steps=3000, stop=1600, rate=4e-3, tokens=6144)
+#: How often (steps) the averaged weights are written and measured on goals of split ``valid``.
+EVERY = 400
+
+
+def stages(mix: Mix, steps: int) -> list[Stage]:
+    """Short episodes of invented worlds first: names are learnt to be looked up before plans are learnt."""
+    invented = replace(mix, real_share=0.0)
+    return [
+        Stage(steps // 8, 160, replace(invented, depths=(1, 1, 2), distractors=3), see=0.3),
+        Stage(steps // 4, 256, replace(mix, depths=(1, 2, 2, 3), distractors=6), see=0.1),
+        Stage(steps, 512, mix, see=0.05),
+    ]
+
+
+def save(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> None:
+    """Write a complete model folder (bf16), the new one in place of the old one at once."""
+    import torch
+
+    fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
+    copy = type(model)(model.config)
+    copy.load_state_dict(model.state_dict())
+    copy.generation_config.pad_token_id = tokenizer.pad_token_id
+    copy.generation_config.eos_token_id = tokenizer.eos_token_id
+    copy.to(torch.bfloat16).save_pretrained(fresh)
+    tokenizer.padding_side = "left"
+    tokenizer.save_pretrained(fresh)
+    (fresh / "demonstrated_goals.json").write_text(json.dumps(list(goals), indent=0) + "\n")
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    if old.exists():
+        _empty(old, out)
+
+
+def _empty(old: Path, out: Path) -> None:
+    """Remove the folder ``old``; what ``out`` does not have (the model card) moves there."""
+    for path in old.iterdir():
+        if (out / path.name).exists():
+            path.unlink()
+        else:
+            path.rename(out / path.name)
+    old.rmdir()
+
+
+def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Callable[[int, int, float, Average], None]:
+    """Prints the loss, and every ``EVERY`` steps saves the averaged weights and plays held-out goals with them."""
+    seconds, losses = clock(), [0.0]
+    held_out = [task.key for task in create("env", "textcraft").tasks("valid")]
+    shown = type(model)(model.config).eval()
+
+    def watch(step: int, tokens: int, loss: float, average: Average) -> None:
+        losses.append(loss)
+        if step % 50 == 0:
+            mean = sum(losses[-50:]) / 50
+            print(f"step {step} tokens {tokens} seconds {seconds():.0f} loss {mean:.4f}", flush=True)
+        if step % EVERY == 0 or step == 1:
+            shown.load_state_dict(average.state)
+            save(shown, tokenizer, out, goals)
+        if step % EVERY == 0 and step >= 2 * EVERY:
+            episodes = [Episode(key) for key in held_out]
+            play(load(out), episodes, temperature=0.0)
+            solved = sum(episode.solved for episode in episodes)
+            print(f"step {step} seconds {seconds():.0f} valid {solved}/{len(episodes)}", flush=True)
+
+    return watch
+
+
+def main(out: Path, schedule: Schedule = SCHEDULE) -> None:
+    """Make the model in the folder ``out``."""
+    import torch
+
+    torch.manual_seed(schedule.seed)
+    goals = demonstrated_goals()
+    mix = Mix(goal_worlds(goals), item_words())
+    tokenizer = train_tokenizer(mix, schedule.seed)
+    model = new_model(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
+    average = train(model, tokenizer, stages(mix, schedule.steps), schedule, watcher(model, tokenizer, out, goals))
+    model.load_state_dict(average.state)
+    save(model.eval(), tokenizer, out, goals)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
