@@ -22,12 +22,13 @@ class Sceptic(Policy[PluginConfig]):
 """
 
 
-def replay(task: Any, messages: Sequence[Message], action: str, **world: Any) -> tuple[list[str], float]:
-    """What a fresh environment shows for the agent's turns of a conversation, and the reward at its end."""
+def replay(task: Any, messages: Sequence[Message], action: str, **world: Any) -> tuple[list[str], float, list[bool]]:
+    """What a fresh environment shows for the agent's turns of a conversation, the reward, and which were refused."""
     environment = create("env", "textcraft", **world)
-    seen, reward = [environment.reset(task)], 0.0
+    seen, reward, refused = [environment.reset(task)], 0.0, list[bool]()
     for turn in messages[2::2]:
         parsed = environment.parse(turn.content)
+        refused.append(parsed.action is None)
         if parsed.action is None:
             seen.append(parsed.error or "")
         elif is_revision(parsed.action, action):
@@ -35,8 +36,8 @@ def replay(task: Any, messages: Sequence[Message], action: str, **world: Any) ->
         else:
             result = environment.step(parsed.action)
             seen.append(result.observation)
-            reward = result.reward
-    return seen, reward
+            reward, refused[-1] = result.reward, bool(result.info.get("invalid"))
+    return seen, reward, refused
 
 
 def spliced(store: Any, row: Any) -> list[tuple[Sample, Any, tuple[Message, ...]]]:
@@ -74,19 +75,20 @@ def test_each_critic_makes_its_own_set_over_the_same_trees(
         assert len({tuple(sorted(found.items())) for found in cuts.values()}) == 6
 
 
-def test_a_verified_splice_was_really_executed(project, settings) -> None:
-    metrics = project.revise(settings(critic="oracle"))
+@pytest.mark.parametrize("train_refused", [False, True])
+def test_a_verified_splice_was_really_executed(project, settings, train_refused: bool) -> None:
+    metrics = project.revise(settings(critic="oracle", revise={"train_refused": train_refused}))
     with project.store() as store:
         (row,) = project.sets(store)
         verified = 0
         for sample, task, messages in spliced(store, row):
-            seen, reward = replay(task, messages, "revise", **settings().env.options)
+            seen, reward, refused = replay(task, messages, "revise", **settings().env.options)
             assert [turn.content for turn in messages[1::2]] == seen
             assert sample.reward == reward
             assert sample.kept == sample.verified == (reward >= sample.good_reward)
             verified += bool(sample.verified)
             trained = [turn.train for turn in messages[2::2]]
-            assert trained == [index >= sample.cut for index in range(len(trained))]
+            assert trained == [index >= sample.cut and (train_refused or not bad) for index, bad in enumerate(refused)]
         assert verified == metrics["verified"] == metrics["revisions"] > 0
 
 
@@ -102,7 +104,7 @@ def test_splices_whose_reward_falls_are_repaired_or_dropped(project, settings) -
                 (sample.tree_id, sample.bad_leaf, sample.good_leaf): sample.verified for sample, *_ in found
             }
             for sample, task, messages in found:
-                seen, reward = replay(task, messages, "revise", **settings().env.options)
+                seen, reward, _ = replay(task, messages, "revise", **settings().env.options)
                 assert [turn.content for turn in messages[1::2]] == seen and sample.reward == reward
                 assert sample.kept == (reward >= sample.good_reward)
     dropped = [key for key, verified in yields[0].items() if not verified]
@@ -136,7 +138,7 @@ def test_recorded_splices_keep_what_the_trees_recorded(project, settings) -> Non
 
 
 def test_good_trajectories_are_those_of_the_leaves_at_least_alpha(project, settings) -> None:
-    project.revise(settings())
+    project.revise(settings(revise={"train_refused": True}))
     with project.store() as store:
         (row,) = project.sets(store)
         goods = [sample for sample in store.queries.samples(row.id) if sample.kind == "good"]
