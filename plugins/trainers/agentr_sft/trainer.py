@@ -65,7 +65,8 @@ class SFT(Trainer[SFTSettings]):
                 arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
-                        folder.prepare(identity(self.config, dataset.content_hash, seed), resume=resume)
+                        shared = identity(self.config, dataset.content_hash, seed, arguments.world_size)
+                        folder.prepare(shared, resume=resume)
                 result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
