@@ -62,8 +62,8 @@ class Folder:
         if resume and begun.is_file():
             if json.loads(begun.read_text()) != dict(identity):
                 raise ResumeError(
-                    f"the training in '{self.out}' was begun with another dataset, seed, number of processes or settings; "
-                    "remove that folder to train anew"
+                    f"the training in '{self.out}' was begun with another dataset, seed, settings or number of "
+                    "processes; remove that folder to train anew"
                 )
         else:
             for folder in (self.model, self.checkpoints, self.adapter):
