@@ -56,14 +56,14 @@ class Folder:
     def prepare(self, identity: Mapping[str, Any], *, resume: bool) -> None:
         """Clear away an older training, or make sure that the one to go on with is the same.
 
-        Raises :class:`~agentr_core.ResumeError` where it was begun with other data, seed or settings.
+        Raises :class:`~agentr_core.ResumeError` where it was begun with other data, seed, processes or settings.
         """
         begun = self.out / _BEGUN
         if resume and begun.is_file():
             if json.loads(begun.read_text()) != dict(identity):
                 raise ResumeError(
-                    f"the training in '{self.out}' was begun with another dataset, seed or settings; "
-                    "remove that folder to train anew"
+                    f"the training in '{self.out}' was begun with another dataset, seed, settings or number of "
+                    "processes; remove that folder to train anew"
                 )
         else:
             for folder in (self.model, self.checkpoints, self.adapter):
@@ -91,9 +91,14 @@ class Folder:
         return None if newest is None else str(newest)
 
 
-def identity(settings: PluginConfig, dataset_hash: str, seed: int) -> dict[str, Any]:
-    """What a resumed training must share with the one that was killed."""
-    return {"dataset": dataset_hash, "seed": seed, "settings": settings.model_dump(mode="json")}
+def identity(settings: PluginConfig, dataset_hash: str, seed: int, processes: int) -> dict[str, Any]:
+    """What a resumed training must share with the one that was killed; ``processes`` share out the batches."""
+    return {
+        "dataset": dataset_hash,
+        "seed": seed,
+        "processes": processes,
+        "settings": settings.model_dump(mode="json"),
+    }
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from agentr_core import derive_rng
 
 #: How far the lengths of one batch may lie apart, as a factor: batches differ from epoch to epoch.
-SPREAD = 1.25
+SPREAD = 1.1
 
 
 def training_order(lengths: Sequence[int], epochs: float, seed: int, *, batch: int, group: bool) -> list[int]:

@@ -65,7 +65,8 @@ class SFT(Trainer[SFTSettings]):
                 arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
-                        folder.prepare(identity(self.config, dataset.content_hash, seed), resume=resume)
+                        shared = identity(self.config, dataset.content_hash, seed, arguments.world_size)
+                        folder.prepare(shared, resume=resume)
                 result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
@@ -78,7 +79,7 @@ class SFT(Trainer[SFTSettings]):
     ) -> dict[str, Any]:
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
         limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
-        use_cache = model.config.use_cache  # training turns it off
+        use_cache = getattr(model.config, "use_cache", True)  # training turns it off
         rows, dropped = self.render(dataset, tokenizer, int(limit))
         epochs = self.config.epochs_at(start.iteration + 1)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
