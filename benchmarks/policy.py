@@ -51,7 +51,7 @@ async def play(
     """Ask for every turn of every game; rates over the whole time."""
     playing = games(count)
     asked = tokens = prompt = cached = 0
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     for turn in range(turns):
         answers: Sequence[list[Completion]]
         if sequential:
@@ -67,7 +67,14 @@ async def play(
             cached += drawn[0].cached_tokens
             game.answer(turn)
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "nodes/s": asked / seconds, "tok/s": tokens / seconds, "cached": cached / prompt}
+    cpu = time.process_time() - busy
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "nodes/s": asked / seconds,
+        "tok/s": tokens / seconds,
+        "cached": cached / prompt,
+    }
 
 
 async def sample(policy: object, game: Game, n: int, params: SamplingParams, seed: int) -> list[Completion]:
@@ -85,7 +92,7 @@ async def main() -> None:
     options = parser.parse_args()
     params = SamplingParams(max_tokens=options.max_tokens)
     base = {"model": options.model, "threads": options.threads, "max_rows": 4096}
-    print(f"{'':<34}{'seconds':>9}{'nodes/s':>9}{'tok/s':>9}{'cached':>9}")
+    print(f"{'':<34}{'seconds':>9}{'cpu s':>9}{'nodes/s':>9}{'tok/s':>9}{'cached':>9}")
 
     async def row(label: str, count: int, n: int, *, sequential: bool = False, **config: int) -> float:
         policy = create("policy", "transformers", **base, **config)
@@ -93,7 +100,8 @@ async def main() -> None:
         found = await play(policy, count, n, options.turns, params, sequential=sequential)
         await policy.close()
         print(
-            f"{label:<34}{found['seconds']:>9.2f}{found['nodes/s']:>9.1f}{found['tok/s']:>9.0f}{found['cached']:>9.0%}",
+            f"{label:<34}{found['seconds']:>9.2f}{found['cpu']:>9.2f}{found['nodes/s']:>9.1f}"
+            f"{found['tok/s']:>9.0f}{found['cached']:>9.0%}",
             flush=True,
         )
         return found["nodes/s"]

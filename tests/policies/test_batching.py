@@ -121,6 +121,11 @@ def test_an_exception_reaches_only_those_that_fail_alone():
     assert isinstance(refused, PolicyFailure) and str(refused) == "no"
 
 
+def test_asking_for_nothing_gives_nothing():
+    policy = Echo()
+    assert asyncio.run(ask(policy, "a", 0)) == [] and policy.batches == []
+
+
 def test_a_wrong_number_of_answers_is_a_failure():
     class Short(Echo):
         def complete(self, requests: Sequence[BatchRequest]) -> list[list[Completion] | PolicyFailure]:

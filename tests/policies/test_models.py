@@ -106,6 +106,7 @@ def test_the_list_of_models_and_where_the_cache_is(monkeypatch: pytest.MonkeyPat
     rows = json.loads(CliRunner().invoke(command, ["list", "--json"]).stdout)
     assert [row["name"] for row in rows] == ["tiny", "smollm2-135m"]
     assert rows[1] == {**rows[1], "ready": False, "path": str(tmp_path / "models" / "smollm2-135m")}
+    assert "there are: tiny, smollm2-135m" in str(CliRunner().invoke(command, ["get", "nope"]).exception)
     assert "to be fetched" in CliRunner().invoke(command, ["list"]).stdout
     monkeypatch.delenv("AGENTR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

@@ -44,10 +44,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             model,
             end_ids=sorted(self._ends),
             pass_tokens=config.prefill_tokens,
-            prefix_cache_bytes=config.prefix_cache_mb * _MB,
+            prefix_cache_bytes=_memory(config.prefix_cache_mb, model.device, cpu_mb=512, gpu_share=1 / 8),
             interrupted=lambda: self.closing,
         )
-        self._batch_tokens = _batch_bytes(config, model.device) // self._engine.token_bytes
+        batch_bytes = _memory(config.batch_mb, model.device, cpu_mb=2048, gpu_share=1 / 2)
+        self._batch_tokens = batch_bytes // self._engine.token_bytes
         self._enders: dict[tuple[str, ...], Flags] = {}
         self._pieces: list[str] = []
 
@@ -173,11 +174,10 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         )
 
 
-def _batch_bytes(config: TransformersConfig, device: torch.device) -> int:
-    """Memory for one batch: as configured; else 2 GB on a CPU and half of what is free on a GPU."""
-    if config.batch_mb is not None:
-        return config.batch_mb * _MB
+def _memory(wanted_mb: int | None, device: torch.device, *, cpu_mb: int, gpu_share: float) -> int:
+    """Bytes: as configured, else a fixed amount on a CPU and a share of what is free on a GPU."""
+    if wanted_mb is not None:
+        return wanted_mb * _MB
     if device.type != "cuda":
-        return 2048 * _MB
-    free: int = torch.cuda.mem_get_info(device)[0]
-    return free // 2
+        return cpu_mb * _MB
+    return int(torch.cuda.mem_get_info(device)[0] * gpu_share)
