@@ -23,7 +23,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "transformers": {"model": "tiny"},
         "mcts": {"simulations": 4, "max_tokens": 48},
         "actor": {"max_tokens": 48},
-        "sft": {"learning_rate": 1e-4},
     },
     "paper": {
         "env": "textcraft",
