@@ -122,14 +122,11 @@ def _slips(steps: Sequence[Planned], at: int, world: World, rng: random.Random, 
 def lazy_fetches(steps: Sequence[Planned], at: int, world: World) -> list[Mistake]:
     """Fetching an item that has to be crafted, where step ``at`` begins to make it."""
     shown = steps[at].opened(steps[at - 1] if at else None)
-    return [
-        Mistake(
-            ", ".join(map(str, shown[: end + 1])) + ".",
-            f"get {need.count} {need.item}",
-            f"{need.item} must be crafted.",
-        )
-        for end, need in enumerate(shown[:-1])
-    ]
+    found = []
+    for end, need in enumerate(shown[:-1], start=1):
+        thought = ", ".join(map(str, shown[:end])) + "."
+        found.append(Mistake(thought, f"get {need.count} {need.item}", f"{need.item} must be crafted."))
+    return found
 
 
 def early_crafts(steps: Sequence[Planned], at: int) -> list[Mistake]:
