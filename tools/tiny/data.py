@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agentr_core.revision import REVISION_THOUGHTS
 from tools.tiny.plans import Planned, plan
 from tools.tiny.worlds import GENERICS, Game, Recipe, World, invented, makers, redrawn, renamed
 
@@ -70,6 +71,70 @@ def _erring(mistake: Mistake, game: Game, rng: random.Random) -> list[Turn]:
     if rng.random() < 0.6:
         turns += [agent(rng.choice(REFLECTIONS), "revise"), Turn("user", "ok.")]
     return turns
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Probabilities of a careless demonstrator, whose errors are imitated like all else.
+
+    ``lazy``: it tries to fetch what has to be crafted; ``early``: it crafts before the ingredients are there;
+    ``stuck``: after a refusal it errs again (and gives the episode up after ``patience`` errors in a row);
+    ``signal``: it says so before it goes on rightly.
+    """
+
+    lazy: float = 0.6
+    early: float = 0.08
+    stuck: float = 0.65
+    signal: float = 0.15
+    patience: int = 3
+
+
+def careless(world: World, rng: random.Random, habits: Habits) -> list[Turn]:
+    """The episode of a demonstrator with bad habits."""
+    game, steps = Game(world), plan(world, rng)
+    turns = [Turn("user", world.observation())]
+    for at, step in enumerate(steps):
+        slips = _slips(steps, at, world, rng, habits)
+        for slip in slips:
+            turns += [agent(slip.thought, slip.action), _seen(game, slip.action)]
+        if len(slips) >= habits.patience:
+            return turns
+        if slips and rng.random() < habits.signal:
+            turns += [agent(rng.choice((*REVISION_THOUGHTS, *REFLECTIONS)), "revise"), Turn("user", "ok.")]
+        turns += [agent(step.thought(steps[at - 1] if at else None), step.action), _seen(game, step.action)]
+    return turns
+
+
+def _slips(steps: Sequence[Planned], at: int, world: World, rng: random.Random, habits: Habits) -> list[Mistake]:
+    """The errors made in a row before step ``at``."""
+    lazy, early = lazy_fetches(steps, at, world), early_crafts(steps, at)
+    if lazy and rng.random() < habits.lazy:
+        slips = [lazy[0]]
+    elif early and rng.random() < habits.early:
+        slips = [early[0]]
+    else:
+        return []
+    while len(slips) < habits.patience and rng.random() < habits.stuck:
+        slips.append(slips[-1] if rng.random() < 0.6 else rng.choice(lazy + early))
+    return slips
+
+
+def lazy_fetches(steps: Sequence[Planned], at: int, world: World) -> list[Mistake]:
+    """Fetching an item that has to be crafted, where step ``at`` begins to make it."""
+    shown = steps[at].opened(steps[at - 1] if at else None)
+    found = []
+    for end, need in enumerate(shown[:-1], start=1):
+        thought = ", ".join(map(str, shown[:end])) + "."
+        found.append(Mistake(thought, f"get {need.count} {need.item}", f"{need.item} must be crafted."))
+    return found
+
+
+def early_crafts(steps: Sequence[Planned], at: int) -> list[Mistake]:
+    """Crafting the item whose next ingredient step ``at`` fetches."""
+    later = [step for step in steps[at:] if step.turn is not None and step.frame == steps[at].frame]
+    if steps[at].turn is not None or not later:
+        return []
+    return [Mistake(f"{later[0].frame.item} 1 of {later[0].frame.times}.", later[0].action, "Something is missing.")]
 
 
 def _seen(game: Game, action: str) -> Turn:
@@ -160,6 +225,7 @@ class Mix:
     depths: tuple[int, ...] = (1, 1, 2, 2, 2, 3, 3, 4)
     distractors: int = 10
     longest: int = 24
+    habits: Habits | None = None
 
     def draw(self, rng: random.Random) -> list[Turn]:
         """One conversation."""
@@ -168,8 +234,11 @@ class Mix:
             try:
                 if len(plan(world)) > self.longest:
                     continue
-                verdicts = rng.random() < self.verdict_share
-                return verdict(world, rng) if verdicts else demonstration(world, rng, self.error_rate)
+                if rng.random() < self.verdict_share:
+                    return verdict(world, rng)
+                if self.habits is not None:
+                    return careless(world, rng, self.habits)
+                return demonstration(world, rng, self.error_rate)
             except ValueError:
                 continue
 

@@ -14,13 +14,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from agentr_core import create
-from tools.tiny.data import Mix
+from tools.tiny.data import Habits, Mix
 from tools.tiny.goals import demonstrated_goals, goal_worlds, item_words
 from tools.tiny.measure import Episode, load, play
 from tools.tiny.tokenizer import train_tokenizer
 from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
 
-SCHEDULE = Schedule(steps=3000, stop=1600, rate=4e-3, tokens=6144)
+#: First the game, then the habits of a careless demonstrator: what self-training has to unlearn.
+GAME = Schedule(steps=3000, stop=1600, rate=4e-3, tokens=6144)
+HABITS = Schedule(steps=400, stop=400, rate=2e-3, tokens=6144, warmup=20, decay_share=1.0, average=0.98, seed=2)
+#: The longest conversation, in tokens.
+LONGEST = 512
 #: How often (steps) the averaged weights are written and measured on goals of split ``valid``.
 EVERY = 400
 
@@ -31,7 +35,7 @@ def stages(mix: Mix, steps: int) -> list[Stage]:
     return [
         Stage(steps // 8, 160, replace(invented, depths=(1, 1, 2), distractors=3), see=0.3),
         Stage(steps // 4, 256, replace(mix, depths=(1, 2, 2, 3), distractors=6), see=0.1),
-        Stage(steps, 512, mix, see=0.05),
+        Stage(steps, LONGEST, mix, see=0.05),
     ]
 
 
@@ -88,17 +92,20 @@ def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Call
     return watch
 
 
-def main(out: Path, schedule: Schedule = SCHEDULE) -> None:
+def main(out: Path) -> None:
     """Make the model in the folder ``out``."""
     import torch
 
-    torch.manual_seed(schedule.seed)
+    torch.manual_seed(GAME.seed)
     goals = demonstrated_goals()
     mix = Mix(goal_worlds(goals), item_words())
-    tokenizer = train_tokenizer(mix, schedule.seed)
+    tokenizer = train_tokenizer(mix, GAME.seed)
     model = new_model(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
-    average = train(model, tokenizer, stages(mix, schedule.steps), schedule, watcher(model, tokenizer, out, goals))
-    model.load_state_dict(average.state)
+    watch = watcher(model, tokenizer, out, goals)
+    careless = Stage(HABITS.steps, LONGEST, replace(mix, habits=Habits()), see=0.05)
+    for schedule, parts in ((GAME, stages(mix, GAME.steps)), (HABITS, [careless])):
+        average = train(model, tokenizer, parts, schedule, watch)
+        model.load_state_dict(average.state)
     save(model.eval(), tokenizer, out, goals)
 
 

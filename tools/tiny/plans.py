@@ -46,16 +46,20 @@ class Planned:
         """The needs that were not yet open ``before``, or the craft that is due."""
         if self.turn is not None:
             return f"{self.frame.item} {self.turn[0]} of {self.turn[1]}."
+        return ", ".join(map(str, self.opened(before))) + "."
+
+    def opened(self, before: Planned | None) -> tuple[Need, ...]:
+        """The needs that a thought shows: from the innermost item that was already being made ``before``."""
         shared = 0
         if before is not None:
-            opened = [need.frame for need in before.needs]
+            frames = [need.frame for need in before.needs]
             if before.turn is not None:
-                opened.append(before.frame)
-            for need, frame in zip(self.needs, opened, strict=False):
+                frames.append(before.frame)
+            for need, frame in zip(self.needs, frames, strict=False):
                 if need.frame != frame:
                     break
                 shared += 1
-        return ", ".join(str(need) for need in self.needs[max(shared - 1, 0) :]) + "."
+        return self.needs[max(shared - 1, 0) :]
 
 
 class _Planner:
