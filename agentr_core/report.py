@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ def iteration_rows(store: Store, run: RunRow) -> list[dict[str, Any]]:
         if plain.iteration == 0:
             baseline = successes
         elif baseline:
-            row["gain"], row["gain_error"] = paired_difference(successes, baseline)
+            row["gain"], error = paired_difference(successes, baseline)
+            row["gain_error"] = error if math.isfinite(error) else None
         rows.append(row)
     return rows
 
@@ -62,7 +64,7 @@ def _iteration_cells(row: dict[str, Any]) -> Cells:
     if row["revisions"] is not None:
         share = f" ({100 * row['verified_share']:.0f}% verified)" if row["verified_share"] is not None else ""
         revisions = f"{row['revisions']:,.0f}{share}"
-    gain = f"{100 * row['gain']:+.1f} ± {100 * row['gain_error']:.1f}" if "gain" in row else "-"
+    gain = _gain(row)
     return [
         label,
         interval(row),
@@ -74,6 +76,14 @@ def _iteration_cells(row: dict[str, Any]) -> Cells:
         revisions,
         gain,
     ]
+
+
+def _gain(row: dict[str, Any]) -> str:
+    """Success against the baseline on the same tasks, in points; one task has no standard error."""
+    if "gain" not in row:
+        return "-"
+    error = "?" if row["gain_error"] is None else f"{100 * row['gain_error']:.1f}"
+    return f"{100 * row['gain']:+.1f} ± {error}"
 
 
 def interval(metrics: dict[str, Any]) -> str:
@@ -94,7 +104,7 @@ def runs(store: Store, chosen: Sequence[RunRow]) -> Table:
         first, last = found[0], found[-1]
         config = run.config
         data.append({**last, "name": run.name, "critic": config["critic"]["name"], "baseline": first["success"]})
-        gain = f"{100 * last['gain']:+.1f} ± {100 * last['gain_error']:.1f}" if "gain" in last else "-"
+        gain = _gain(last)
         test = f"{100 * last['revision_test']:.1f}%" if "revision_test" in last else "-"
         names = [config[kind]["name"] for kind in ("env", "searcher", "critic")]
         label = [run.name or run.short, " · ".join(names), str(run.seed), str(last["iteration"])]
