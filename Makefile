@@ -9,7 +9,7 @@ PYTHON ?= $(shell for each in python3.11 python3; do \
 TORCH ?= torch==2.13.0
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
 .PHONY: run test lint format clean
 .DEFAULT_GOAL := run

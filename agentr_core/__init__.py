@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from agentr_core.hookspecs import RunStarted as RunStarted
     from agentr_core.hookspecs import TreeFinished as TreeFinished
     from agentr_core.hookspecs import hookimpl as hookimpl
+    from agentr_core.mixing import read_dataset as read_dataset
     from agentr_core.parsing import PAPER_REVISION_ACTION as PAPER_REVISION_ACTION
     from agentr_core.parsing import REVISION_ACTION as REVISION_ACTION
     from agentr_core.parsing import REVISION_REPLY as REVISION_REPLY
@@ -117,6 +118,7 @@ _WHERE = {
         "CheckpointSaved", "CommandSpec", "Evaluated", "PluginSpec", "RevisionsBuilt", "RunFinished", "RunStarted",
         "TreeFinished", "hookimpl",
     ],
+    "agentr_core.mixing": ["read_dataset"],
     "agentr_core.parsing": [
         "PAPER_REVISION_ACTION", "REVISION_ACTION", "REVISION_REPLY", "ParsedAction", "is_revision", "parse_response",
     ],

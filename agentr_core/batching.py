@@ -112,6 +112,8 @@ class BatchedPolicy(Policy[ConfigT]):
         """Queue the request and await its answer; see :meth:`Policy.sample`."""
         if self.closing:
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
+        if n < 1:
+            return []
         request = BatchRequest(tuple(messages), n, params, session, seed, task, purpose)
         pending = _Pending(request, asyncio.get_running_loop().create_future())
         self._queue.append(pending)

@@ -42,7 +42,9 @@ def validate_config(model: type[ConfigT], values: Mapping[str, Any], prefix: str
 
 def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], str]) -> str:
     path = ".".join(str(part) for part in item["loc"])
-    flag = (f"{prefix}{path}" if path else prefix.rstrip(".: ")) if isinstance(prefix, str) else prefix(path)
+    flag = (
+        (f"{prefix}{path}" if path else prefix.rstrip(".: ")) if isinstance(prefix, str) else prefix(path).rstrip(".: ")
+    )
     kind, context = item["type"], item.get("ctx", {})
     got = _short(item.get("input"))
     if kind == "extra_forbidden":

@@ -34,6 +34,12 @@ class CritiqueContext(Protocol):
     ) -> list[list[Completion]]:
         """``n`` answers of ``policy`` (by default the acting one) to each prompt, all prompts asked at once."""
 
+    def fits(self, prompt: Sequence[Message], params: SamplingParams, policy: AnyPolicy | None = None) -> bool:
+        """True where the prompt and an answer fit the context of ``policy`` (by default the acting one)."""
+
+    def prepare(self, policy: AnyPolicy) -> None:
+        """Offer a policy of the critic's own what the acting one was offered: a way to make an environment."""
+
     async def distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal before the first step and after each step (length T + 1)."""
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentr_core.aio import gather_all
+from agentr_core.environment import AnyEnvironment
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Completion, Message, SamplingParams, Trajectory, Verdict
 from agentr_core.rng import derive_rng, derive_seed
@@ -32,8 +33,10 @@ class TreeCritique:
         seed: int,
         session: str,
         known: Mapping[int, Verdict],
+        make_environment: Callable[[], AnyEnvironment] | None = None,
     ) -> None:
         self._tree, self._policy, self._distances = tree, policy, distances
+        self._make_environment = make_environment
         self._domain, self._seed, self._session = domain, seed, session
         self._known = dict(known)
         self._best: list[float] | None = None
@@ -80,6 +83,17 @@ class TreeCritique:
             if completions
         )
         return answers
+
+    def fits(self, prompt: Sequence[Message], params: SamplingParams, policy: AnyPolicy | None = None) -> bool:
+        """True where the prompt and an answer fit the context of ``policy`` (by default the acting one)."""
+        judge = policy or self._policy
+        limit = judge.context_length
+        return limit is None or judge.count_tokens(prompt) + params.max_tokens <= limit
+
+    def prepare(self, policy: AnyPolicy) -> None:
+        """Offer a policy of the critic's own a way to make an environment."""
+        if self._make_environment is not None:
+            policy.bind(self._make_environment)
 
     async def distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal before the first step and after each step."""

@@ -176,15 +176,27 @@ def check_rendered(
     Raises :class:`~agentr_core.errors.AgentrError` that says what is missing or too much.
     """
     ending = ChatTemplate(tokenizer, options or {}).ending()
-    wanted = [message.content.strip() + ending for message in example.messages if message.train]
+    wanted = [message.content for message in example.messages if message.train]
     runs = list(_runs(rendered))
-    for number, (run, turn) in enumerate(zip(runs, wanted, strict=False), 1):
+    for number, (run, content) in enumerate(zip(runs, wanted, strict=False), 1):
         found = _decode(tokenizer, run)
         # Not every tokenizer gives a text back letter by letter: what it makes of the turn is as good.
-        if not (_same(found, turn) or _same(found, _decode(tokenizer, _encode(tokenizer, turn)))):
-            raise AgentrError(f"the loss mask is wrong at trained turn {number}: it must hold {turn!r}, not {found!r}")
+        if not (
+            _holds(found, content, ending) or _holds(found, _decode(tokenizer, _encode(tokenizer, content)), ending)
+        ):
+            expected = content.strip() + ending
+            raise AgentrError(f"the loss mask is wrong at trained turn {number}: expected {expected!r}, got {found!r}")
     if len(runs) != len(wanted):
         raise AgentrError(f"the loss mask holds {len(runs)} turns, and the conversation has {len(wanted)} to train")
+
+
+def _holds(found: str, content: str, ending: str) -> bool:
+    """Whether trained text is a turn and its end; spaces of the template and white space of the turn's own may be."""
+    said = content.strip()
+    text = found.lstrip() if content[:1].isspace() else found.lstrip(" ")
+    if len(text) < len(said) + len(ending) or not (text.startswith(said) and text.endswith(ending)):
+        return False
+    return not text[len(said) : len(text) - len(ending)].strip()
 
 
 def _runs(rendered: RenderedExample) -> Iterator[list[int]]:
@@ -208,8 +220,3 @@ def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
 
 def _encode(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _same(one: str, other: str) -> bool:
-    """Equal but for white space, which decoders add and drop."""
-    return "".join(one.split()) == "".join(other.split())

@@ -86,7 +86,10 @@ class Environment(ABC, Generic[ConfigT]):
         return None
 
     def distance(self) -> float | None:
-        """How many steps the present state is from success (0 at the goal), or None where unknown."""
+        """How many steps the present state is from success: 0 at the goal, infinite where it is out of reach.
+
+        None where that is not known.
+        """
         return None
 
     def parse(self, response: str) -> ParsedAction:

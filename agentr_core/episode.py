@@ -155,6 +155,19 @@ def fit(policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams) 
     return trim(messages, policy.count_tokens, room)
 
 
+async def distances_along(
+    environment: AnyEnvironment, trajectory: Trajectory, revision_action: str = REVISION_ACTION
+) -> list[float | None]:
+    """The environment's distance to the goal before the first step and after each, by playing them again (T + 1)."""
+    episode = await Episode.begin(environment, trajectory.task, revision_action)
+    with boundary(EnvironmentFailure, f"distances in {trajectory.task.key}"):
+        far = [await _threaded(environment, environment.distance)]
+        for step in trajectory.steps:
+            await episode.play(step.response)
+            far.append(await _threaded(environment, environment.distance))
+    return far
+
+
 async def _threaded(environment: AnyEnvironment, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run environment work in a thread where it blocks (a JVM), directly where it does not."""
     if environment.blocking:

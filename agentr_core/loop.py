@@ -140,7 +140,7 @@ def make_policy(bench: Bench, model: str | None = None) -> AnyPolicy:
     if model is not None:
         options["model"] = model
     policy: AnyPolicy = bench.registry.create("policy", bench.config.policy.name, options)
-    policy.bind(lambda: bench.registry.create("env", bench.config.env.name, bench.config.env.options))
+    policy.bind(bench.make_environment)
     return policy
 
 

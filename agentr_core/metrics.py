@@ -6,7 +6,7 @@ A success is a reward of 1; intervals are 95%.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Z95 = 1.959963984540054
@@ -45,26 +45,40 @@ def paired_difference(after: Mapping[Any, float], before: Mapping[Any, float]) -
 def repeats(actions: Sequence[str], length: int) -> list[int]:
     """How many times each run of consecutive repeats of an action sequence of ``length`` occurs (at least twice).
 
-    Agent-R section 4.4, figure 4: ``a b a b a b`` holds, for length 2, one run of three.
+    Agent-R section 4.4, figure 4: ``a b a b a b`` holds, for length 2, one run of three. ``a a a a`` is a loop of
+    length 1 and of no other: a sequence that itself repeats a shorter one is not looked for.
     """
-    runs, start = [], 0
+    return [count for _, count in _runs(actions, length)]
+
+
+def loop_count(actions: Sequence[str], longest: int = 4) -> int:
+    """Steps that only repeat what was done directly before, by a sequence of up to ``longest`` actions."""
+    repeated: set[int] = set()
+    for length in range(1, longest + 1):
+        for start, count in _runs(actions, length):
+            repeated.update(range(start + length, start + count * length))
+    return len(repeated)
+
+
+def _runs(actions: Sequence[str], length: int) -> Iterator[tuple[int, int]]:
+    """Start and count of each run, from left to right."""
+    start = 0
     while start + 2 * length <= len(actions):
         unit, count = actions[start : start + length], 1
         while actions[start + count * length : start + (count + 1) * length] == unit:
             count += 1
-        if count > 1:
-            runs.append(count)
+        if count > 1 and not _repeats_itself(unit):
+            yield start, count
             start += count * length
         else:
             start += 1
-    return runs
 
 
-def loop_count(actions: Sequence[str], longest: int = 4) -> int:
-    """Steps that only repeat what was done directly before, by the sequence (up to ``longest``) that explains most."""
-    return max(
-        (sum((count - 1) * length for count in repeats(actions, length)) for length in range(1, longest + 1)),
-        default=0,
+def _repeats_itself(unit: Sequence[str]) -> bool:
+    return any(
+        all(unit[i] == unit[i - period] for i in range(period, len(unit)))
+        for period in range(1, len(unit))
+        if len(unit) % period == 0
     )
 
 

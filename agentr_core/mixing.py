@@ -73,9 +73,11 @@ def _distinct(candidates: Sequence[tuple[Sample, Example]]) -> list[tuple[Sample
 
 
 def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings, seed: int) -> list[Example]:
-    """At most so many good and so many spliced conversations of one tree, drawn by seed, in their first order."""
+    """At most so many good and spliced conversations of one tree, in their first order; ``prefer`` says which."""
     order = list(range(len(candidates)))
     derive_rng(seed, "caps").shuffle(order)
+    if settings.prefer == "short":
+        order.sort(key=lambda index: len(candidates[index][1].messages))
     used: Counter[tuple[int, bool]] = Counter()
     chosen = set()
     for index in order:
@@ -121,6 +123,12 @@ def _general(settings: DataSettings, agent: int, seed: int) -> list[Example]:
     return [Example(messages, "general", {"file": settings.general}) for messages in drawn]
 
 
+def read_dataset(path: Path) -> TrainingSet:
+    """The conversations of a file as a training set in the order of the file; see :func:`read_conversations`."""
+    examples = tuple(Example(messages, "general", {"file": str(path)}) for messages in read_conversations(path))
+    return TrainingSet(path.stem, examples, content_hash([_content(example) for example in examples]))
+
+
 def read_conversations(path: Path) -> Iterator[tuple[Message, ...]]:
     """Conversations of a file: one JSON object a line, or one JSON array of them.
 
@@ -131,15 +139,15 @@ def read_conversations(path: Path) -> Iterator[tuple[Message, ...]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"data.general: '{path}' cannot be read: {error}") from None
+        raise UsageError(f"'{path}' cannot be read: {error}") from None
     if text.lstrip().startswith("["):
-        for number, entry in enumerate(_parsed(text, f"data.general: '{path}'"), 1):
-            yield _conversation(entry, f"data.general: entry {number} of '{path}'")
+        for number, entry in enumerate(_parsed(text, f"'{path}'"), 1):
+            yield _conversation(entry, f"entry {number} of '{path}'")
         return
     # Not splitlines: it also splits at characters that JSON leaves as they are.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            where = f"data.general: line {number} of '{path}'"
+            where = f"line {number} of '{path}'"
             yield _conversation(_parsed(line, where), where)
 
 

@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Literal
 
 from agentr_core.parsing import REVISION_ACTION, REVISION_REPLY
@@ -76,13 +77,13 @@ def pair(
 ) -> list[Pair]:
     """Pairs of leaves that satisfy the reward conditions, capped for each tree and leaf.
 
-    Where there are more than the caps allow, leaves that have been used least come first, then chance (seeded by
-    ``seed``), so that no leaf dominates (the official code takes all, O(leaves^2)). Order: by bad, then good leaf.
+    Where there are more than the caps allow, the pair whose bad leaf has been used least comes first, then the one
+    whose good leaf has, then chance (seeded by ``seed``), so that no leaf dominates. (The official code takes all,
+    O(leaves^2).) Order: by bad, then good leaf.
     """
-    leaves = tree.leaves()
-    good = [leaf for leaf in leaves if leaf.reward > 0.0 and leaf.reward >= alpha]
+    enough = good_leaves(tree, alpha)
     found = [
-        (bad, best) for bad in leaves for best in good
+        (bad, best) for bad in tree.leaves() for best in enough
         if is_pair(bad.reward, best.reward, alpha=alpha, beta=beta, mode=mode)
     ]  # fmt: skip
     derive_rng(seed, "pairs").shuffle(found)
@@ -91,21 +92,24 @@ def pair(
     return [Pair(bad, best, shared_steps(bad, best)) for bad, best in chosen]
 
 
-def _balanced(found: list[tuple[Node, Node]], per_tree: int, per_leaf: int) -> list[tuple[Node, Node]]:
-    """Rounds over the candidates: in round k a pair is taken if both its leaves have been used less than k times."""
-    used: Counter[int] = Counter()
+def _balanced(found: Sequence[tuple[Node, Node]], per_tree: int, per_leaf: int) -> list[tuple[Node, Node]]:
+    """Take the pair of the least used leaves, again and again; equal ones in the order of ``found``."""
+    wanted = Counter(leaf for leaves in found for leaf in leaves)
+    if len(found) <= per_tree and max(wanted.values(), default=0) <= per_leaf:
+        return list(found)
+    used: Counter[Node] = Counter()
+    waiting = [(0, 0, order) for order in range(len(found))]
     chosen: list[tuple[Node, Node]] = []
-    for limit in range(1, per_leaf + 1):
-        left = []
-        for bad, good in found:
-            if len(chosen) < per_tree and used[bad.index] < limit and used[good.index] < per_leaf:
-                used.update((bad.index, good.index))
-                chosen.append((bad, good))
-            else:
-                left.append((bad, good))
-        found = left
-        if not found or len(chosen) >= per_tree:
-            break
+    while waiting and len(chosen) < per_tree:
+        *counted, order = heappop(waiting)
+        uses = [used[leaf] for leaf in found[order]]
+        if max(uses) >= per_leaf:
+            continue
+        if uses == counted:
+            chosen.append(found[order])
+            used.update(found[order])
+        else:
+            heappush(waiting, (uses[0], uses[1], order))
     return chosen
 
 
@@ -119,25 +123,35 @@ def shared_steps(left: Node, right: Node) -> int:
     return shared
 
 
-def contrasts(tree: Tree, *, alpha: float, beta: float) -> list[Contrast]:
-    """For each node where good and bad continuations part, the best leaf against the worst (preference pairs)."""
-    best: dict[int, Node] = {}
-    worst: dict[int, Node] = {}
-    for leaf in tree.leaves():
-        for node in leaf.ancestors():
-            if node.index not in best or leaf.reward > best[node.index].reward:
-                best[node.index] = leaf
-            if node.index not in worst or leaf.reward < worst[node.index].reward:
-                worst[node.index] = leaf
+def contrasts(tree: Tree, *, alpha: float, beta: float, mode: Literal["gap", "absolute"] = "gap") -> list[Contrast]:
+    """Preference pairs: at each node, the best leaf against the worst one that another action leads to.
+
+    Only where the two satisfy the reward conditions of :func:`is_pair`; at most one pair a node, by node.
+    """
+    best, worst = _extremes(tree)
     found = []
     for node in tree.nodes:
-        if node.index not in best or len(node.children) < 2:
+        ways = [child for child in node.children if child in best]
+        if len(ways) < 2:
             continue
-        good, bad = best[node.index], worst[node.index]
-        parts_here = shared_steps(good, bad) == node.depth
-        if parts_here and is_pair(bad.reward, good.reward, alpha=alpha, beta=beta, mode="gap"):
+        way = max(ways, key=lambda child: best[child].reward)
+        good, bad = best[way], min((worst[child] for child in ways if child is not way), key=lambda leaf: leaf.reward)
+        if is_pair(bad.reward, good.reward, alpha=alpha, beta=beta, mode=mode):
             found.append(Contrast(node.index, good, bad))
     return found
+
+
+def _extremes(tree: Tree) -> tuple[dict[Node, Node], dict[Node, Node]]:
+    """By node: the best and the worst leaf below it, the earlier of equal ones."""
+    best: dict[Node, Node] = {}
+    worst: dict[Node, Node] = {}
+    for leaf in tree.leaves():
+        for node in leaf.ancestors():
+            if node not in best or leaf.reward > best[node].reward:
+                best[node] = leaf
+            if node not in worst or leaf.reward < worst[node].reward:
+                worst[node] = leaf
+    return best, worst
 
 
 def revision_signal(rng: random.Random, action: str = REVISION_ACTION) -> Step:
@@ -156,13 +170,18 @@ def splice(bad: Trajectory, good: Trajectory, *, cut: int, divergence: int, sign
     return (*bad.steps[:cut], signal, *good.steps[divergence:])
 
 
-def training_messages(head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+def training_messages(
+    head: Sequence[Message], steps: Sequence[Step], first_trained: int, *, train_refused: bool = True
+) -> tuple[Message, ...]:
     """A conversation whose agent turns from step index ``first_trained`` (0-based) on carry the loss (equation 6).
 
     0 for a good trajectory: every agent turn. The cut t' for a revision trajectory: the signal and the good tail.
+    Without ``train_refused``, a turn that the environment refused carries none: it is part of an attempt that ended
+    well, but not of what made it end well.
     """
     turns = list(head)
     for index, step in enumerate(steps):
-        turns.append(Message("assistant", step.response, train=index >= first_trained))
+        train = index >= first_trained and (train_refused or not step.invalid)
+        turns.append(Message("assistant", step.response, train=train))
         turns.append(Message("user", step.observation))
     return tuple(turns)

@@ -121,7 +121,7 @@ def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
         if key in KINDS:
             values[key] = value["name"]
             if value["options"] and value["name"] not in RunConfig.model_fields:
-                values.setdefault(value["name"].partition(":")[0], {}).update(value["options"])
+                values.setdefault(value["name"], {}).update(value["options"])
         elif key in RunConfig.model_fields:
             values[key] = value
     return Layer(source, values)
@@ -184,7 +184,7 @@ def _load_files(layers: Sequence[Layer], plugins: Registry) -> None:
 
 def _check_keys(layer: Layer, plugins: Registry) -> None:
     """Refuse a key that is neither a setting, nor a kind, nor the name of a plugin with a table of options."""
-    known = {name for kind in KINDS for name in plugins.names(kind)}
+    known = {name for kind in KINDS for name in (*plugins.names(kind), str(_name_in(kind, layer)))}
     for key, value in layer.values.items():
         if key in RunConfig.model_fields or key in (*_PLACE, "model"):
             _check_section(key, value, layer)
@@ -307,7 +307,7 @@ def _options(
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for layer in (own, *reversed(layers)):
-        for key, dotted, value in _options_in(layer, kind, spec_name):
+        for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
             _put(options, dotted, value, layer.label(key))
             sources[f"{kind}.{dotted}"], labels[dotted] = layer.origin(key), layer.label(key)
     if kind == "policy" and "model" in options and "model" not in model.model_fields:
@@ -319,10 +319,10 @@ def _options(
     return dump
 
 
-def _options_in(layer: Layer, kind: Kind, name: str) -> Iterator[tuple[str, str, Any]]:
+def _options_in(layer: Layer, kind: Kind, names: tuple[str, str]) -> Iterator[tuple[str, str, Any]]:
     """What a layer says about one plugin, the stronger last: key in the layer, option, value."""
-    tables = [kind] if name in RunConfig.model_fields else [name, kind]
-    for table in tables:
+    tables = () if names[0] in RunConfig.model_fields else names
+    for table in dict.fromkeys((*tables, kind)):
         values = layer.values.get(table)
         if isinstance(values, Mapping):
             for dotted, value in flatten(values):

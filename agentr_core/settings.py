@@ -53,6 +53,10 @@ class ReviseSettings(PluginConfig):
         default=REVISION_ACTION, description="the action of the revision signal; the paper's is wait"
     )
 
+    train_refused: bool = Field(
+        default=False, description="also train agent turns of good trajectories that the environment refused"
+    )
+
     def alpha_at(self, iteration: int) -> float:
         """Alpha of a 1-based iteration; the last value repeats."""
         return self.alpha[min(iteration, len(self.alpha)) - 1]
@@ -68,6 +72,9 @@ class DataSettings(PluginConfig):
         default=1.0, gt=0.0, le=1.0, description="share of agent data; the rest is general conversations"
     )
     general: str | None = Field(default=None, description="JSONL of general conversations, needed where eta is below 1")
+    prefer: Literal["short", "chance"] = Field(
+        default="short", description="what the caps keep: the shortest conversations, or any"
+    )
     max_good_per_tree: int = Field(default=8, ge=1, description="at most this many good trajectories of one tree")
     max_revisions_per_tree: int = Field(
         default=16, ge=1, description="at most this many revision trajectories of one tree"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.cli.reading import iteration_option, limit_option, listing, reading, when
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 checkpoint_argument = click.argument("which", metavar="[CHECKPOINT]", default="last")
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def checkpoints() -> None:
     """List and show trained models."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, say
 from agentr_core.cli.reading import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def datasets() -> None:
     """List, show and export training conversations."""
 

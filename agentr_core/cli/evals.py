@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, say
 from agentr_core.cli.reading import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from agentr_core.store import EvalResult, EvalRow, Store
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def evals() -> None:
     """List and show evaluations, task by task."""
 

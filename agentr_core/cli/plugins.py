@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option, plugin_options
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.errors import PluginError, UnknownPluginError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only plugins of this kind.")
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def plugins() -> None:
     """List, show and check plugins."""
 

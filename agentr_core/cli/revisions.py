@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentr_core.cli.conversations import turns
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json
 from agentr_core.cli.reading import (
@@ -34,7 +35,7 @@ KINDS = ("good", "revision", "direct")
 HEAD_TURNS = 2
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def revisions() -> None:
     """List, show and export revision trajectories."""
 

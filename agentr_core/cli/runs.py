@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.cli.reading import (
@@ -34,7 +35,7 @@ _SHOWN = {
 }
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def runs() -> None:
     """List and show runs."""
 

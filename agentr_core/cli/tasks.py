@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option, plugin_options
 from agentr_core.cli.output import print_json
 from agentr_core.cli.reading import clean, export, listing, one_line, reading
@@ -25,7 +26,7 @@ setting_option = click.option(
 split_option = click.option("--split", metavar="NAME", help="Only of this split.")
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def tasks() -> None:
     """List, show and export tasks."""
 

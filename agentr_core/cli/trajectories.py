@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json
 from agentr_core.cli.reading import (
@@ -33,7 +34,7 @@ tree_option = click.option("--tree", metavar="TREE", help="Only of this tree: it
 success_option = click.option("--success/--failed", default=None, help="Only attempts that succeeded, or failed.")
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def trajectories() -> None:
     """List, show and export attempts."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, say
 from agentr_core.cli.reading import (
@@ -33,7 +34,7 @@ status_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=ListingGroup)
 def trees() -> None:
     """List, draw and export search trees."""
 

@@ -70,6 +70,11 @@ class Bench:
         """An environment to ask for tasks and names; episodes are played in borrowed ones."""
         return self.pool.reference
 
+    def make_environment(self) -> AnyEnvironment:
+        """An environment of one's own, e.g. for a scripted policy."""
+        environment: AnyEnvironment = self.registry.create("env", self.config.env.name, self.config.env.options)
+        return environment
+
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""
         return self.store.writer.add_tasks(self.config.env.name, self.environment.version, tasks)

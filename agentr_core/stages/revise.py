@@ -14,11 +14,11 @@ from typing import Any
 from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.critique import TreeCritique
-from agentr_core.episode import Episode, Player, Rollout
-from agentr_core.errors import NothingToDo
+from agentr_core.episode import Player, Rollout, distances_along
+from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hookspecs import RevisionsBuilt
 from agentr_core.policy import AnyPolicy
-from agentr_core.records import Cut, SamplingParams, Step, Trajectory
+from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
 from agentr_core.revision import (
     Contrast,
     Pair,
@@ -37,7 +37,10 @@ from agentr_core.tree import Node, Tree
 
 
 async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
-    """Build the revision set of one iteration with ``critic`` and return its metrics."""
+    """Build the revision set of one iteration with ``critic`` and return its metrics.
+
+    A tree that fails is left out and the rest go on; :class:`AgentrError` where all did.
+    """
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
@@ -47,11 +50,15 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
         bar.advance(len(done))
         todo = [tree for tree in trees if tree.id not in done]
+        failed: list[Exception] = []
         async for finished in run_bounded(todo, work.revise, bench.config.concurrency, bench.stopped):
             if finished.error is not None:
+                failed.append(finished.error)
                 bench.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
             bar.advance()
         bench.stop_here()
+        if len(failed) == len(trees):
+            raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0]}")
         metrics = set_metrics(bench.store.queries.revised_trees(row.id).values())
         bar.advance(0, describe(metrics))
     bench.store.writer.finish_revision_set(row.id, metrics)
@@ -111,7 +118,7 @@ class _Reviser:
             mode=settings.beta_mode,
             max_pairs_per_tree=settings.max_pairs_per_tree,
             max_pairs_per_leaf=settings.max_pairs_per_leaf,
-            seed=derive_seed(bench.config.seed, "pairs", tree_row.id),
+            seed=derive_seed(bench.config.seed, "pairs", *_names(tree_row)),
         )
         critique = self._critique(tree, tree_row)
         samples = [self._good(tree, leaf, tree_row) for leaf in good_leaves(tree, alpha)]
@@ -119,9 +126,8 @@ class _Reviser:
             samples.append(await self._revision(tree, one, critique, tree_row))
         if bench.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
-        preferences = [
-            self._preference(tree, one, tree_row) for one in contrasts(tree, alpha=alpha, beta=settings.beta)
-        ]
+        parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
+        preferences = [self._preference(tree, one, tree_row) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)
         with bench.store.transaction():
             bench.store.writer.save_verdicts(tree_row.id, bench.config.critic.name, self._judge_hash, critique.fresh)
@@ -139,20 +145,20 @@ class _Reviser:
             self.policy,
             self._distances,
             domain=self.bench.environment.domain,
-            seed=derive_seed(self.bench.config.seed, "critique", row.id),
+            seed=derive_seed(self.bench.config.seed, "critique", *_names(row)),
             session=str(row.id),
             known=known,
+            make_environment=self.bench.make_environment,
         )
 
     async def _distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal along a trajectory, by playing it again."""
         async with self.bench.shelf.lend() as environment:
-            episode = await Episode.begin(environment, trajectory.task, self.bench.config.revise.revision_action)
-            far = [environment.distance()]
-            for step in trajectory.steps:
-                await episode.play(step.response)
-                far.append(environment.distance())
-        return far
+            return await distances_along(environment, trajectory, self.bench.config.revise.revision_action)
+
+    def _messages(self, head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
+        refused = self.bench.config.revise.train_refused
+        return training_messages(head, steps, first_trained, train_refused=refused)
 
     def _good(self, tree: Tree, leaf: Node, tree_row: TreeRow) -> Sample:
         trajectory = tree.trajectory(leaf)
@@ -162,14 +168,14 @@ class _Reviser:
             good_leaf=leaf.index,
             reward=trajectory.reward,
             good_reward=trajectory.reward,
-            messages=training_messages(trajectory.head, trajectory.steps, 0),
+            messages=self._messages(trajectory.head, trajectory.steps, 0),
         )
 
     async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
         """One revision trajectory: the cut of the bad leaf, the signal, the good tail, executed where asked."""
         bad, good = tree.trajectory(one.bad), tree.trajectory(one.good)
         cut = await self.critic.judge(bad, good, critique)
-        names = (tree.task.key, one.bad.index, one.good.index)
+        names = (*_names(tree_row), one.bad.index, one.good.index)
         signal = revision_signal(
             derive_rng(self.bench.config.seed, "signal", *names), self.bench.config.revise.revision_action
         )
@@ -192,7 +198,7 @@ class _Reviser:
             bad_reward=bad.reward,
             good_reward=good.reward,
             mismatches=mismatches,
-            messages=training_messages(tree.head, seen, cut.step),
+            messages=self._messages(tree.head, seen, cut.step),
             origin={
                 "critic": self.bench.config.critic.name,
                 "model": self.policy.model,
@@ -201,17 +207,16 @@ class _Reviser:
         )
 
     async def _verify(
-        self, tree: Tree, steps: Sequence[Step], cut: Cut, good: Trajectory, names: tuple[str, int, int]
+        self, tree: Tree, steps: Sequence[Step], cut: Cut, good: Trajectory, names: tuple[str | int, ...]
     ) -> tuple[Rollout, bool]:
         """Execute the splice; where its reward falls, let the policy go on from the signal, ``repairs`` times."""
         session = f"splice-{tree.task.key}"
         async with self.bench.shelf.lend() as environment:
             player = self._player(max_turns=0)
             rollout = await player.rollout(environment, tree.task, seed=0, session=session, given=steps)
-            whole = len(rollout.trajectory.steps) == len(steps)
-            if whole and rollout.trajectory.reward >= good.reward:
-                return rollout, True
             start = steps[: cut.step + 1]
+            if len(rollout.trajectory.steps) > len(start) and rollout.trajectory.reward >= good.reward:
+                return rollout, True  # perhaps before the tail was over: the bad start had done some of its work
             if len(rollout.trajectory.steps) < len(start):
                 return rollout, False  # the environment ended inside the bad start: nothing can follow it
             for attempt in range(self.bench.config.revise.repairs):
@@ -240,6 +245,11 @@ class _Reviser:
             chosen_messages=chosen.messages(),
             rejected_messages=rejected.messages(),
         )
+
+
+def _names(row: TreeRow) -> tuple[int, str, int]:
+    """What seeds are derived from: the tree by what it is called, never by its row in this database."""
+    return row.iteration, row.task, row.repeat
 
 
 def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:

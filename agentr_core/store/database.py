@@ -97,9 +97,9 @@ class Store:
                 yield from self._immediate()
 
     def _immediate(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._depth = 1
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._depth = 1
             yield
             self._connection.execute("COMMIT")
         except BaseException:

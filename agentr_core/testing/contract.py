@@ -13,7 +13,7 @@ class Unmet(Exception):
     """A rule does not hold; :class:`Check` adds its name."""
 
     def __init__(self, expected: str, got: object) -> None:
-        self.expected, self.got = expected, str(got)
+        self.expected, self.got = expected, str(got) or "nothing"
         super().__init__(f"expected {expected}, got {got}")
 
 

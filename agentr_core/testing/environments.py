@@ -191,9 +191,13 @@ def _trace(environment: AnyEnvironment, task: Task, actions: Sequence[str]) -> l
 
 
 def _continue(environment: AnyEnvironment, actions: Sequence[str]) -> list[object]:
+    """What further actions show, up to the end of the episode."""
     seen: list[object] = []
     for action in actions:
-        seen += [environment.step(action), environment.state_key()]
+        result = environment.step(action)
+        seen += [result, environment.state_key()]
+        if result.terminated or result.truncated:
+            break
     return seen
 
 

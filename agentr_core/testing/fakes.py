@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -106,9 +107,9 @@ class CounterEnvironment(Environment[CounterConfig]):
         return (*_shortest(1, int(task.metadata["target"])), "stop")
 
     def distance(self) -> float | None:
-        """Steps to success, ``stop`` included; 0 after success, None where it cannot be reached any more."""
+        """Steps to success, ``stop`` included; 0 after success, infinite after a failure."""
         if not self._running:
-            return 0.0 if self._count == self._target else None
+            return 0.0 if self._count == self._target else math.inf
         return len(_shortest(self._count, self._target)) + 1.0
 
     def _end(self, how: str) -> StepResult:

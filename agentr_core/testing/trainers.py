@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from agentr_core.trainer import AnyTrainer, Report
 _TAILS = ("Action: stop", "1234567890!?")
 #: Losses that nothing but the rounding of arithmetic keeps apart.
 ROUNDING = 1e-4
+NO_LOSS = "no loss reported"
 
 
-def toy_dataset(size: int = 64, *, tail: str = _TAILS[0]) -> TrainingSet:
+def toy_dataset(size: int = 32, *, tail: str = _TAILS[0]) -> TrainingSet:
     """Short conversations: two trained turns of the agent between untrained ones; ``tail`` is the last of those."""
     examples = tuple(
         Example(
@@ -54,41 +56,41 @@ class TrainerContract(Contract):
         self._make, self._given = make, start
 
     def training_leaves_a_complete_checkpoint(self) -> str:
-        """In the folder it was given, one iteration on, with its steps reported in order."""
-        steps: list[int] = []
-
-        def report(step: int, metrics: Mapping[str, float]) -> None:
-            steps.append(step)
-            require(
-                all(isinstance(value, float | int) for value in metrics.values()), "numbers to be reported", metrics
-            )
-
-        with _folder() as out:
-            made = self._train(out, report=report)
-            require(made.path.exists() and out in (made.path, *made.path.parents), f"a model below {out}", made.model)
+        """In the folder it was given, with its steps reported in order."""
+        made, steps = self._whole.checkpoint, self._whole.steps
+        require(self._whole.inside, "a model below the folder it was given", made.model)
         same(self._start.base_model, made.base_model, "the base model")
         same(sorted(steps), steps, "the reported steps and the same in order")
         return f"{len(steps)} steps reported"
 
     def the_loss_falls(self) -> str:
         """Mean of the last quarter of the reported losses against the first quarter."""
-        losses = self._losses(toy_dataset())
-        quarter = max(1, len(losses) // 4)
+        losses = self._whole.losses
+        if not losses:
+            return NO_LOSS
         require(len(losses) > 1, "the loss to be reported more than once", losses)
+        quarter = max(1, len(losses) // 4)
         first, last = mean(losses[:quarter]), mean(losses[-quarter:])
         require(last < first, f"a loss below {first:.4f} at the end", f"{last:.4f}")
         return f"{first:.2f} to {last:.2f} in {len(losses)} reports"
 
-    def turns_that_are_not_trained_have_no_effect(self) -> None:
+    def turns_that_are_not_trained_have_no_effect(self) -> str:
         """Untrained text behind the last trained turn (nothing comes after it) changes no loss: it has no gradient."""
-        one, other = (self._losses(toy_dataset(tail=tail)) for tail in _TAILS)
+        if not self._whole.losses:
+            return NO_LOSS
+        with _folder() as out:
+            changed = _Training()
+            self._train(out, toy_dataset(tail=_TAILS[1]), report=changed)
+        one, other = self._whole.losses, changed.losses
         same(len(one), len(other), "the number of reported losses")
         apart = max(abs(left - right) for left, right in zip(one, other, strict=True))
         require(apart < ROUNDING, "the same losses whatever an untrained turn says", f"losses {apart:.4f} apart")
+        return ""
 
     def the_same_seed_gives_the_same_metrics(self) -> None:
         """And training starts from the given model each time: the start is not changed."""
-        same(self._metrics(), self._metrics(), "the metrics")
+        with _folder() as out:
+            same(self._whole.checkpoint.metrics, self._train(out).metrics, "the metrics")
 
     def a_finished_training_that_is_resumed_is_not_done_again(self) -> None:
         """``resume`` on what is complete gives the same checkpoint, whose files are the same."""
@@ -99,22 +101,22 @@ class TrainerContract(Contract):
             same((first.model, first.step), (again.model, again.step), "the checkpoint")
             same(before, _contents(again.path), "the files of the model")
 
-    def an_interrupted_training_that_is_resumed_ends_like_a_whole_one(self) -> None:
+    def an_interrupted_training_that_is_resumed_ends_like_a_whole_one(self) -> str:
         """``report`` raises in the middle; after that the last loss and step are those of the straight run."""
-        straight: list[float] = []
-        with _folder() as out:
-            whole = self._train(out, report=_keeping(straight))
-        rest: list[float] = []
+        whole, rest = self._whole, _Training()
+        if not whole.steps:
+            return "nothing reported that could stop it"
         with _folder() as out:
             try:
-                self._train(out, report=_keeping([], stop_at=max(1, len(straight) // 2)))
+                self._train(out, report=_Training(stop_at=max(1, len(whole.steps) // 2)))
             except Interrupted:
-                resumed = self._train(out, resume=True, report=_keeping(rest))
+                resumed = self._train(out, resume=True, report=rest)
             else:
                 raise Unmet("what report raises to stop the training", "a training that went on")
-        same(whole.step, resumed.step, "the last step")
-        apart = abs(straight[-1] - rest[-1])
-        require(apart < ROUNDING, f"{straight[-1]:.4f} as last loss", f"{rest[-1]:.4f}")
+        same(whole.checkpoint.step, resumed.step, "the last step")
+        for before, after in zip(whole.losses[-1:], rest.losses[-1:], strict=True):
+            require(abs(before - after) < ROUNDING, f"{before:.4f} as last loss", f"{after:.4f}")
+        return f"interrupted at report {len(whole.steps) // 2} of {len(whole.steps)}"
 
     def an_empty_dataset_is_nothing_to_do(self) -> None:
         """NothingToDo, and no model that looks trained."""
@@ -140,29 +142,39 @@ class TrainerContract(Contract):
     def _start(self) -> Checkpoint:
         return self._given if isinstance(self._given, Checkpoint) else self._given()
 
-    def _train(self, out: Path, *, resume: bool = False, report: Report | None = None) -> Checkpoint:
-        return self._make().train(toy_dataset(), self._start, out, resume=resume, seed=1, report=report)
-
-    def _metrics(self) -> dict[str, float]:
+    @cached_property
+    def _whole(self) -> _Training:
+        """A training from start to end, done once for all rules that look at one."""
+        training = _Training()
         with _folder() as out:
-            return self._train(out).metrics
+            training.checkpoint = self._train(out, report=training)
+            path = training.checkpoint.path
+            training.inside = path.exists() and out in (path, *path.parents)
+        return training
 
-    def _losses(self, dataset: TrainingSet) -> list[float]:
-        losses: list[float] = []
-        with _folder() as out:
-            self._make().train(dataset, self._start, out, resume=False, seed=1, report=_keeping(losses))
-        return losses
+    def _train(
+        self, out: Path, dataset: TrainingSet | None = None, *, resume: bool = False, report: Report | None = None
+    ) -> Checkpoint:
+        return self._make().train(dataset or toy_dataset(), self._start, out, resume=resume, seed=1, report=report)
 
 
-def _keeping(losses: list[float], *, stop_at: int | None = None) -> Report:
-    """A report that keeps each loss and raises :class:`Interrupted` at the report numbered ``stop_at``."""
+@dataclass
+class _Training:
+    """What a training reports; raises :class:`Interrupted` at the report numbered ``stop_at``."""
 
-    def report(step: int, metrics: Mapping[str, float]) -> None:
-        losses.extend([metrics["loss"]] if "loss" in metrics else [])
-        if stop_at is not None and len(losses) >= stop_at:
+    stop_at: int | None = None
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    checkpoint: Checkpoint = field(init=False)
+    inside: bool = False
+
+    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            require(isinstance(value, float | int), f"a number as {name}", repr(value))
+        self.steps.append(step)
+        self.losses.extend([metrics["loss"]] if "loss" in metrics else [])
+        if self.stop_at is not None and len(self.steps) >= self.stop_at:
             raise Interrupted("interrupted by the contract check")
-
-    return report
 
 
 def _contents(folder: Path) -> dict[str, str]:

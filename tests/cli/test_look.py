@@ -169,7 +169,7 @@ def test_preference_pairs_part_at_an_agent_turn(agentr: Any) -> None:
         assert row["prompt"][-1]["role"] == "user"
         assert row["chosen"][0]["role"] == row["rejected"][0]["role"] == "assistant"
         assert row["chosen"][0] != row["rejected"][0]
-        assert row["chosen_reward"] > row["rejected_reward"]
+        assert row["origin"]["chosen_reward"] > row["origin"]["rejected_reward"]
 
 
 def test_a_dataset_marks_what_is_trained(agentr: Any) -> None:

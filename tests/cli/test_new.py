@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -34,45 +36,51 @@ def call(*arguments: str | Path, cwd: Path, path: Path | None = None) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize(("kind", "name"), [*((kind, "warehouse") for kind in KINDS), ("env", "my-own-2")])
-def test_a_new_package_is_green(kind: str, name: str, tmp_path: Path) -> None:
-    assert main(["new", kind, name, "--into", str(tmp_path)]) == 0
-    folder = tmp_path / f"agentr-{name}"
-    install = ["pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
-    call(*install, "--target", tmp_path / "site", folder, cwd=tmp_path)
-    listed = call("agentr_core", "plugins", "list", "--kind", kind, cwd=tmp_path, path=tmp_path / "site")
-    assert f"agentr-{name} 0.1.0" in listed
-    tests = call("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, path=tmp_path / "site")
-    assert "failed" not in tests and "passed" in tests
-    assert "ok" in call(
-        "agentr_core", "plugins", "check", name, *_model(kind, folder), cwd=tmp_path, path=tmp_path / "site"
-    )
+class Packages(NamedTuple):
+    """One new package of each kind: where they were written, and where they are installed."""
+
+    source: Path
+    site: Path
 
 
-def _model(kind: str, folder: Path) -> list[str]:
-    return ["--model", str(folder / "tests" / "start")] if kind == "trainer" else []
-
-
-def test_new_packages_are_typed_and_formatted(tmp_path: Path) -> None:
-    rules = ["--isolated", "--line-length", "120", "--target-version", "py311"]
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    made = Packages(tmp_path_factory.mktemp("new"), tmp_path_factory.mktemp("site"))
     for kind in KINDS:
-        assert main(["new", kind, f"my-{kind}", "--into", str(tmp_path)]) == 0
-        folder = tmp_path / f"agentr-my-{kind}"
-        call(
-            "ruff",
-            "check",
-            *rules,
-            "--select",
-            "E,F,W,I,UP,B,SIM,RUF,ANN,D1",
-            "--ignore",
-            "D107",
-            f"agentr_my_{kind}",
-            cwd=folder,
-        )
-        call("ruff", "check", *rules, "--select", "E,F,W,I,UP,B,SIM,RUF", "tests", cwd=folder)
-        call("ruff", "format", *rules, "--check", ".", cwd=folder)
-    packages = [tmp_path / f"agentr-my-{kind}" / f"agentr_my_{kind}" for kind in KINDS]
-    call("mypy", "--strict", "--cache-dir", tmp_path / "cache", *packages, cwd=tmp_path)
+        assert main(["new", kind, f"my-{kind}", "--into", str(made.source)]) == 0
+    install = ["pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", made.site]
+    call(*install, *made.source.iterdir(), cwd=made.source)
+    return made
+
+
+def test_new_packages_are_found(packages: Packages) -> None:
+    rows = json.loads(call("agentr_core", "plugins", "list", "--json", cwd=packages.source, path=packages.site))
+    found = {row["distribution"]: row["specs"][0] for row in rows if row["distribution"].startswith("agentr-my-")}
+    assert {name: (spec["kind"], spec["name"]) for name, spec in found.items()} == {
+        f"agentr-my-{kind}": (kind, f"my-{kind}") for kind in KINDS
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_package_is_green(kind: str, packages: Packages) -> None:
+    folder = packages.source / f"agentr-my-{kind}"
+    printed = call("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, path=packages.site)
+    assert "passed" in printed and "failed" not in printed and "skipped" not in printed
+
+
+def test_a_new_package_passes_the_checks(packages: Packages) -> None:
+    printed = call("agentr_core", "plugins", "check", "my-env", cwd=packages.source, path=packages.site)
+    assert "ok      environment: demonstrations succeed" in printed and "FAILED" not in printed
+
+
+def test_new_packages_are_typed_and_formatted(packages: Packages) -> None:
+    rules = ["--isolated", "--line-length", "120", "--target-version", "py311"]
+    families = ["--select", "E,F,W,I,UP,B,SIM,RUF,ANN,D1", "--ignore", "D107"]
+    sources = [packages.source / f"agentr-my-{kind}" / f"agentr_my_{kind}" for kind in KINDS]
+    call("ruff", "check", *rules, *families, *sources, cwd=packages.source)
+    call("ruff", "check", *rules, "--select", "E,F,W,UP,B,SIM,RUF", packages.source, cwd=packages.source)
+    call("ruff", "format", *rules, "--check", packages.source, cwd=packages.source)
+    call("mypy", "--strict", "--cache-dir", packages.site / "cache", *sources, cwd=packages.source)
 
 
 @pytest.mark.parametrize(

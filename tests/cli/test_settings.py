@@ -14,7 +14,16 @@ from agentr_core.cli.main import main
 from agentr_core.errors import AgentrError, ConfigError, UsageError
 from agentr_core.presets import PRESETS
 from agentr_core.registry import use
-from agentr_core.runconfig import Layer, Resolved, environment_layer, file_layer, flag_layer, parse_value, resolve
+from agentr_core.runconfig import (
+    Layer,
+    Resolved,
+    environment_layer,
+    file_layer,
+    flag_layer,
+    parse_value,
+    resolve,
+    stored_layer,
+)
 
 #: Plugins that need no package, so that these tests say nothing about what is installed.
 LIGHT = {"policy": "flawed", "searcher": "greedy", "critic": "last", "trainer": "none"}
@@ -253,3 +262,14 @@ def test_config_schema_comes_from_the_configuration_class(capsys: pytest.Capture
     assert all(field["description"] for field in schema["properties"].values())
     assert main(["config", "schema"]) == 0
     assert "iterations" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_options_of_a_stored_run_hold_for_a_class_that_nobody_installed(tmp_path, monkeypatch) -> None:
+    (tmp_path / "counting.py").write_text("from agentr_core.testing import CounterEnvironment\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    env = {"name": "counting:CounterEnvironment", "max_steps": 5}
+    stored = resolve([Layer("configure", {"env": env, "policy": "flawed", "trainer": "none"})]).config
+    again = resolve([stored_layer("run", stored.model_dump(mode="json"))]).config
+    assert again.env == stored.env and again.env.options["max_steps"] == 5
+    other = resolve([Layer("flag", {"env": "textcraft"}), stored_layer("run", stored.model_dump(mode="json"))]).config
+    assert other.env.options["max_steps"] == 40

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import site
+import sqlite3
 import subprocess
 import sys
 import venv
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,41 @@ def test_its_own_tests_pass(installation: Installation) -> None:
 def test_it_keeps_the_contract(installation: Installation, tmp_path: Path, name: str) -> None:
     checked = installation.run("-m", "agentr_core", "plugins", "check", name, cwd=tmp_path)
     assert "FAILED" not in checked.stdout and checked.stdout.count("ok") >= 1
+
+
+def test_it_runs_from_one_command(installation: Installation, tmp_path: Path) -> None:
+    plugins = [
+        "--env",
+        "hangman",
+        "--searcher",
+        "mcts",
+        "--policy",
+        "flawed",
+        "--critic",
+        "missed",
+        "--trainer",
+        "none",
+    ]
+    sizes = [
+        "--iterations",
+        "1",
+        "--tasks",
+        "3",
+        "--eval-tasks",
+        "3",
+        "-o",
+        "flawed.rate=0.6",
+        "-o",
+        "mcts.simulations=3",
+    ]
+    done = installation.run("-m", "agentr_core", "run", *plugins, *sizes, "--json", cwd=tmp_path)
+    report = json.loads(done.stdout)
+    assert (report["status"], report["failed"]) == ("done", 0)
+    trees = json.loads(installation.run("-m", "agentr_core", "trees", "list", "--json", cwd=tmp_path).stdout)
+    assert len(trees) == 3
+    revisions = json.loads(installation.run("-m", "agentr_core", "revisions", "list", "--json", cwd=tmp_path).stdout)
+    assert revisions
+    with closing(sqlite3.connect(tmp_path / "agentr.db")) as database:
+        provenance = database.execute("SELECT kind, name, distribution, version FROM run_plugins").fetchall()
+    assert ("env", "hangman", "agentr-hangman", "1.2.0") in provenance
+    assert ("critic", "missed", "agentr-hangman", "1.2.0") in provenance

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from agentr_core import Completion, Message, SamplingParams
+from agentr_core.policy import AnyPolicy
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
@@ -20,7 +25,7 @@ TEXTS = [
 ]
 
 
-def save_tokenizer(folder: Path, template: str | None = CHATML) -> int:
+def save_tokenizer(folder: Path, template: str | None) -> int:
     """Train a small byte-level BPE, save it as transformers does, and return the size of its vocabulary."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -40,7 +45,7 @@ def save_tokenizer(folder: Path, template: str | None = CHATML) -> int:
     return len(tokenizer)
 
 
-def save_model(folder: Path, vocabulary: int, kind: str = "llama", **settings: object) -> Path:
+def save_model(folder: Path, vocabulary: int, kind: str, **settings: object) -> Path:
     """A random model of two layers; its logits are spread so that it stops now and then."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -58,7 +63,54 @@ def save_model(folder: Path, vocabulary: int, kind: str = "llama", **settings: o
 
 
 @pytest.fixture(scope="session")
-def random_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a folder with a random model: ``make_model("mistral", sliding_window=24)``."""
+
+    def make(kind: str = "llama", template: str | None = CHATML, **settings: object) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        return save_model(folder, save_tokenizer(folder, template), kind, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_llama(make_model: Callable[..., Path]) -> Path:
     """The folder of a random Llama."""
-    folder = tmp_path_factory.mktemp("llama")
-    return save_model(folder, save_tokenizer(folder))
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    """The model ``tiny`` of the package, or the one that AGENTR_TEST_TINY names."""
+    from agentr_transformers.models import TINY
+
+    folder = Path(os.environ.get("AGENTR_TEST_TINY", TINY))
+    if not (folder / "config.json").is_file():
+        pytest.skip("the model 'tiny' is not in this tree (AGENTR_TEST_TINY may name it)")
+    return folder
+
+
+@pytest.fixture
+def ask() -> Callable[..., list[list[Completion]]]:
+    """Ask a policy several things: all at once, or one after another with ``alone=True``."""
+
+    def ask(
+        policy: AnyPolicy,
+        conversations: Sequence[Sequence[Message]],
+        params: SamplingParams,
+        *,
+        n: int = 3,
+        seed: int = 0,
+        alone: bool = False,
+    ) -> list[list[Completion]]:
+        async def one(number: int, messages: Sequence[Message]) -> list[Completion]:
+            return await policy.sample(messages, n=n, params=params, session="s", seed=seed + number)
+
+        async def run() -> list[list[Completion]]:
+            if alone:
+                return [await one(number, messages) for number, messages in enumerate(conversations)]
+            return await asyncio.gather(*(one(number, messages) for number, messages in enumerate(conversations)))
+
+        return asyncio.run(run())
+
+    return ask

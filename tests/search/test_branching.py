@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import threading
 import weakref
 from typing import ClassVar
@@ -161,7 +162,7 @@ def test_look_sees_every_state_on_the_way(world) -> None:
         return await branches.look(["double", "revise", "double", "add 2", "add 1"], lambda world: world.distance())
 
     # 1 -> 2 -> 2 -> 4 -> too far; what comes after the end is not looked at
-    assert asyncio.run(play()) == [3.0, 3.0, 3.0, 2.0, None]
+    assert asyncio.run(play()) == [3.0, 3.0, 3.0, 2.0, math.inf]
 
 
 class Liar(ReplayCounterEnvironment):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentr_core import PluginConfig
 
@@ -20,9 +20,21 @@ class ActorConfig(PluginConfig):
     max_tokens: int = Field(default=256, ge=1, description="of the verdict, its reasons included")
     votes: int = Field(default=1, ge=1, description="verdicts for each step; the most frequent label counts")
 
+    @model_validator(mode="after")
+    def _votes_can_differ(self) -> Self:
+        if self.votes > 1 and self.temperature == 0:
+            raise ValueError("votes above 1 need a temperature above 0: greedy answers are all the same")
+        return self
+
 
 class JudgeConfig(ActorConfig):
     """Which policy judges, and how it is sampled."""
 
     policy: str = Field(default="transformers", description="the judging policy's name")
-    options: dict[str, Any] = Field(default_factory=dict, description="the judging policy's options, e.g. model")
+    model: str | None = Field(default=None, description="the judging model, short for the option model")
+    options: dict[str, Any] = Field(default_factory=dict, description="further options of the judging policy")
+
+    @property
+    def policy_options(self) -> dict[str, Any]:
+        """All options of the judging policy."""
+        return self.options if self.model is None else {**self.options, "model": self.model}

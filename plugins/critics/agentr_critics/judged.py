@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,11 +21,8 @@ from agentr_core import (
 from agentr_critics.config import ActorConfig, JudgeConfig
 from agentr_critics.prompts import judge_prompt, parse_label, vote
 
-
-def read_verdict(step: int, answers: Sequence[Completion]) -> Verdict:
-    """The verdict of one or several answers; the first answer gives the reasons."""
-    label = vote([parse_label(answer.text) for answer in answers])
-    return Verdict(step=step, label=label, rationale=answers[0].text if answers else "")
+#: The reason of a verdict that nobody was asked for.
+TOO_LONG = "the question does not fit the judging model's context"
 
 
 class ActorCritic(StepwiseCritic[ActorConfig]):
@@ -37,19 +35,21 @@ class ActorCritic(StepwiseCritic[ActorConfig]):
         self, trajectory: Trajectory, steps: Sequence[int], context: CritiqueContext
     ) -> Sequence[Verdict]:
         """Ask about all ``steps`` at once."""
-        prompts = [judge_prompt(trajectory, step, context.domain) for step in steps]
+        judge = self.judge_for(context)
         params = SamplingParams(temperature=self.config.temperature, max_tokens=self.config.max_tokens)
-        answers = await self._ask(prompts, params, context)
-        return [read_verdict(step, given) for step, given in zip(steps, answers, strict=True)]
+        questions = {step: question(trajectory, step, params, context, judge) for step in steps}
+        asked = {step: prompt for step, prompt in questions.items() if prompt is not None}
+        answers = await context.ask(list(asked.values()), params, n=self.config.votes, policy=judge)
+        given = {step: read_verdict(step, answer) for step, answer in zip(asked, answers, strict=True)}
+        return [given.get(step) or Verdict(step=step, label="uncertain", rationale=TOO_LONG) for step in steps]
 
-    async def _ask(
-        self, prompts: Sequence[Sequence[Message]], params: SamplingParams, context: CritiqueContext
-    ) -> list[list[Completion]]:
-        return await context.ask(prompts, params, n=self.config.votes)
+    def judge_for(self, context: CritiqueContext) -> AnyPolicy | None:
+        """The policy that judges; None for the acting one."""
+        return None
 
 
 class JudgeCritic(ActorCritic):
-    """Another policy judges: ``-o judge.policy=transformers -o judge.options={model="smollm2-135m"}``."""
+    """Another policy judges: ``--critic judge -o judge.model=smollm2-135m``."""
 
     config_class: ClassVar[type[PluginConfig]] = JudgeConfig
     uses_actor: ClassVar[bool] = False
@@ -59,15 +59,43 @@ class JudgeCritic(ActorCritic):
         self.config: JudgeConfig = config
         self._judge: AnyPolicy | None = None
 
-    async def _ask(
-        self, prompts: Sequence[Sequence[Message]], params: SamplingParams, context: CritiqueContext
-    ) -> list[list[Completion]]:
+    def judge_for(self, context: CritiqueContext) -> AnyPolicy:
+        """The judging policy, made when it is first needed."""
         if self._judge is None:
-            self._judge = create("policy", self.config.policy, **self.config.options)
-        return await context.ask(prompts, params, n=self.config.votes, policy=self._judge)
+            self._judge = create("policy", self.config.policy, **self.config.policy_options)
+            context.prepare(self._judge)
+        return self._judge
 
     async def close(self) -> None:
         """Release the judging model."""
         if self._judge is not None:
             await self._judge.close()
             self._judge = None
+
+
+def question(
+    trajectory: Trajectory, step: int, params: SamplingParams, context: CritiqueContext, judge: AnyPolicy | None
+) -> tuple[Message, ...] | None:
+    """The question about one step, with as much of the history's end as the judge's context holds.
+
+    None where it cannot be asked even without a history.
+    """
+
+    def prompt(left_out: int) -> tuple[Message, ...]:
+        return judge_prompt(trajectory, step, context.domain, left_out=left_out)
+
+    def fits(left_out: int) -> bool:
+        return context.fits(prompt(left_out), params, judge)
+
+    if fits(0):
+        return prompt(0)
+    least = bisect_left(range(1, step), True, key=fits) + 1
+    return prompt(least) if least < step else None
+
+
+def read_verdict(step: int, answers: Sequence[Completion]) -> Verdict:
+    """The verdict of one or several answers; the first that gave the label tells the reasons."""
+    labels = [parse_label(answer.text) for answer in answers]
+    label = vote(labels)
+    told = next((answer for answer, said in zip(answers, labels, strict=True) if said == label), None)
+    return Verdict(step=step, label=label, rationale=told.text if told else "")

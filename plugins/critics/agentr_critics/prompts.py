@@ -23,24 +23,33 @@ Decide whether this action helps to fulfil the task:
 Give your reasons first. Then end with one line that holds a single label:
 Judgment: good, bad or uncertain"""
 
-_LABEL_LINE = re.compile(r"^\W*judge?ment\W*:\W*(good|bad|uncertain)\W*$", re.IGNORECASE)
+#: Marks of emphasis and punctuation around the words do no harm: ``**Judgment:** bad.``
+_LABEL_LINE = re.compile(r"[\W_]*judge?ment[\W_]*:[\W_]*(good|bad|uncertain)[\W_]*", re.IGNORECASE)
 
 
-def judge_prompt(trajectory: Trajectory, step: int, domain: str) -> tuple[Message, ...]:
-    """The conversation that asks for a verdict on step ``step`` (1-based)."""
-    before, this = trajectory.steps[: step - 1], trajectory.steps[step - 1]
+def judge_prompt(trajectory: Trajectory, step: int, domain: str, *, left_out: int = 0) -> tuple[Message, ...]:
+    """The conversation that asks for a verdict on step ``step`` (1-based).
+
+    ``left_out`` steps at the beginning of the history are not told, only counted: for a model with a short context.
+    """
+    before, this = trajectory.steps[left_out : step - 1], trajectory.steps[step - 1]
     task = trajectory.head[-1].content if trajectory.head else trajectory.task.instruction
+    gap = f"({left_out} earlier steps are left out)\n" if left_out else ""
+    history = gap + render_history(before) if before else gap.strip() or "none"
     question = (
-        f"Task:\n{task}\n\nHistory:\n{render_history(before) or 'none'}\n\n"
-        f"{render_history([this])}\n\nIs this action good, bad or uncertain?"
+        f"Task:\n{task}\n\nHistory:\n{history}\n\n{render_history([this])}\n\nIs this action good, bad or uncertain?"
     )
     return (Message("system", _SYSTEM.format(domain=domain)), Message("user", question))
 
 
 def parse_label(answer: str) -> Label:
-    """The label of an answer: its last line must be ``Judgment: LABEL`` and nothing else; otherwise uncertain."""
+    """The label of an answer, whose last line must be ``Judgment: LABEL`` and nothing else.
+
+    Anything else is uncertain: no label, two on the line, more text after it. (The official code takes any text that
+    holds "good" for good, and an empty one for bad.)
+    """
     lines = answer.strip().splitlines()
-    found = _LABEL_LINE.match(lines[-1]) if lines else None
+    found = _LABEL_LINE.fullmatch(lines[-1]) if lines else None
     return found.group(1).lower() if found else "uncertain"  # type: ignore[return-value]
 
 

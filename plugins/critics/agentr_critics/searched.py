@@ -28,8 +28,7 @@ class ValueCritic(StepwiseCritic[NoConfig]):
         self, trajectory: Trajectory, steps: Sequence[int], context: CritiqueContext
     ) -> Sequence[Verdict]:
         """Bad where the best leaf below the step's node is worse than the best below its parent."""
-        best = [context.best_return(0)]
-        best += [context.best_return(step.node) for step in trajectory.steps if step.node is not None]
+        best = [context.best_return(node) for node in (0, *(step.node or 0 for step in trajectory.steps))]
         return [
             Verdict(
                 step=step,
@@ -71,12 +70,16 @@ class LastCritic(Critic[NoConfig]):
 
 
 class RandomCritic(Critic[NoConfig]):
-    """A step after the divergence, drawn uniformly: what any critic must beat."""
+    """A step after the divergence, drawn uniformly: what any critic must beat.
+
+    The draw is an order of all steps that depends on the bad leaf alone; the first one after the divergence is the
+    cut. So a bad trajectory is cut at the same step beside every good one that leaves it early enough.
+    """
 
     config_class: ClassVar[type[PluginConfig]] = NoConfig
 
     async def judge(self, bad: Trajectory, good: Trajectory, context: CritiqueContext) -> Cut:
-        """The draw depends on the bad leaf and the divergence alone."""
-        start = divergence(bad, good)
-        rng = context.rng("random critic", bad.steps[-1].node or 0, start)
-        return Cut(step=rng.randint(start + 1, len(bad.steps)))
+        """The first step after the divergence in the leaf's order."""
+        last, start = len(bad.steps), divergence(bad, good)
+        order = context.rng("random critic", str(bad.steps[-1].node)).sample(range(1, last + 1), last)
+        return Cut(step=next(step for step in order if step > start))

@@ -88,8 +88,9 @@ def _load(path: str, run: str) -> Recordings:
                     recordings.setdefault(key, []).append(drawn)
         for evaluation in store.queries.evals(row.id):
             for result in store.queries.eval_results(evaluation.id):
-                for key, completion in _said(result.messages or ()):
-                    recordings.setdefault(key, []).append([completion])
+                if result.conversation is not None:
+                    for key, completion in _said(store.queries.get_conversation(result.conversation)):
+                        recordings.setdefault(key, []).append([completion])
     return recordings
 
 

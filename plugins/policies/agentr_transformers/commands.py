@@ -6,6 +6,7 @@ import json
 
 import click
 
+from agentr_core import UsageError
 from agentr_transformers.models import named_models, resolve_model
 
 
@@ -33,4 +34,6 @@ def list_models(as_json: bool) -> None:
 @click.argument("name")
 def get_model(name: str) -> None:
     """Fetch and convert the model NAME where needed, and print its folder."""
+    if name not in named_models():
+        raise UsageError(f"no model is called '{name}'; there are: {', '.join(named_models())}")
     click.echo(resolve_model(name))

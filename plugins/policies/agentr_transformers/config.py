@@ -21,11 +21,14 @@ class TransformersConfig(PluginConfig):
     threads: int | None = Field(None, ge=1, description="CPU threads of the model (default: torch's own choice)")
     max_rows: int = Field(256, ge=1, description="completions computed at a time")
     batch_mb: int | None = Field(
-        None, ge=1, description="memory for keys and values of one batch, in MB (default: 2048; half of a GPU's)"
+        None, ge=1, description="memory for keys and values of one batch, in MB (default: 2048; half of a GPU's free)"
     )
     prefill_tokens: int = Field(8192, ge=1, description="prompt tokens computed in one forward pass")
-    prefix_cache_mb: int = Field(
-        512, ge=0, description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole"
+    prefix_cache_mb: int | None = Field(
+        None,
+        ge=0,
+        description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole "
+        "(default: 512; an eighth of a GPU's free)",
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     template_options: dict[str, Any] = Field(

@@ -1,142 +1,181 @@
-"""The decode loop: one row a sample, all rows a token at a time, rows that have ended dropped on the way."""
+"""The decode loop: all samples of all prompts a token at a time, those that have ended dropped on the way.
+
+Samples of one prompt share its keys and values: up to four of them stand side by side in a row, as four queries that
+see the prompt and each its own tokens. That is a quarter of the memory to fill, to read at every step, and to move.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from agentr_core import SamplingParams
 from agentr_transformers.jobs import Job, Sample
-from agentr_transformers.prefill import Filled
+from agentr_transformers.prefill import Filled, Prompt
 from agentr_transformers.runner import Runner
 from agentr_transformers.runtime import torch
 from agentr_transformers.sampling import Sampler
 
-#: Given a row's stop strings and its token ids so far: does its text hold one of them?
+#: Given a sample's stop strings and its token ids so far: does its text hold one of them?
 StopCheck = Callable[[Sequence[str], Sequence[int]], bool]
 Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+
+#: Samples side by side in a row. More would see ever more tokens that are not theirs.
+SIDE_BY_SIDE = 4
+#: Rows are dropped once fewer than this share of them is alive: it costs a copy of those that stay.
+KEEP = 0.75
+#: Steps that a row has room for at first.
+AHEAD = 48
+
+
+@dataclass(slots=True, eq=False)
+class _Draw:
+    """One sample in the making."""
+
+    job: int
+    seed: int
+    cached: int
+    length: int = 0
+    stopped: bool = False
+    ended: bool = False
 
 
 class Decoder:
-    """The rows of one batch. ``keep`` is the share of live rows under which the dead ones are dropped."""
-
-    keep = 0.75
+    """The samples of ``jobs``, laid out in R rows of S slots; ``filled`` are their prompts."""
 
     def __init__(self, runner: Runner, jobs: Sequence[Job], filled: Sequence[Filled]) -> None:
-        self._runner = runner
-        # A row belongs to a job, has a seed, and a prompt of which some tokens were cached.
-        rows = [
-            (job, seed, prompt.cached)
-            for part in filled
-            for prompt in part.prompts
-            for job in prompt.jobs
-            for seed in jobs[job].seeds
-        ]
-        self._jobs, self._cached = [job for job, _, _ in rows], [cached for _, _, cached in rows]
-        self._asked = [jobs[job] for job in self._jobs]
-        params: list[SamplingParams] = [job.params for job in self._asked]
-        self._sampler = Sampler(params, [seed for _, seed, _ in rows], runner.device)
-        self._limits = np.array([job.limit for job in self._asked])
-        self._stop = [job.params.stop for job in self._asked]
-        self._repeat(filled, jobs)
-        shape = (len(rows), int(self._limits.max()))
-        self._tokens, self._logprobs = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.float32)
-        self._length = np.zeros(len(rows), dtype=np.int64)
-        self._stopped, self._ended = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        self._runner, self._jobs = runner, jobs
+        self._draws: list[_Draw] = []
+        owned = [[self._begin(prompt) for prompt in part.prompts] for part in filled]
+        self._slots = 1 if runner.windowed else min(SIDE_BY_SIDE, max(len(own) for part in owned for own in part))
+        #: The draw in each slot of each row, in one line; -1: none.
+        self._owner: Numbers = np.array([owner for part in owned for own in part for owner in self._padded(own)])
+        self._alive: Flags = self._owner >= 0
+        asked = [self._job(owner) for owner in self._owner]
+        seeds = [self._draws[owner].seed for owner in self._owner]
+        self._sampler = Sampler([job.params for job in asked], seeds, runner.device)
+        self._limits = np.array([job.limit for job in asked])
+        self._longest = int(self._limits.max())
+        self._spread([[-(-len(own) // self._slots) for own in part] for part in owned], filled)
+        lengths = torch.tensor([len(job.ids) for job in asked], device=runner.device)
+        self._positions = lengths.view(-1, self._slots)
+        self._tokens = np.zeros((len(self._draws), self._longest), dtype=np.int64)
+        self._logprobs = np.zeros(self._tokens.shape, dtype=np.float32)
 
-    def _repeat(self, filled: Sequence[Filled], jobs: Sequence[Job]) -> None:
-        """Give every row its prompt's keys, values, positions and first logits."""
+    def _begin(self, prompt: Prompt) -> list[int]:
+        first = len(self._draws)
+        self._draws += [_Draw(job, seed, prompt.cached) for job in prompt.jobs for seed in self._jobs[job].seeds]
+        return list(range(first, len(self._draws)))
+
+    def _padded(self, own: Sequence[int]) -> Iterator[int]:
+        yield from own
+        yield from [-1] * (-len(own) % self._slots)
+
+    def _job(self, owner: int) -> Job:
+        # Index -1, an empty slot, is any job: nothing that is drawn there is kept.
+        return self._jobs[self._draws[owner].job]
+
+    def _spread(self, rows: Sequence[Sequence[int]], filled: Sequence[Filled]) -> None:
+        """Give each prompt's keys, values and logits to its rows, and say what the slots see."""
         device, width = self._runner.device, max(part.slab.length for part in filled)
-        longest = int(self._limits.max())
-        self._slab = self._runner.slab(len(self._asked), width + min(longest, 64), width)
-        self._keys = torch.full((len(self._asked), width + longest), -1, device=device)
+        total, room = sum(map(sum, rows)), min(self._longest, AHEAD) * self._slots
+        self._slab = self._runner.slab(total, width + room, width)
+        self._keys = torch.full((total, width), -1, device=device)
         logits, row = [], 0
-        for part in filled:
-            counts = [sum(len(jobs[job].seeds) for job in prompt.jobs) for prompt in part.prompts]
+        for part, counts in zip(filled, rows, strict=True):
             repeats, end = torch.tensor(counts, device=device), row + sum(counts)
             self._slab.take(part.slab, slice(row, end), repeats)
-            self._keys[row:end, width - part.slab.length : width] = part.positions.repeat_interleave(repeats, 0)
+            self._keys[row:end, width - part.slab.length :] = part.positions.repeat_interleave(repeats, 0)
             logits.append(part.logits.repeat_interleave(repeats, 0))
             row = end
-        lengths = torch.tensor([[len(job.ids)] for job in self._asked], device=device)
-        self._keys[:, width:] = lengths + torch.arange(longest, device=device)
-        self._first, self._positions = torch.cat(logits), lengths
+        self._first = torch.cat(logits).repeat_interleave(self._slots, 0)
+        self._seen = self._visible(self._keys[:, None] >= 0)
+
+    def _visible(self, seen: torch.Tensor) -> torch.Tensor:
+        """What each slot sees: ``seen`` [R, S or 1, columns] so far, and from then on its own tokens."""
+        rows = seen.shape[0]
+        own = torch.eye(self._slots, dtype=torch.bool, device=seen.device).repeat(1, self._longest)
+        seen = seen.expand(rows, self._slots, seen.shape[2])
+        return torch.cat([seen, own.expand(rows, *own.shape)], 2)
 
     def run(self, ends: Flags, enders: Flags | None, holds_stop: StopCheck) -> list[list[Sample]]:
-        """Decode until every row has ended; the samples of each job, in the order of its seeds.
+        """Decode until every sample has ended; the samples of each job, in the order of its seeds.
 
         ``ends`` [vocabulary]: tokens that end a turn. ``enders`` [vocabulary]: tokens that may complete a stop string.
         """
-        origin = np.arange(len(self._asked))  # the sample that each row of the batch is
-        alive = np.ones(len(origin), dtype=bool)
-        logits, step, mask = self._first, 0, self._whole_mask()
+        logits, step = self._first, 0
         while True:
             drawn, logprobs = self._sampler.draw(logits, step)
-            tokens = drawn.cpu().numpy()
-            self._tokens[origin, step], self._logprobs[origin, step] = tokens, logprobs.cpu().numpy()
-            ended = alive & ends[tokens]
-            stopped = ended | self._at_stop(alive, tokens, enders, origin, step, holds_stop)
-            done = stopped | (alive & (self._limits[origin] == step + 1))
+            tokens, owner = drawn.cpu().numpy(), self._owner[self._alive]
+            self._tokens[owner, step] = tokens[self._alive]
+            self._logprobs[owner, step] = logprobs.cpu().numpy()[self._alive]
+            ended = self._alive & ends[tokens]
+            stopped = ended | self._at_stop(self._alive & ~ended, tokens, enders, step, holds_stop)
+            done = stopped | (self._alive & (self._limits == step + 1))
             if done.any():
-                self._finish(origin[done], step + 1, stopped[done], ended[done])
-                alive &= ~done
-                if not alive.any():
+                for slot in np.flatnonzero(done):
+                    draw = self._draws[self._owner[slot]]
+                    draw.length, draw.stopped, draw.ended = step + 1, bool(stopped[slot]), bool(ended[slot])
+                self._alive &= ~done
+                if not self._alive.any():
                     return self._samples()
-                if alive.mean() < self.keep:
-                    drawn, mask = self._select(np.flatnonzero(alive), drawn, mask)
-                    origin, alive = origin[alive], np.ones(int(alive.sum()), dtype=bool)
-            logits = self._step(drawn, mask)
+                drawn = self._compact(drawn)
+            logits = self._step(drawn)
             step += 1
 
-    def _step(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        columns = self._slab.length + 1
-        seen = self._runner.mask(self._positions, self._keys[:, :columns]) if mask is None else mask[..., :columns]
-        logits = self._runner.forward(tokens[:, None], self._positions, seen, self._slab)
-        self._positions = self._positions + 1
-        return logits
-
-    def _whole_mask(self) -> torch.Tensor | None:
-        """The mask of all steps, of which each step takes its columns; None where it changes from step to step."""
+    def _step(self, tokens: torch.Tensor) -> torch.Tensor:
+        columns = self._slab.length + self._slots
         if self._runner.windowed:
-            return None
-        mask: torch.Tensor = self._runner.mask(self._keys[:, -1:], self._keys)
-        return mask
+            self._keys = torch.cat([self._keys, self._positions], 1)
+            mask = self._runner.mask(self._positions, self._keys)
+        else:
+            mask = self._runner.additive(self._seen[:, :, :columns])
+        ids = tokens.view(-1, self._slots)
+        logits = self._runner.forward(ids, self._positions, mask, self._slab, keep=self._slots)
+        self._positions = self._positions + 1
+        return logits.flatten(0, 1)
 
-    def _at_stop(
-        self, alive: Flags, tokens: Any, enders: Flags | None, origin: Any, step: int, holds_stop: StopCheck
-    ) -> Flags:
+    def _at_stop(self, alive: Flags, tokens: Any, enders: Flags | None, step: int, holds_stop: StopCheck) -> Flags:
         found = np.zeros_like(alive)
         if enders is not None:
-            for row in np.flatnonzero(alive & enders[tokens]):
-                sample = origin[row]
-                stop = self._stop[sample]
-                found[row] = bool(stop) and holds_stop(stop, self._tokens[sample, : step + 1].tolist())
+            for slot in np.flatnonzero(alive & enders[tokens]):
+                owner = self._owner[slot]
+                stop = self._job(owner).params.stop
+                found[slot] = bool(stop) and holds_stop(stop, self._tokens[owner, : step + 1].tolist())
         return found
 
-    def _finish(self, samples: Any, length: int, stopped: Flags, ended: Flags) -> None:
-        self._length[samples], self._stopped[samples], self._ended[samples] = length, stopped, ended
-
-    def _select(self, rows: Any, tokens: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, Any]:
-        index = torch.from_numpy(rows).to(self._runner.device)
-        self._slab.select(index)
+    def _compact(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Drop rows in which nothing is alive once they are many, and slots that no row needs any more."""
+        alive = self._alive.reshape(-1, self._slots)
+        rows, slots = np.flatnonzero(alive.any(1)), int(alive.sum(1).max())
+        if len(rows) >= KEEP * len(alive):
+            rows = np.arange(len(alive))
+        if len(rows) == len(alive) and slots == self._slots:
+            return tokens
+        # The living to the front of each row.
+        order = np.argsort(~alive[rows], axis=1, kind="stable")[:, :slots]
+        flat = (rows[:, None] * self._slots + order).ravel()
+        self._owner, self._alive, self._limits = self._owner[flat], self._alive[flat], self._limits[flat]
+        keep, among = torch.from_numpy(rows).to(tokens.device), torch.from_numpy(order).to(tokens.device)
+        if len(rows) < len(alive):
+            self._slab.select(keep)
+            self._keys = self._keys[keep]
+        seen = self._seen[keep[:, None], among, : self._slab.length]
+        self._positions = self._positions[keep[:, None], among]
+        self._slots = slots
+        self._seen = self._visible(seen)
+        index = torch.from_numpy(flat).to(tokens.device)
         self._sampler.select(index)
-        self._keys, self._positions = self._keys[index], self._positions[index]
-        return tokens[index], None if mask is None else mask[index]
+        return tokens[index]
 
     def _samples(self) -> list[list[Sample]]:
-        answers: list[list[Sample]] = [[] for _ in range(max(self._jobs) + 1)]
-        for row, job in enumerate(self._jobs):
-            length = self._length[row]
-            answers[job].append(
-                Sample(
-                    tuple(self._tokens[row, :length].tolist()),
-                    tuple(self._logprobs[row, :length].tolist()),
-                    stopped=bool(self._stopped[row]),
-                    ended=bool(self._ended[row]),
-                    cached=self._cached[row],
-                )
-            )
+        answers: list[list[Sample]] = [[] for _ in self._jobs]
+        for number, draw in enumerate(self._draws):
+            ids, logprobs = self._tokens[number, : draw.length], self._logprobs[number, : draw.length]
+            sample = Sample(tuple(ids.tolist()), tuple(logprobs.tolist()), draw.stopped, draw.ended, draw.cached)
+            answers[draw.job].append(sample)
         return answers

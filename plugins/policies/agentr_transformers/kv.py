@@ -36,8 +36,6 @@ class Layout:
 class _SlabLayer(transformers.cache_utils.DynamicLayer):  # type: ignore[misc]
     """One layer of a :class:`Slab`; ``length`` columns of its buffers are in use."""
 
-    GROWTH = 64
-
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()
         self.keys, self.values, self.length = keys, values, length
@@ -46,8 +44,8 @@ class _SlabLayer(transformers.cache_utils.DynamicLayer):  # type: ignore[misc]
     def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
         end = self.length + keys.shape[-2]
         if end > self.keys.shape[-2]:
-            self.keys = _grown(self.keys, self.length, end + self.GROWTH)
-            self.values = _grown(self.values, self.length, end + self.GROWTH)
+            room = end + max(64, self.length // 4)
+            self.keys, self.values = _grown(self.keys, self.length, room), _grown(self.values, self.length, room)
         self.keys[:, :, self.length : end] = keys
         self.values[:, :, self.length : end] = values
         self.length = end

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentr_core import UsageError
+from agentr_transformers.attention import use_grouped_attention
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.models import folder_failure, hub_failure
 from agentr_transformers.runtime import pick_device, pick_dtype, torch, transformers
@@ -28,6 +29,7 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
     except Exception as cause:  # transformers raises OSError, ValueError, KeyError, safetensors' own errors ...
         failure = folder_failure if isinstance(source, Path) else hub_failure
         raise failure(config.model, cause) from cause
+    use_grouped_attention(model)
     return model.to(device).eval(), tokenizer
 
 

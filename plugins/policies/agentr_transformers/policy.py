@@ -18,6 +18,8 @@ from agentr_transformers.prompts import Prompts
 from agentr_transformers.runtime import torch
 
 _MB = 1 << 20
+#: Rows from which a step costs more than starting one.
+_LARGE = 32
 
 
 class TransformersPolicy(BatchedPolicy[TransformersConfig]):
@@ -42,10 +44,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             model,
             end_ids=sorted(self._ends),
             pass_tokens=config.prefill_tokens,
-            prefix_cache_bytes=config.prefix_cache_mb * _MB,
+            prefix_cache_bytes=_memory(config.prefix_cache_mb, model.device, cpu_mb=512, gpu_share=1 / 8),
             interrupted=lambda: self.closing,
         )
-        self._batch_tokens = _batch_bytes(config, model.device) // self._engine.token_bytes
+        batch_bytes = _memory(config.batch_mb, model.device, cpu_mb=2048, gpu_share=1 / 2)
+        self._batch_tokens = batch_bytes // self._engine.token_bytes
         self._enders: dict[tuple[str, ...], Flags] = {}
         self._pieces: list[str] = []
 
@@ -106,13 +109,17 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             torch.cuda.empty_cache()
 
     def _parts(self, jobs: dict[int, Job]) -> Iterator[list[int]]:
-        """Cut the jobs, by length, so that the keys and values of each part fit the memory set aside for them."""
+        """Cut the jobs, by length, so that the keys and values of each part fit the memory set aside for them.
+
+        A large part also ends where prompts get twice as long as its shortest: short rows pay for the longest.
+        """
         part: list[int] = []
         rows = 0
         for index in sorted(jobs, key=lambda index: len(jobs[index].ids)):
             job = jobs[index]
             widest = len(job.ids) + max(jobs[other].limit for other in [*part, index])
-            if part and (rows + len(job.seeds)) * widest > self._batch_tokens:
+            full = part and (rows + len(job.seeds)) * widest > self._batch_tokens
+            if full or (rows >= _LARGE and len(job.ids) > 2 * len(jobs[part[0]].ids)):
                 yield part
                 part, rows = [], 0
             part.append(index)
@@ -167,11 +174,10 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         )
 
 
-def _batch_bytes(config: TransformersConfig, device: torch.device) -> int:
-    """Memory for one batch: as configured; else 2 GB on a CPU and half of what is free on a GPU."""
-    if config.batch_mb is not None:
-        return config.batch_mb * _MB
+def _memory(wanted_mb: int | None, device: torch.device, *, cpu_mb: int, gpu_share: float) -> int:
+    """Bytes: as configured, else a fixed amount on a CPU and a share of what is free on a GPU."""
+    if wanted_mb is not None:
+        return wanted_mb * _MB
     if device.type != "cuda":
-        return 2048 * _MB
-    free: int = torch.cuda.mem_get_info(device)[0]
-    return free // 2
+        return cpu_mb * _MB
+    return int(torch.cuda.mem_get_info(device)[0] * gpu_share)

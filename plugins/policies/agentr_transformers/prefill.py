@@ -119,4 +119,4 @@ def _fill(runner: Runner, prompts: list[Prompt], slab: Slab) -> Filled:
     at = torch.from_numpy(positions).to(runner.device)
     queries = at[:, past:]
     logits = runner.forward(torch.from_numpy(ids).to(runner.device), queries, runner.mask(queries, at), slab)
-    return Filled(prompts, slab, at, logits)
+    return Filled(prompts, slab, at, logits[:, 0])

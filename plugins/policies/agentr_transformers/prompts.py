@@ -26,6 +26,7 @@ class Prompts:
             )
         self._tokenizer, self._options = tokenizer, dict(options)
         self._known: OrderedDict[tuple[Message, ...], tuple[int, ...]] = OrderedDict()
+        self._takes_system = True
         self._takes_system = self._renders([Message("system", "a"), Message("user", "b")])
 
     def ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
@@ -42,7 +43,7 @@ class Prompts:
     def render(self, messages: Sequence[Message], *, ask: bool = True) -> str:
         """The conversation as text; with ``ask``, up to where the assistant begins to write."""
         turns = [message.as_dict() for message in messages]
-        if not getattr(self, "_takes_system", True):
+        if not self._takes_system:
             turns = _fold_system(turns)
         text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **self._options)
         return str(text)

@@ -46,8 +46,8 @@ class Runner:
         """An empty tensor of the model's device and arithmetic."""
         return self._like
 
-    def forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Any, slab: Slab) -> torch.Tensor:
-        """Logits [R, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Any, slab: Slab, keep: int = 1) -> torch.Tensor:
+        """Logits [R, keep, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
         if self._interrupted():
             raise PolicyFailure("the model was stopped in the middle of an answer")
         output = self._model(
@@ -56,9 +56,9 @@ class Runner:
             attention_mask=mask,
             past_key_values=slab.cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
-        logits: torch.Tensor = output.logits[:, -1]
+        logits: torch.Tensor = output.logits
         return logits
 
     def logprobs(self, prompt: list[int], completion: list[int]) -> list[float]:
@@ -73,16 +73,17 @@ class Runner:
 
         [R, 1, S, T]; by kind of layer where the model mixes kinds. Padding sees only padding: no row is empty.
         """
-        query, key = queries[:, None, :, None], keys[:, None, None, :]
+        query, key = queries[:, :, None], keys[:, None, :]
         visible = (key <= query) & ((key < 0) == (query < 0))
         if self._window is None:
-            return self._additive(visible)
-        near = self._additive(visible & (query - key < self._window))
-        return {"full_attention": self._additive(visible), "sliding_attention": near} if self._mixed else near
+            return self.additive(visible)
+        near = self.additive(visible & (query - key < self._window))
+        return {"full_attention": self.additive(visible), "sliding_attention": near} if self._mixed else near
 
-    def _additive(self, visible: torch.Tensor) -> torch.Tensor:
-        smallest = torch.finfo(self._like.dtype).min
-        return torch.zeros_like(visible, dtype=self._like.dtype).masked_fill_(~visible, smallest)
+    def additive(self, visible: torch.Tensor) -> torch.Tensor:
+        """The mask for ``visible`` [R, S, T]: 0 where it is true, else the smallest number; [R, 1, S, T]."""
+        mask = torch.zeros_like(visible, dtype=self._like.dtype)
+        return mask.masked_fill_(~visible, torch.finfo(self._like.dtype).min)[:, None]
 
 
 def _sliding(config: Any) -> tuple[int | None, bool]:

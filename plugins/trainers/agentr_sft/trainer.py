@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import gc
 import math
-import os
-import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from agentr_core import (
     AgentrError,
@@ -24,28 +23,25 @@ from agentr_core import (
     Report,
     Trainer,
     TrainingSet,
-    UsageError,
+    boundary,
     check_rendered,
     render_example,
 )
 from agentr_sft.config import SFTSettings
+from agentr_sft.model import Folder, identity, load
+from agentr_sft.order import training_order
 
-# Idle OpenMP threads otherwise spin and starve whatever else runs on the machine.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-
+import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import trl
+from torch.utils.data import SequentialSampler
 
 
 class SFT(Trainer[SFTSettings]):
-    """Fine-tunes a causal language model.
+    """Fine-tunes a causal language model. What it leaves in ``out`` is described at :class:`agentr_sft.model.Folder`.
 
-    ``out`` holds ``trainer/`` (checkpoints that a killed training goes on from) and, once training is over, ``model/``
-    (weights, tokenizer, chat template), which is moved there whole.
+    Under ``accelerate launch`` every process calls :meth:`train`; the first one writes and reports.
     """
 
     config_class: ClassVar[type[PluginConfig]] = SFTSettings
@@ -60,77 +56,113 @@ class SFT(Trainer[SFTSettings]):
         seed: int = 0,
         report: Report | None = None,
     ) -> Checkpoint:
-        """See :meth:`agentr_core.Trainer.train`. A model that is complete in ``out`` is returned as it is."""
+        """See :meth:`agentr_core.Trainer.train`. With ``resume``, a training that is over is not done again."""
         if not dataset.examples:
             raise NothingToDo("there is nothing to train on: the dataset is empty")
-        model_folder = out / "model"
-        if not resume:
-            shutil.rmtree(out, ignore_errors=True)
-        with _quiet():
-            model, tokenizer = load(start.model)
-            rows, dropped = render(dataset, tokenizer, self.config.max_length)
-            trainer = self._trainer(model, tokenizer, rows, out, start.iteration + 1, seed, report)
-            metrics = self._run(trainer, out, dropped)
-            if trainer.accelerator.is_main_process:
-                self._save(trainer, tokenizer, out)
-            trainer.accelerator.wait_for_everyone()
-        step = int(trainer.state.global_step)
-        del model, trainer
-        gc.collect()
+        folder, seed = Folder(out), seed % 2**32
+        try:
+            with _quiet(), boundary(AgentrError, "the training failed"):
+                arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
+                with arguments.main_process_first():
+                    if arguments.process_index == 0:
+                        shared = identity(self.config, dataset.content_hash, seed, arguments.world_size)
+                        folder.prepare(shared, resume=resume)
+                result = folder.finished() or self._train(dataset, start, folder, arguments, report)
+        finally:
+            gc.collect()  # models and trainers refer to themselves
         return Checkpoint(
-            model=str(model_folder), base_model=start.base_model, iteration=start.iteration + 1, step=step,
-            metrics=metrics,
+            model=str(folder.model), base_model=start.base_model, iteration=start.iteration + 1, **result
         )  # fmt: skip
 
-    def _trainer(
+    def _train(
+        self, dataset: TrainingSet, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
+    ) -> dict[str, Any]:
+        model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
+        limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
+        use_cache = getattr(model.config, "use_cache", True)  # training turns it off
+        rows, dropped = self.render(dataset, tokenizer, int(limit))
+        epochs = self.config.epochs_at(start.iteration + 1)
+        trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
+        trainer.train(resume_from_checkpoint=folder.newest_checkpoint())
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        metrics = {
+            "loss_first": losses[0],
+            "loss_last": losses[-1],
+            "loss_mean": math.fsum(losses) / len(losses),
+            "examples": float(len(rows)),
+            "dropped": float(dropped),
+            "trained_tokens": float(sum(len(row.trained) for row in rows)),
+        }
+        result = {"step": int(trainer.state.global_step), "metrics": metrics}
+        model.config.use_cache = use_cache
+        self._save(trainer, tokenizer, folder, result)
+        return result
+
+    def render(self, dataset: TrainingSet, tokenizer: Any, max_length: int) -> tuple[list[RenderedExample], int]:
+        """Token ids and labels of all conversations that fit, each proved, and how many did not fit."""
+        rows, options = [], self.config.template_options
+        for example in dataset.examples:
+            rendered = render_example(example, tokenizer, max_length=max_length, options=options)
+            if rendered is not None:
+                check_rendered(example, rendered, tokenizer, options=options)
+                rows.append(rendered)
+        if not rows:
+            raise NothingToDo(f"no conversation fits {max_length} tokens; raise the trainer's max_length")
+        return rows, len(dataset.examples) - len(rows)
+
+    def trainer(
         self,
         model: Any,
         tokenizer: Any,
         rows: list[RenderedExample],
-        out: Path,
-        iteration: int,
-        seed: int,
-        report: Report | None,
+        arguments: Any,
+        epochs: float,
+        report: Report | None = None,
     ) -> Any:
-        from datasets import Dataset
-        from trl import SFTTrainer
-
+        """TRL's trainer over ``rows``, which it takes as they are."""
         columns = {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
-        trainer = SFTTrainer(
+        data = datasets.Dataset.from_dict(columns)
+        if not self.config.packing:  # packs are made once, and drawn by the trainer
+            lengths, batch = [len(row.input_ids) for row in rows], self.config.batch_size * arguments.world_size
+            group = self.config.group_by_length
+            data = data.select(training_order(lengths, epochs, arguments.seed, batch=batch, group=group))
+        made = (trl.SFTTrainer if self.config.packing else _InOrder)(
             model=model,
-            args=self._arguments(out, iteration, seed),
-            train_dataset=Dataset.from_dict(columns),
+            args=arguments,
+            train_dataset=data,
             processing_class=tokenizer,
-            callbacks=[] if report is None else [_Reporter(report)],
+            callbacks=[_Watch(report, epochs)],
             peft_config=self._adapters(),
         )
-        trainer.remove_callback(transformers.PrinterCallback)
-        return trainer
+        made.remove_callback(transformers.PrinterCallback)
+        return made
 
-    def _arguments(self, out: Path, iteration: int, seed: int) -> Any:
-        from trl import SFTConfig
-
-        config = self.config
-        on_gpu = torch.cuda.is_available()
-        return SFTConfig(
-            output_dir=str(out / "trainer"),
+    def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
+        """TRL's settings. Without packing all epochs are laid out in one; see :meth:`trainer`."""
+        config, on_gpu = self.config, torch.cuda.is_available()
+        # The setting has two names: transformers warns about the old one, older versions know no other.
+        names = {"gradient_checkpointing", "activation_checkpointing"} & set(trl.SFTConfig.__dataclass_fields__)
+        made = trl.SFTConfig(
+            **dict.fromkeys(names, config.gradient_checkpointing),
+            output_dir=str(checkpoints),
             learning_rate=config.learning_rate,
-            num_train_epochs=config.epochs_at(iteration),
+            num_train_epochs=epochs if config.packing else 1,
             per_device_train_batch_size=config.batch_size,
             gradient_accumulation_steps=config.accumulate,
             max_length=config.max_length,
             packing=config.packing,
+            dataset_kwargs=None if config.packing else {"skip_prepare_dataset": True},
             lr_scheduler_type=config.schedule,
             warmup_steps=config.warmup_ratio,
             weight_decay=config.weight_decay,
             max_grad_norm=config.clip,
-            bf16=self._bf16(on_gpu),
-            gradient_checkpointing=config.gradient_checkpointing,
+            bf16=config.precision == "bf16" or (config.precision == "auto" and _has_bf16()),
             save_strategy="steps",
             save_steps=config.save_steps,
             save_total_limit=1,
             logging_steps=config.log_steps,
             logging_first_step=True,
+            logging_nan_inf_filter=False,
             report_to="none",
             disable_tqdm=True,
             use_cpu=not on_gpu,
@@ -138,11 +170,9 @@ class SFT(Trainer[SFTSettings]):
             seed=seed,
             data_seed=seed,
         )
-
-    def _bf16(self, on_gpu: bool) -> bool:
-        if self.config.precision != "auto":
-            return self.config.precision == "bf16"
-        return torch.cuda.is_bf16_supported() if on_gpu else torch.cpu._is_avx512_bf16_supported()
+        if made.n_gpu > 1:  # without a launcher, one process trains on one GPU
+            made._n_gpu = 1
+        return made
 
     def _adapters(self) -> Any:
         if not self.config.lora:
@@ -156,94 +186,71 @@ class SFT(Trainer[SFTSettings]):
             task_type="CAUSAL_LM",
         )
 
-    def _run(self, trainer: Any, out: Path, dropped: int) -> dict[str, float]:
-        result = trainer.train(resume_from_checkpoint=newest_checkpoint(out / "trainer"))
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        if not all(math.isfinite(loss) for loss in losses):
-            raise AgentrError("the training loss is not a number; lower sft.learning_rate or set sft.precision=fp32")
-        return {
-            "loss_first": losses[0] if losses else math.nan,
-            "loss_last": losses[-1] if losses else math.nan,
-            "loss_mean": float(result.training_loss),
-            "dropped": float(dropped),
-        }
-
-    def _save(self, trainer: Any, tokenizer: Any, out: Path) -> None:
-        """Write the whole model beside its place, then move it there."""
-        making, place = out / "model.part", out / "model"
-        for folder in (making, place):
-            shutil.rmtree(folder, ignore_errors=True)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        if self.config.lora:
-            model.save_pretrained(out / "adapter")
-            model = model.merge_and_unload()
-        model.save_pretrained(making)
-        tokenizer.save_pretrained(making)
-        making.rename(place)
+    def _save(self, trainer: Any, tokenizer: Any, folder: Folder, result: Mapping[str, Any]) -> None:
+        """Write the whole model beside its place, then move it there; every process takes part."""
+        trainer.save_model(str(folder.making))
+        if trainer.accelerator.is_main_process:
+            if self.config.lora:
+                folder.making.rename(folder.adapter)
+                merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
+                merged.save_pretrained(folder.making)
+                tokenizer.save_pretrained(folder.making)
+            folder.finish(result)
+        trainer.accelerator.wait_for_everyone()
 
 
-class _Reporter(transformers.TrainerCallback):  # type: ignore[misc]
-    """Passes what the trainer logs on to the core, with ``progress`` from 0 to 1."""
+class _InOrder(trl.SFTTrainer):  # type: ignore[misc]
+    """Goes through its rows as they lie, which a training that goes on can count off."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+
+class _Watch(transformers.TrainerCallback):  # type: ignore[misc]
+    """Stops a training that diverges, and passes what the trainer logs on to the core."""
+
+    def __init__(self, report: Report | None, epochs: float) -> None:
+        self._report, self._epochs = report, epochs
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         """Called by the trainer every ``log_steps`` steps."""
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
+        if not logs or "loss" not in logs:
             return
-        names = ("loss", "grad_norm", "learning_rate", "epoch")
-        metrics = {name: float(logs[name]) for name in names if name in logs}
-        self._report(state.global_step, {**metrics, "progress": state.global_step / max(1, state.max_steps)})
+        if not math.isfinite(logs["loss"]):
+            raise AgentrError(
+                f"the training diverged: the loss is {logs['loss']} at step {state.global_step}; "
+                "lower the trainer's learning_rate, or set its precision to fp32"
+            )
+        if self._report is not None and state.is_world_process_zero:
+            names = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy")
+            metrics = {name: float(logs[name]) for name in names if name in logs}
+            progress = state.global_step / max(1, state.max_steps)
+            self._report(state.global_step, {**metrics, "epoch": progress * self._epochs, "progress": progress})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """No checkpoint after the last step: a training that goes on from one would take a step too many."""
+        if state.global_step >= state.max_steps:
+            control.should_save = False
 
 
-def load(model: str) -> tuple[Any, Any]:
-    """The model (fp32 weights) and its tokenizer; :class:`UsageError` for what cannot be loaded or has no template."""
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"'{model}' is not a model that can be trained: {reason}") from error
-    if not tokenizer.chat_template:
-        raise UsageError(f"the tokenizer of '{model}' has no chat template; save one with it")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return loaded, tokenizer
-
-
-def render(dataset: TrainingSet, tokenizer: Any, max_length: int) -> tuple[list[RenderedExample], int]:
-    """Token ids and labels of all conversations that fit, each proved, and how many did not fit."""
-    rows = []
-    for example in dataset.examples:
-        rendered = render_example(example, tokenizer, max_length=max_length)
-        if rendered is not None:
-            check_rendered(example, rendered, tokenizer)
-            rows.append(rendered)
-    if not rows:
-        raise NothingToDo(f"no conversation fits {max_length} tokens; raise sft.max_length")
-    return rows, len(dataset.examples) - len(rows)
-
-
-def newest_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint that a killed training left, or None."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    return None if newest is None else str(newest)
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars or advice of the libraries on the terminal; their errors are exceptions."""
-    import datasets
-
     before = transformers.logging.get_verbosity()
     bars = datasets.utils.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         transformers.logging.set_verbosity(before)
         if bars:

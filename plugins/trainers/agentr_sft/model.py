@@ -1,0 +1,116 @@
+"""The model that is trained: loading it, and leaving it behind whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Idle OpenMP threads otherwise spin and starve whatever else runs on the machine.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from agentr_core import PluginConfig, ResumeError, UsageError
+
+#: In a finished model's folder: the steps and metrics of its training.
+_FINISHED = "agentr.json"
+#: Beside it, from the start of a training: what a resumed one must share.
+_BEGUN = "training.json"
+
+
+def load(model: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer; :class:`UsageError` for what is none or has no chat template."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
+    except Exception as error:  # OSError, ValueError, safetensors' own errors ...
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UsageError(
+            f"'{model}' is not a model that can be trained; give a model folder or a hub id ({reason})"
+        ) from error
+    if not tokenizer.chat_template:
+        raise UsageError(f"the tokenizer of '{model}' has no chat template; put a chat_template.jinja beside it")
+    if not tokenizer.is_fast:
+        raise UsageError(f"the tokenizer of '{model}' gives no offsets, so turns cannot be masked; use a fast one")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return loaded, tokenizer
+
+
+class Folder:
+    """Where a training leaves its work.
+
+    ``trainer/`` holds the checkpoints that a killed training goes on from; ``model/`` (weights, tokenizer, chat
+    template) is moved there once it is whole, and ``adapter/`` the adapter that was merged into it, if there was one.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.model, self.checkpoints, self.adapter = out, out / "model", out / "trainer", out / "adapter"
+        self.making = out / "model.part"
+
+    def prepare(self, identity: Mapping[str, Any], *, resume: bool) -> None:
+        """Clear away an older training, or make sure that the one to go on with is the same.
+
+        Raises :class:`~agentr_core.ResumeError` where it was begun with other data, seed, processes or settings.
+        """
+        begun = self.out / _BEGUN
+        if resume and begun.is_file():
+            if json.loads(begun.read_text()) != dict(identity):
+                raise ResumeError(
+                    f"the training in '{self.out}' was begun with another dataset, seed, settings or number of "
+                    "processes; remove that folder to train anew"
+                )
+        else:
+            for folder in (self.model, self.checkpoints, self.adapter):
+                shutil.rmtree(folder, ignore_errors=True)
+            self.out.mkdir(parents=True, exist_ok=True)
+            _write_json(begun, identity)
+        shutil.rmtree(self.making, ignore_errors=True)
+
+    def finished(self) -> dict[str, Any] | None:
+        """What :meth:`finish` was given, where the training has come to its end."""
+        done = self.model / _FINISHED
+        return json.loads(done.read_text()) if done.is_file() else None
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Put the model that was made in its place; it is there whole or not at all."""
+        (self.making / "training_args.bin").unlink(missing_ok=True)
+        _write_json(self.making / _FINISHED, result)
+        self.making.rename(self.model)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def newest_checkpoint(self) -> str | None:
+        """The newest complete checkpoint of a training that was killed, or None."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if _is_whole(path)]
+        newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+        return None if newest is None else str(newest)
+
+
+def identity(settings: PluginConfig, dataset_hash: str, seed: int, processes: int) -> dict[str, Any]:
+    """What a resumed training must share with the one that was killed; ``processes`` share out the batches."""
+    return {
+        "dataset": dataset_hash,
+        "seed": seed,
+        "processes": processes,
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """The trainer writes its state last: one that can be read belongs to a complete checkpoint."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    making = path.with_name(f"{path.name}.part")
+    making.write_text(json.dumps(value))
+    making.replace(path)

@@ -1,0 +1,132 @@
+"""Statistics against numbers worked out elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentr_core.metrics import (
+    agreement,
+    loop_count,
+    loop_profile,
+    mean,
+    paired_difference,
+    repeats,
+    standard_error,
+    summarize,
+    wilson,
+)
+from agentr_core.store.rows import EvalResult
+
+
+@pytest.mark.parametrize(
+    ("successes", "total", "low", "high"),
+    [
+        # Newcombe (1998), table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (100, 100, 0.9630, 1.0),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_wilson(successes: int, total: int, low: float, high: float) -> None:
+    assert wilson(successes, total) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_standard_error_uses_n_minus_1() -> None:
+    assert standard_error([1.0, 2.0, 3.0, 4.0]) == pytest.approx(math.sqrt(5 / 3) / 2)
+    assert standard_error([1.0]) == math.inf
+    assert mean([]) == 0.0
+
+
+def test_paired_difference_looks_at_common_tasks_alone() -> None:
+    before = {"a": 0.0, "b": 1.0, "c": 0.0, "only before": 1.0}
+    after = {"a": 1.0, "b": 1.0, "c": 0.5, "only after": 0.0}
+    centre, error = paired_difference(after, before)
+    assert (centre, error) == (pytest.approx(0.5), pytest.approx(0.5 / math.sqrt(3)))
+
+
+@pytest.mark.parametrize(
+    ("actions", "length", "runs"),
+    [
+        ("aaaa", 1, [4]),
+        ("aabbb", 1, [2, 3]),
+        ("ababab", 2, [3]),
+        ("xababay", 2, [2]),
+        ("aaaa", 2, []),  # one action four times is a loop of length 1, not also one of length 2
+        ("abcabc", 3, [2]),
+        ("abc", 1, []),
+        ("", 1, []),
+        ("ab", 2, []),
+    ],
+)
+def test_repeats(actions: str, length: int, runs: list[int]) -> None:
+    assert repeats(list(actions), length) == runs
+
+
+@pytest.mark.parametrize(
+    ("actions", "count"),
+    [
+        ("abcd", 0),
+        ("aaaa", 3),
+        ("ababab", 4),
+        ("aabbab", 2),
+        ("abcabcabc", 6),
+        ("aaaxababab", 6),  # 2 steps repeat 'a', 4 repeat 'ab'
+        ("abcdeabcde", 0),  # longer than the longest sequence that is looked for
+        ("", 0),
+    ],
+)
+def test_steps_that_only_repeat_what_was_just_done(actions: str, count: int) -> None:
+    assert loop_count(list(actions)) == count
+
+
+def test_loop_profile_is_figure_4() -> None:
+    """For each length the mean count of consecutive repeats; 1 where nothing repeats."""
+    profile = loop_profile([list("ababababab"), list("abc")], longest=3)
+    assert profile == {1: 1.0, 2: 3.0, 3: 1.0}
+
+
+def test_summary_counts_a_task_that_failed_as_lost() -> None:
+    rows = [
+        EvalResult(task_id=1, reward=1.0, success=True, steps=4, loops=1, completion_tokens=10),
+        EvalResult(task_id=2, reward=0.5, steps=8, invalid=2, loops=3, completion_tokens=30),
+        EvalResult(task_id=3, error="it broke"),
+        EvalResult(task_id=4, reward=1.0, success=True, steps=4),
+    ]
+    found = summarize(rows)
+    low, high = wilson(2, 4)
+    expected = {
+        "tasks": 4.0, "success": 0.5, "success_low": low, "success_high": high, "reward": 0.625, "failed": 1.0,
+        "completion_tokens": 40.0,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_agreement_is_about_what_both_cut() -> None:
+    assert agreement({1: 2, 2: 3, 3: 4}, {1: 2, 2: 4}) == 0.5
+    assert agreement({1: 2}, {2: 2}) is None
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_wilson_holds_the_share_and_stays_within_0_and_1(successes: int, more: int) -> None:
+    low, high = wilson(successes, successes + more)
+    assert 0.0 <= low <= successes / (successes + more) <= high <= 1.0
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=30), st.integers(1, 4))
+def test_repeats_are_really_there(actions: list[str], length: int) -> None:
+    runs = repeats(actions, length)
+    assert all(count >= 2 for count in runs)
+    assert sum(runs) * length <= len(actions)
+    assert 0 <= loop_count(actions) < max(1, len(actions))
+
+
+def test_no_rows_and_one_row_have_finite_metrics() -> None:
+    for rows in ([], [EvalResult(task_id=1, reward=1.0, success=True)]):
+        assert all(math.isfinite(value) for value in summarize(rows).values())

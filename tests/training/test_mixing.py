@@ -1,0 +1,165 @@
+"""Which conversations a dataset holds: recipes, duplicates, caps, and the share of general data."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, read_dataset, validate_config
+from agentr_core.mixing import build_dataset
+from agentr_core.settings import DataSettings
+from agentr_core.store.rows import Sample
+
+
+def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:
+    """A sample whose conversation says which one it is."""
+    turns = (Message("user", f"task {tree}"), Message("assistant", f"{kind} {tree} {leaf}", train=True))
+    return Sample(tree_id=tree, kind=kind, good_leaf=leaf, **{"messages": turns, "reward": 1.0, **fields})
+
+
+def build(samples: Sequence[Sample], *, seed: int = 0, **settings: Any) -> TrainingSet:
+    return build_dataset(samples, lambda one: one.messages, DataSettings(**settings), name="test", seed=seed)
+
+
+def said(dataset: TrainingSet) -> list[str]:
+    return [example.messages[-1].content for example in dataset.examples]
+
+
+SAMPLES = [
+    sample("good", 1, 1),
+    sample("good", 1, 2, reward=0.6),
+    sample("revision", 1, 3),
+    sample("revision", 1, 4, kept=False),
+    sample("direct", 1, 5),
+]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ("agent-r", {"good 1 1", "good 1 2", "revision 1 3", "direct 1 5"}),
+        ("direct", {"good 1 1", "good 1 2", "direct 1 5"}),
+        ("good", {"good 1 1", "good 1 2"}),
+        ("optimal", {"good 1 1"}),
+    ],
+)
+def test_a_recipe_takes_its_kinds_and_never_a_dropped_sample(recipe: str, expected: set[str]) -> None:
+    dataset = build(SAMPLES, recipe=recipe)
+    assert sorted(said(dataset)) == sorted(expected)
+    assert {example.kind for example in dataset.examples} == {text.split()[0] for text in expected}
+
+
+def test_examples_know_where_they_come_from() -> None:
+    one = sample("revision", 4, 9, bad_leaf=2, divergence=1, cut=3, bad_reward=0.0, good_reward=1.0, origin={"seed": 5})
+    (example,) = build([one]).examples
+    expected = {"tree": 4, "good_leaf": 9, "bad_leaf": 2, "divergence": 1, "cut": 3, "good_reward": 1.0, "seed": 5}
+    assert expected.items() <= example.origin.items()
+
+
+def test_equal_conversations_are_taken_once() -> None:
+    twin = sample("good", 2, 7, messages=SAMPLES[0].messages)
+    untrained = sample("good", 3, 8, messages=(SAMPLES[0].messages[0], Message("assistant", "good 1 1")))
+    dataset = build([SAMPLES[0], twin, untrained])
+    # The same words with another mask are another conversation.
+    assert sorted(example.origin["tree"] for example in dataset.examples) == [1, 3]
+
+
+def test_duplicates_do_not_use_up_the_cap() -> None:
+    twins = [sample("good", 1, leaf, messages=SAMPLES[0].messages) for leaf in range(10)]
+    others = [sample("good", 1, leaf) for leaf in range(20, 23)]
+    assert len(build([*twins, *others], max_good_per_tree=4).examples) == 4
+
+
+def test_no_tree_gives_more_than_its_caps() -> None:
+    samples = [sample(kind, tree, leaf) for tree in (1, 2) for leaf in range(30) for kind in ("good", "revision")]
+    dataset = build(samples, max_good_per_tree=3, max_revisions_per_tree=5)
+    counts = Counter((example.origin["tree"], example.kind) for example in dataset.examples)
+    assert counts == {(1, "good"): 3, (2, "good"): 3, (1, "revision"): 5, (2, "revision"): 5}
+
+
+def test_the_order_is_the_seeds() -> None:
+    samples = [sample("good", tree, 0) for tree in range(40)]
+    first, again, other = build(samples, seed=1), build(samples, seed=1), build(samples, seed=2)
+    assert said(first) == said(again)
+    assert first.content_hash == again.content_hash
+    assert said(first) != said(other)
+    assert sorted(said(first)) == sorted(said(other))
+    assert said(first) != [one.messages[-1].content for one in samples]
+
+
+@pytest.fixture
+def general(tmp_path: Path) -> Path:
+    path = tmp_path / "general.jsonl"
+    turns = [{"role": "user", "content": "hello\u2028there"}, {"role": "assistant", "content": "hi"}]
+    shared = [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}, {"from": "gpt", "value": " "}]
+    lines = [json.dumps({"messages": turns}, ensure_ascii=False), "", json.dumps({"conversations": shared})]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("eta", "wanted"), [(0.2, 40), (0.5, 10), (0.8, 2), (1.0, 0)])
+def test_eta_is_the_share_of_agent_conversations(eta: float, wanted: int, general: Path) -> None:
+    agent = [sample("good", tree, 0) for tree in range(10)]
+    dataset = build(agent, eta=eta, general=str(general))
+    kinds = Counter(example.kind for example in dataset.examples)
+    assert kinds == Counter({"good": 10, "general": wanted})
+    each = Counter(example.messages for example in dataset.examples if example.kind == "general")
+    assert not each or max(each.values()) - min(each.values()) <= 1  # all are used before one is used again
+
+
+def test_both_forms_of_general_conversations_are_read(general: Path) -> None:
+    first, second = read_dataset(general).examples
+    assert first.messages == (Message("user", "hello\u2028there"), Message("assistant", "hi", train=True))
+    silent = Message("assistant", " ")  # says nothing: not trained
+    assert second.messages == (Message("user", "2+2?"), Message("assistant", "4", train=True), silent)
+
+
+def test_a_json_array_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "sharegpt.json"
+    path.write_text(
+        json.dumps([{"id": 1, "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}])
+    )
+    (example,) = read_dataset(path).examples
+    assert example.messages == (Message("user", "a"), Message("assistant", "b", train=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "line 1 .* is not JSON"),
+        ('{"messages": []}', "line 1 .* has no assistant turn"),
+        ('\n{"text": "a"}', "line 2 .* is no conversation"),
+        ('{"messages": [{"role": "wizard", "content": "a"}]}', "line 1 .* is no conversation"),
+        ('{"messages": [{"role": "assistant", "content": 3}]}', "line 1 .* is no conversation"),
+        ("7", "line 1 .* is no conversation"),
+        ("[7]", "entry 1 .* is no conversation"),
+    ],
+)
+def test_a_line_that_is_no_conversation_is_named(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "general.jsonl"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        build(SAMPLES, eta=0.5, general=str(path))
+
+
+def test_a_general_file_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        build(SAMPLES, eta=0.5, general=str(tmp_path / "nowhere.jsonl"))
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(UsageError, match="holds no conversation"):
+        build(SAMPLES, eta=0.5, general=str(tmp_path / "empty.jsonl"))
+
+
+def test_eta_needs_a_file() -> None:
+    with pytest.raises(ConfigError, match="name their file"):
+        validate_config(DataSettings, {"eta": 0.5}, "data.")
+
+
+def test_nothing_to_train_on_says_what_to_do() -> None:
+    with pytest.raises(NothingToDo, match=r"lower revise\.alpha"):
+        build([SAMPLES[3]])

@@ -1,0 +1,280 @@
+"""The trainer on TRL with a real, small model: it learns what it must, stops and goes on, and leaves a whole model."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentr_core import (
+    AgentrError,
+    Checkpoint,
+    Example,
+    Interrupted,
+    Message,
+    NothingToDo,
+    ResumeError,
+    TrainingSet,
+    UsageError,
+    content_hash,
+    read_dataset,
+)
+from agentr_core.export import example_row, write_rows
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from agentr_sft.config import SFTSettings  # noqa: E402
+from agentr_sft.model import load  # noqa: E402
+from agentr_sft.trainer import SFT  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
+
+pytestmark = pytest.mark.model
+
+Revision = Callable[[int], Example]
+QUICK = {"batch_size": 4, "learning_rate": 1e-2, "epochs": 3, "save_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def dataset(revision: Revision) -> TrainingSet:
+    examples = tuple(revision(number) for number in range(12))
+    return TrainingSet("test", examples, content_hash([[turn.content for turn in each.messages] for each in examples]))
+
+
+@pytest.fixture
+def start(model_folder: Path) -> Checkpoint:
+    return Checkpoint(model=str(model_folder), base_model="base")
+
+
+def train(dataset: TrainingSet, start: Checkpoint, out: Path, *, resume: bool = False, **more: Any) -> Checkpoint:
+    report = more.pop("report", None)
+    return SFT(SFTSettings(**{**QUICK, **more})).train(dataset, start, out, resume=resume, seed=5, report=report)
+
+
+def weights(checkpoint: Checkpoint) -> bytes:
+    return (checkpoint.path / "model.safetensors").read_bytes()
+
+
+def batches(dataset: TrainingSet, start: Checkpoint, tmp_path: Path, **settings: Any) -> tuple[Any, list[Any]]:
+    """TRL's trainer and all batches of its own data loader."""
+    sft = SFT(SFTSettings(**{**QUICK, **settings}))
+    model, tokenizer = load(start.model, torch.float32)
+    rows, _ = sft.render(dataset, tokenizer, 1024)
+    trainer = sft.trainer(model, tokenizer, rows, sft.arguments(tmp_path, 1, 5), 1)
+    return trainer, list(trainer.get_train_dataloader())
+
+
+def trained_runs(batch: Any, tokenizer: Any) -> list[str]:
+    """The unbroken runs of trained tokens in a batch, as text."""
+    runs: list[list[int]] = []
+    for ids, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+        before = -100
+        for token, label in zip(ids, labels, strict=True):
+            assert label in (-100, token)
+            if label != -100:
+                runs += [] if before != -100 else [[]]
+                runs[-1].append(label)
+            before = label
+    return [tokenizer.decode(run) for run in runs]
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_batches_train_the_signal_and_the_good_tail_only(
+    packing: bool, dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    trainer, loaded = batches(dataset, start, tmp_path, packing=packing)
+    found = Counter(run for batch in loaded for run in trained_runs(batch, trainer.processing_class))
+    turns = [turn.content for example in dataset.examples for turn in example.messages if turn.train]
+    assert found == Counter(f"{turn}<|end|>" for turn in turns)
+    if packing:
+        assert len(loaded) < 3  # several conversations share a row, and each begins at position 0
+        assert sum(int((batch["position_ids"] == 0).sum()) for batch in loaded) == len(dataset.examples)
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_loss_is_that_of_the_trained_tokens(
+    packing: bool, dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    trainer, (batch, *_) = batches(dataset, start, tmp_path, packing=packing, precision="fp32")
+    with torch.no_grad():
+        loss = trainer.compute_loss(trainer.model, dict(batch)).item()
+        plain = AutoModelForCausalLM.from_pretrained(start.model)
+        known = {name: batch[name] for name in ("attention_mask", "position_ids") if name in batch}
+        logits = plain(input_ids=batch["input_ids"], **known).logits[:, :-1]
+        targets = batch["labels"][:, 1:]
+        trained = targets != -100
+        chances = logits.log_softmax(-1).gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    assert loss == pytest.approx(-chances[trained].mean().item(), rel=1e-4)
+
+
+def test_training_lowers_the_loss_and_leaves_a_model_to_load(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[int, Mapping[str, float]]] = []
+    made = train(
+        dataset, start, tmp_path / "out", epochs=6, report=lambda step, metrics: seen.append((step, dict(metrics)))
+    )
+    assert capfd.readouterr() == ("", "")
+    assert [step for step, _ in seen] == list(range(1, 19))
+    assert made.metrics["loss_last"] < 0.8 * made.metrics["loss_first"]
+    assert made.metrics["loss_first"] == seen[0][1]["loss"]
+    assert seen[-1][1]["progress"] == 1.0
+    assert (made.iteration, made.step, made.base_model) == (1, 18, "base")
+    assert (made.metrics["examples"], made.metrics["dropped"]) == (12, 0)
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(made.model), AutoTokenizer.from_pretrained(made.model)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(start.model).chat_template
+    assert model.config.use_cache
+    assert not [*tmp_path.glob("out/trainer/*"), *tmp_path.glob("out/*.part")]
+    assert torch.isfinite(model(**tokenizer("Goal: craft", return_tensors="pt")).logits).all()
+    del model
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is LlamaForCausalLM]
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from agentr_core import Checkpoint, read_dataset
+from agentr_sft.config import SFTSettings
+from agentr_sft.trainer import SFT
+
+data, model, out, settings = sys.argv[1:]
+def report(step, metrics):
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+start, trainer = Checkpoint(model=model, base_model="base"), SFT(SFTSettings(**json.loads(settings)))
+trainer.train(read_dataset(Path(data)), start, Path(out), resume=True, seed=5, report=report)
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    write_rows(map(example_row, dataset.examples), data)
+    command = [sys.executable, "-c", KILLED, str(data), start.model, str(tmp_path / "out"), json.dumps(QUICK)]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert [each.name for each in (tmp_path / "out" / "trainer").glob("checkpoint-*")] == ["checkpoint-4"]
+    assert not (tmp_path / "out" / "model").exists()
+
+    same, steps = read_dataset(data), list[int]()
+    resumed = train(same, start, tmp_path / "out", resume=True, report=lambda step, _: steps.append(step))
+    straight = train(same, start, tmp_path / "straight")
+    assert steps == [5, 6, 7, 8, 9]
+    assert weights(resumed) == weights(straight)
+    assert resumed.metrics == straight.metrics
+
+
+def test_an_interrupted_packed_training_goes_on_to_the_same_weights(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    def interrupt(step: int, metrics: Mapping[str, float]) -> None:
+        if step == 5:
+            raise Interrupted("enough")
+
+    packed = {"packing": True, "max_length": 600, "batch_size": 2}
+    with pytest.raises(Interrupted):
+        train(dataset, start, tmp_path / "out", report=interrupt, **packed)
+    resumed = train(dataset, start, tmp_path / "out", resume=True, **packed)
+    straight = train(dataset, start, tmp_path / "straight", **packed)
+    assert weights(resumed) == weights(straight)
+    assert resumed.metrics == straight.metrics
+
+
+@pytest.mark.parametrize("when", [5, 9])
+def test_an_interrupted_lora_training_goes_on_to_the_same_weights(
+    when: int, dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    def interrupt(step: int, metrics: Mapping[str, float]) -> None:
+        if step == when:  # 9 is the last step
+            raise Interrupted("enough")
+
+    lora = {"lora": True, "lora_rank": 4, "schedule": "constant"}
+    with pytest.raises(Interrupted):
+        train(dataset, start, tmp_path / "out", report=interrupt, **lora)
+    resumed = train(dataset, start, tmp_path / "out", resume=True, **lora)
+    straight = train(dataset, start, tmp_path / "straight", **lora)
+    assert weights(resumed) == weights(straight)
+    assert resumed.metrics == straight.metrics
+    # The adapter is merged: the model stands alone, and differs from the one it started from.
+    assert not (resumed.path / "adapter_config.json").exists()
+    assert (tmp_path / "out" / "adapter" / "adapter_config.json").is_file()
+    assert weights(resumed) != weights(start)
+    assert sorted(AutoModelForCausalLM.from_pretrained(resumed.model).state_dict()) == sorted(
+        AutoModelForCausalLM.from_pretrained(start.model).state_dict()
+    )
+
+
+def test_a_finished_training_is_not_done_again(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    first = train(dataset, start, tmp_path / "out", epochs=1)
+    before = weights(first)
+    nowhere = start.model_copy(update={"model": str(tmp_path / "gone")})
+    assert train(dataset, nowhere, tmp_path / "out", epochs=1, resume=True) == first
+    assert weights(first) == before
+    with pytest.raises(ResumeError, match="begun with another dataset"):
+        train(dataset, start, tmp_path / "out", epochs=2, resume=True)
+    # Anew on demand, and to the same result; files that are not ours stay.
+    (tmp_path / "out" / "notes.txt").touch()
+    assert train(dataset, start, tmp_path / "out", epochs=1) == first
+    assert weights(first) == before
+    assert (tmp_path / "out" / "notes.txt").exists()
+
+
+def test_conversations_that_do_not_fit_are_counted(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    long = Message("assistant", "Action: " + "get 1 stick " * 300, train=True)
+    more = TrainingSet("long", (*dataset.examples, Example((Message("user", "a"), long), "good")), "hash")
+    made = train(more, start, tmp_path / "out", epochs=1, max_length=512)
+    assert (made.metrics["examples"], made.metrics["dropped"]) == (12, 1)
+    with pytest.raises(NothingToDo, match="raise the trainer's max_length"):
+        train(more, start, tmp_path / "none", epochs=1, max_length=16)
+
+
+def test_what_cannot_be_trained_is_said(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(NothingToDo, match="the dataset is empty"):
+        train(TrainingSet("none", (), "hash"), start, tmp_path / "out")
+    with pytest.raises(UsageError, match="is not a model that can be trained"):
+        train(dataset, start.model_copy(update={"model": str(tmp_path)}), tmp_path / "out")
+    broken = tmp_path / "broken"
+    model, tokenizer = load(start.model, torch.float32)
+    tokenizer.save_pretrained(broken)
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    model.save_pretrained(broken)
+    with pytest.raises(AgentrError, match="the loss is nan at step 1"):
+        train(dataset, start.model_copy(update={"model": str(broken)}), tmp_path / "out")
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(broken)
+    (broken / "chat_template.jinja").unlink(missing_ok=True)
+    with pytest.raises(UsageError, match="has no chat template"):
+        train(dataset, start.model_copy(update={"model": str(broken)}), tmp_path / "out")
+
+
+def test_two_processes_train_one_model(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    data, out = tmp_path / "data.jsonl", tmp_path / "out"
+    write_rows(map(example_row, dataset.examples), data)
+    launch = [
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes=2",
+        "--num_machines=1",
+        "--mixed_precision=no",
+    ]
+    command = [sys.executable, "-m", *launch, "-m", "agentr_sft", str(data), f"--model={start.model}", f"--out={out}"]
+    options = ["-o", "batch_size=2", "-o", "epochs=3", "-o", "learning_rate=0.003", "-o", "save_steps=4"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    made = Checkpoint.model_validate_json(done.stdout)  # one process speaks
+    assert made.step == 9  # 12 conversations, 2 processes of 2 each, 3 epochs
+    assert made.metrics["loss_last"] < made.metrics["loss_first"]
+    assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("step")] == list("123456789")
+    assert LlamaForCausalLM.from_pretrained(out / "model").config.use_cache
