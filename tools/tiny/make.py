@@ -49,6 +49,7 @@ def save(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> None:
     copy.generation_config.pad_token_id = tokenizer.pad_token_id
     copy.generation_config.eos_token_id = tokenizer.eos_token_id
     copy.to(torch.bfloat16).save_pretrained(fresh)
+    (fresh / "model.safetensors").chmod(0o644)
     tokenizer.padding_side = "left"
     tokenizer.save_pretrained(fresh)
     (fresh / "demonstrated_goals.json").write_text(json.dumps(list(goals), indent=0) + "\n")
