@@ -87,12 +87,13 @@ class Progress:
         columns = (
             TextColumn("{task.description}"),
             TextColumn("{task.total:>6} {task.fields[unit]:<6}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=12),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Bars(*columns, console=Console(file=self.stream)) as bars:
+        # The bar goes when the stage ends and leaves its line, which a narrow terminal wraps but does not cut.
+        with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
             bar = bars.add_task(f"{label:<21}", total=total, unit=unit, note="")
 
             def draw(stage: StageProgress) -> None:
@@ -100,7 +101,7 @@ class Progress:
 
             stage = StageProgress(label, total, unit, _draw=draw)
             yield stage
-            draw(stage)
+        self.say(_line(stage))
 
 
 def clock(seconds: float) -> str:
