@@ -1,4 +1,7 @@
-"""Single stages over the trees that a stored run has: another critic, another recipe, another model to measure."""
+"""Single stages over the trees that a stored run has: another critic, another recipe, another model to measure.
+
+What they make stands beside the run's own chain of checkpoints, and the run's own state is left as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.interrupt import StopSignal
 from agentr_core.loop import BASELINE, RunLoop
 from agentr_core.progress import Progress
 from agentr_core.registry import registry as default_registry
-from agentr_core.runner import check_not_running, check_plugins, checkpoint_folder, stored_config, working
+from agentr_core.runner import check_not_running, check_plugins, checkpoint_folder, provenance, set_up, stored_config
 from agentr_core.settings import RunConfig
 from agentr_core.stages.bench import Bench
 from agentr_core.store import RunRow, Store, open_store
@@ -34,12 +38,12 @@ def revise_again(
     """Another critic or other thresholds over the trees that a run has: no new search, sets side by side."""
 
     async def work(bench: Bench) -> list[Mapping[str, float]]:
-        loop = RunLoop(bench, checkpoint_folder(bench.store, None) / bench.run.short, ("revise",))
+        loop = RunLoop(bench, _folder(bench, None))
         rows = bench.store.queries.trees(bench.run.id, status="done")
         wanted = sorted({row.iteration for row in rows if iteration in (None, row.iteration)})
         if not wanted:
             raise NothingToDo(f"run {bench.run.short} has no finished trees there; search first")
-        return [await loop.once("revise", number) for number in wanted]
+        return [await loop.revise_once(number) for number in wanted]
 
     return _on_stored_run(reference, config, db, progress, work)
 
@@ -50,9 +54,7 @@ def train_again(
     """Train on what one critic made of one iteration's trees, with the recipe of ``config``."""
 
     async def work(bench: Bench) -> Mapping[str, float]:
-        names = (config.data.recipe, config.critic.name, config.trainer.name)
-        folder = checkpoint_folder(bench.store, out) / bench.run.short / "-".join([*names, str(iteration)])
-        return await RunLoop(bench, folder, ("train",)).once("train", iteration)
+        return await RunLoop(bench, _folder(bench, out)).train_once(iteration)
 
     return _on_stored_run(reference, config, db, progress, work)
 
@@ -64,8 +66,7 @@ def evaluate_again(
 
     async def work(bench: Bench) -> Mapping[str, float]:
         model, iteration = find_checkpoint(bench.store, bench.run, checkpoint)
-        loop = RunLoop(bench, checkpoint_folder(bench.store, None) / bench.run.short, ("evaluate",))
-        return await loop.once("evaluate", iteration, model)
+        return await RunLoop(bench, _folder(bench, None)).evaluate_once(iteration, model)
 
     return _on_stored_run(reference, config, db, progress, work)
 
@@ -82,8 +83,18 @@ def _on_stored_run(
     with open_store(db) as store:
         row = stored_run(store, reference, config)
         check_not_running(row)
-        with working(store, row, config, progress=progress, registry=registry, resumed=True) as bench:
+        known = {(plugin.kind, plugin.name) for plugin in store.queries.plugins(row.id)}
+        added = [plugin for plugin in provenance(config, registry) if (plugin.kind, plugin.name) not in known]
+        store.writer.record_plugins(row.id, added)
+        advice = "what is done is kept; the same command goes on with the rest"
+        with StopSignal() as stopped, set_up(store, row, config, progress, registry, stopped, advice) as bench:
             return asyncio.run(work(bench))
+
+
+def _folder(bench: Bench, out: Path | None) -> Path:
+    """The run's folder for checkpoints: below ``out``, else where the run itself puts them."""
+    _, _, stored = stored_config(bench.run)
+    return checkpoint_folder(bench.store, out or stored) / bench.run.short
 
 
 def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[str | None, int]:

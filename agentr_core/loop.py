@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.errors import UsageError
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Checkpoint
 from agentr_core.runconfig import NO_TRAINER
-from agentr_core.stages.bench import Bench
+from agentr_core.stages.bench import Bench, Made
 from agentr_core.stages.evaluate import evaluate
 from agentr_core.stages.revise import find_set, revise
 from agentr_core.stages.search import search
-from agentr_core.stages.train import train
+from agentr_core.stages.train import collect, train, training_identity
+from agentr_core.store import CheckpointRow
 
 StageName = Literal["search", "revise", "train", "evaluate"]
 ALL_STAGES: tuple[StageName, ...] = ("search", "revise", "train", "evaluate")
@@ -29,15 +32,19 @@ BASELINE = 0
 
 
 class RunLoop:
-    """The iterations of one run. ``out`` is the run's own folder for checkpoints."""
+    """The iterations of one run. ``out`` is the run's folder for checkpoints.
 
-    def __init__(self, bench: Bench, out: Path, stages: tuple[StageName, ...]) -> None:
+    The run's own stages (:meth:`work`) make one chain: each starts from the checkpoint that the run's last own train
+    stage made. What single stages (:meth:`once`) make stands beside it.
+    """
+
+    def __init__(self, bench: Bench, out: Path, stages: tuple[StageName, ...] = ()) -> None:
         self.bench, self.out, self.stages = bench, out, stages
         self._policy: AnyPolicy | None = None
         #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
         self._model: str | None = None
         self._loaded: str | None = None
-        self._works: dict[StageName, Callable[[int], Awaitable[Mapping[str, float]]]] = {
+        self._works: dict[StageName, Callable[[int], Awaitable[Made]]] = {
             "search": self._search,
             "revise": self._revise,
             "train": self._train,
@@ -62,32 +69,41 @@ class RunLoop:
             if stage in self.stages:
                 await self._stage(stage, iteration, self._works[stage])
 
-    async def _stage(
-        self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[Mapping[str, float]]]
-    ) -> None:
+    async def _stage(self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[Made]]) -> None:
         """Do one stage and mark it done with its metrics; a stage that is done is left alone."""
         writer, run_id = self.bench.store.writer, self.bench.run.id
         self.bench.stop_here()
         if writer.begin_stage(run_id, iteration, stage).status == "done":
             return
         self._model = self._model_for(stage, iteration)
-        metrics = await work(iteration)
-        writer.finish_stage(run_id, iteration, stage, metrics)
+        made = await work(iteration)
+        writer.finish_stage(run_id, iteration, stage, made.metrics, result_id=made.row_id)
 
-    async def once(self, stage: StageName, iteration: int, model: str | None = None) -> Mapping[str, float]:
-        """Do one stage of a stored run by itself, whether or not it was done before with other settings."""
+    async def revise_once(self, iteration: int) -> Mapping[str, float]:
+        """Revise an iteration's trees with the settings at hand, beside what the run made of them."""
+        return await self._once("revise", iteration, self._revise)
+
+    async def train_once(self, iteration: int) -> Mapping[str, float]:
+        """Train on a finished revision set with the settings at hand, in a folder of its own."""
+        return await self._once("train", iteration, partial(self._train, aside=True))
+
+    async def evaluate_once(self, iteration: int, model: str | None) -> Mapping[str, float]:
+        """Measure ``model`` (None: the configured one) as one of ``iteration``."""
+        return await self._once("evaluate", iteration, self._evaluate, model)
+
+    async def _once(
+        self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[Made]], model: str | None = None
+    ) -> Mapping[str, float]:
         try:
             self._model = model if stage == "evaluate" else self._model_for(stage, iteration)
-            return await self._works[stage](iteration)
+            return (await work(iteration)).metrics
         finally:
             await self._drop_policy()
 
     def _model_for(self, stage: StageName, iteration: int) -> str | None:
-        """The checkpoint that acts in a stage: the newest one trained before it; None is the configured model."""
-        newest = iteration if stage == "evaluate" else iteration - 1
-        rows = self.bench.store.queries.checkpoints(self.bench.run.id)
-        done = [row for row in rows if row.complete and row.iteration <= newest]
-        return max(done, key=lambda row: (row.iteration, row.id)).path if done else None
+        """The checkpoint that acts in a stage; None is the configured model."""
+        own = own_checkpoint(self.bench, iteration if stage == "evaluate" else iteration - 1)
+        return own.path if own else None
 
     async def _actor(self) -> AnyPolicy:
         """The policy that acts now; a model of an earlier iteration is released first."""
@@ -103,35 +119,51 @@ class RunLoop:
             self._policy = None
             gc.collect()
 
-    async def _search(self, iteration: int) -> Mapping[str, float]:
+    async def _search(self, iteration: int) -> Made:
         plugin = self.bench.config.searcher
         searcher = self.bench.registry.create("searcher", plugin.name, plugin.options)
         return await search(self.bench, await self._actor(), searcher, iteration)
 
-    async def _revise(self, iteration: int) -> Mapping[str, float]:
+    async def _revise(self, iteration: int) -> Made:
         critic = make_critic(self.bench)
         try:
             return await revise(self.bench, await self._actor(), critic, iteration)
         finally:
             await critic.close()
 
-    async def _train(self, iteration: int) -> Mapping[str, float]:
+    async def _train(self, iteration: int, *, aside: bool = False) -> Made:
         plugin = self.bench.config.trainer
         if plugin.name == NO_TRAINER:
-            return {}
+            return Made({})
         policy = await self._actor()
-        start = trainable(policy, self.bench.config.policy.name)
+        start = self._start(trainable(policy, self.bench.config.policy.name), iteration)
         revision_set = find_set(self.bench, policy, make_critic(self.bench), iteration)
         await self._drop_policy()
+        row, dataset = collect(self.bench, revision_set, iteration)
+        folder = f"iteration-{iteration}"
+        if aside:
+            digest = content_hash([training_identity(self.bench), row.content_hash])
+            folder += f"-{row.name}-{digest[:8]}"
         trainer = self.bench.registry.create("trainer", plugin.name, plugin.options)
-        checkpoint = Checkpoint(model=start, base_model=start, iteration=iteration - 1)
-        done = await train(
-            self.bench, trainer, checkpoint, revision_set, iteration, self.out / f"iteration-{iteration}"
-        )
-        return done.metrics
+        return await train(self.bench, trainer, start, row, dataset, iteration, self.out / folder)
 
-    async def _evaluate(self, iteration: int) -> Mapping[str, float]:
+    def _start(self, acting: str, iteration: int) -> Checkpoint:
+        """What the training of an iteration starts from: the acting model, or the one the run began with."""
+        before = own_checkpoint(self.bench, iteration - 1)
+        base = before.base_model if before else acting
+        model = base if self.bench.config.start_from == "base" else acting
+        return Checkpoint(model=model, base_model=base, iteration=iteration - 1)
+
+    async def _evaluate(self, iteration: int) -> Made:
         return await evaluate(self.bench, await self._actor(), iteration)
+
+
+def own_checkpoint(bench: Bench, iteration: int) -> CheckpointRow | None:
+    """What the run's own train stages have made last, up to ``iteration``; None where they have made nothing."""
+    stages = [row for row in bench.store.queries.stages(bench.run.id) if row.stage == "train" and row.result_id]
+    made = [row for row in stages if row.status == "done" and row.iteration <= iteration]
+    last = max(made, key=lambda row: row.iteration, default=None)
+    return bench.store.queries.checkpoint(last.result_id) if last and last.result_id else None
 
 
 def make_policy(bench: Bench, model: str | None = None) -> AnyPolicy:

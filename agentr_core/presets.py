@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "trainer": "sft",
         "iterations": 2,
         "search": {"tasks": 40},
-        "evaluate": {"tasks": 100, "max_tokens": 48, "max_turns": 20, "revision_turns": 12},
+        "evaluate": {"tasks": 100, "max_tokens": 48, "max_turns": 20, "revision_tasks": 40, "revision_turns": 12},
         "transformers": {"model": "tiny"},
         "mcts": {"simulations": 4, "max_tokens": 48},
         "actor": {"max_tokens": 48},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,39 +177,59 @@ def working(
     resumed: bool = False,
 ) -> Iterator[Bench]:
     """A bench for work on a run; on leaving, the run is marked done, failed or interrupted, and observers are told."""
-    store.writer.record_plugins(row.id, _provenance(config, registry))
+    store.writer.record_plugins(row.id, provenance(config, registry))
     registry.notify(RunStarted(row.key, str(store.path), config.model_dump(mode="json"), resumed))
+    status: Literal["done", "failed", "interrupted"] = "failed"
+    problem: str | None = None
+    try:
+        with StopSignal(lambda: store.writer.set_run_status(row.id, "interrupted")) as stopped:
+            advice = f"go on with: agentr resume {row.short}"
+            with set_up(store, row, config, progress, registry, stopped, advice) as bench:
+                yield bench
+        status = "done"
+    except (Interrupted, KeyboardInterrupt):
+        status = "interrupted"
+        raise
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        store.writer.set_run_status(row.id, status, error=problem)
+        registry.notify(RunFinished(row.key, status))
+
+
+@contextmanager
+def set_up(
+    store: Store,
+    row: RunRow,
+    config: RunConfig,
+    progress: Progress,
+    registry: Registry,
+    stopped: Callable[[], bool],
+    advice: str,
+) -> Iterator[Bench]:
+    """A bench with environments of its own, which are closed on leaving; the run's row is left alone."""
 
     def make_environment() -> AnyEnvironment:
         made: AnyEnvironment = registry.create("env", config.env.name, config.env.options)
         return made
 
-    status: Literal["done", "failed", "interrupted"] = "failed"
-    problem: str | None = None
-    with StopSignal(lambda: store.writer.set_run_status(row.id, "interrupted")) as stopped:
-        pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
-        shelf = Shelf(make_environment, limit=config.concurrency)
-        try:
-            yield Bench(store, row, config, registry, progress, pool, shelf, stopped)
-            status = "done"
-        except (Interrupted, KeyboardInterrupt):
-            status = "interrupted"
-            raise
-        except BaseException as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            shelf.close()
-            pool.close()
-            store.writer.set_run_status(row.id, status, error=problem)
-            registry.notify(RunFinished(row.key, status))
+    pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
+    shelf = Shelf(make_environment, limit=config.concurrency)
+    try:
+        yield Bench(store, row, config, registry, progress, pool, shelf, make_environment, stopped, advice)
+    finally:
+        shelf.close()
+        pool.close()
 
 
 def failures(store: Store, run_id: int) -> int:
-    """How many trees and episodes of a run failed."""
-    trees = len(store.queries.trees(run_id, status="failed"))
-    evals = store.queries.evals(run_id)
-    return trees + sum(result.error is not None for row in evals for result in store.queries.eval_results(row.id))
+    """How many trees (in search or in revision) and episodes of a run failed."""
+    queries = store.queries
+    trees = len(queries.trees(run_id, status="failed"))
+    revised = sum(int(row.metrics.get("failed", 0)) for row in queries.revision_sets(run_id))
+    episodes = [result for row in queries.evals(run_id) for result in queries.eval_results(row.id)]
+    return trees + revised + sum(result.error is not None for result in episodes)
 
 
 def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, Plugin]]:
@@ -227,7 +247,8 @@ def check_plugins(config: RunConfig, registry: Registry) -> None:
         registry.validate(kind, plugin.name, plugin.options)
 
 
-def _provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
+def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
+    """What code the plugins of a run are: their distributions, versions and options."""
     plugins = dict(chosen_plugins(config))
     rows = registry.provenance([(kind, plugin.name) for kind, plugin in plugins.items()])
     return [

@@ -96,6 +96,7 @@ class EvaluateSettings(PluginConfig):
     max_tokens: int = Field(default=500, ge=1, description="tokens of one turn")
     max_turns: int = Field(default=100, ge=1, description="turns of one episode (the paper: 100)")
     revision_test: bool = Field(default=True, description="also continue failed baseline trajectories from a cut")
+    revision_tasks: int = Field(default=100, ge=1, description="at most this many of them, always the same ones")
     revision_turns: int = Field(
         default=50, ge=1, description="turns after the cut in the revision test (the paper: 50)"
     )

@@ -41,7 +41,7 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
 @run_options
 @json_option
 @click.pass_context
-def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> None:
+def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> int:
     """Find first errors in stored trees and splice revision trajectories, with any critic.
 
     The run's own settings hold where none are given: agentr revise --run RUN --critic value
@@ -52,6 +52,7 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
     resolved = _over_stored(ctx, reference)
     metrics = again.revise_again(reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress())
     _report([dict(row) for row in metrics], json_)
+    return 3 if any(row["failed"] for row in metrics) else 0
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -53,7 +53,8 @@ class Shelf:
 class Bench:
     """The store and run that a stage writes to, and the environments it borrows.
 
-    ``stopped`` turns true once the run is being interrupted: a stage then finishes the items at hand and returns.
+    ``make_environment`` makes one more, e.g. for a scripted policy. ``stopped`` turns true once the work is being
+    interrupted: a stage then finishes the items at hand and returns. ``advice`` tells the user how to go on then.
     """
 
     store: Store
@@ -63,26 +64,31 @@ class Bench:
     progress: Progress
     pool: EnvironmentPool
     shelf: Shelf
+    make_environment: Callable[[], AnyEnvironment]
     stopped: Callable[[], bool]
+    advice: str
 
     @property
     def environment(self) -> AnyEnvironment:
         """An environment to ask for tasks and names; episodes are played in borrowed ones."""
         return self.pool.reference
 
-    def make_environment(self) -> AnyEnvironment:
-        """An environment of one's own, e.g. for a scripted policy."""
-        environment: AnyEnvironment = self.registry.create("env", self.config.env.name, self.config.env.options)
-        return environment
-
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""
         return self.store.writer.add_tasks(self.config.env.name, self.environment.version, tasks)
 
     def stop_here(self) -> None:
-        """Raise :class:`Interrupted` where the run is being interrupted."""
+        """Raise :class:`Interrupted` where the work is being interrupted."""
         if self.stopped():
-            raise Interrupted(f"interrupted; go on with: agentr resume {self.run.short}")
+            raise Interrupted(f"interrupted; {self.advice}")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage brought: its metrics, and the id of the revision set, checkpoint or evaluation that it made."""
+
+    metrics: Mapping[str, float]
+    row_id: int | None = None
 
 
 def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: int) -> list[Task]:

@@ -6,7 +6,7 @@ from a cut drawn at random, the same cut for every model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from agentr_core.policy import AnyPolicy
 from agentr_core.records import Message, Step, Task
 from agentr_core.rng import derive_rng, derive_seed
 from agentr_core.scheduler import run_bounded
-from agentr_core.stages.bench import Bench, evaluation_params, evaluation_tasks
+from agentr_core.stages.bench import Bench, Made, evaluation_params, evaluation_tasks
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
 
 
@@ -31,26 +31,26 @@ class _Item:
     given: tuple[Step, ...] = ()
 
 
-async def evaluate(bench: Bench, policy: AnyPolicy, iteration: int) -> Mapping[str, float]:
-    """Play the evaluation tasks with ``policy`` and return the metrics of the closing table."""
+async def evaluate(bench: Bench, policy: AnyPolicy, iteration: int) -> Made:
+    """Play the evaluation tasks with ``policy``; the metrics are those of the closing table."""
     tasks = evaluation_tasks(bench.environment, bench.config)
     ids = bench.task_ids(tasks)
     items = [_Item(task, ids[task.key]) for task in tasks]
     config = bench.config
-    metrics = await _play(bench, policy, iteration, "plain", items, config.evaluate.max_turns)
+    plain, metrics = await _play(bench, policy, iteration, "plain", items, config.evaluate.max_turns)
     if config.evaluate.revision_test:
         failed = _failed_starts(bench)
         if failed:
-            revised = await _play(bench, policy, iteration, "revision_test", failed, config.evaluate.revision_turns)
+            _, revised = await _play(bench, policy, iteration, "revision_test", failed, config.evaluate.revision_turns)
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
     bench.registry.notify(Evaluated(bench.run.key, iteration, config.evaluate.split, metrics))
-    return metrics
+    return Made(metrics, plain)
 
 
 async def _play(
     bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item], max_turns: int
-) -> dict[str, float]:
-    """Play ``items``, store one row each, and return what they say together."""
+) -> tuple[int, dict[str, float]]:
+    """Play ``items``, store one row each; the evaluation's id, and what the rows say together."""
     row = _open(bench, policy, iteration, kind)
     done = {result.task_id for result in bench.store.queries.eval_results(row.id)}
     player = Player(
@@ -79,17 +79,21 @@ async def _play(
         low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
         bar.advance(0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})")
     bench.store.writer.finish_eval(row.id, metrics)
-    return metrics
+    return row.id, metrics
 
 
-def _open(bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
-    config: dict[str, Any] = {
+def _identity(bench: Bench) -> dict[str, Any]:
+    """What evaluations must share to be compared; the model is what they differ in."""
+    return {
         **bench.config.evaluate.model_dump(mode="json"),
         "env": bench.config.env.model_dump(mode="json"),
         "revision_action": bench.config.revise.revision_action,
         "seed": bench.config.seed,
-        "model": policy.model,
     }
+
+
+def _open(bench: Bench, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
+    config = {**_identity(bench), "model": policy.model}
     return bench.store.writer.open_eval(
         bench.run.id,
         iteration,
@@ -119,9 +123,10 @@ def _result(item: _Item, rollout: Rollout) -> EvalResult:
 
 
 def _failed_starts(bench: Bench) -> list[_Item]:
-    """The baseline's trajectories with reward 0, each cut after a step drawn at random."""
+    """Trajectories of the baseline with reward 0, each cut after a step drawn at random."""
     queries = bench.store.queries
-    baseline = queries.evals(bench.run.id, iteration=0, kind="plain")
+    same = _identity(bench).items()
+    baseline = [row for row in queries.evals(bench.run.id, iteration=0, kind="plain") if same <= row.config.items()]
     items = []
     for result in queries.eval_results(baseline[0].id) if baseline else ():
         if result.error is not None or result.reward > 0 or result.conversation is None:
@@ -130,7 +135,11 @@ def _failed_starts(bench: Bench) -> list[_Item]:
         steps = _recorded_steps(queries.get_conversation(result.conversation))
         cut = derive_rng(bench.config.seed, "revision test", task.key).randint(1, max(1, len(steps) - 1))
         items.append(_Item(task, result.task_id, steps[:cut]))
-    return items
+    most = bench.config.evaluate.revision_tasks
+    if len(items) <= most:
+        return items
+    chosen = sorted(derive_rng(bench.config.seed, "revision tasks").sample(range(len(items)), most))
+    return [items[index] for index in chosen]
 
 
 def _recorded_steps(messages: Sequence[Message], head_turns: int = 2) -> tuple[Step, ...]:

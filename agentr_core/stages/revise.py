@@ -31,20 +31,21 @@ from agentr_core.revision import (
 )
 from agentr_core.rng import derive_rng, derive_seed
 from agentr_core.scheduler import run_bounded
-from agentr_core.stages.bench import Bench
+from agentr_core.stages.bench import Bench, Made
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 from agentr_core.tree import Node, Tree
 
 
-async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Mapping[str, float]:
-    """Build the revision set of one iteration with ``critic`` and return its metrics.
+async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Made:
+    """Build the revision set of one iteration with ``critic``.
 
-    A tree that fails is left out and the rest go on; :class:`AgentrError` where all did.
+    A tree that fails is left out and the rest go on (the metric ``failed`` counts them); :class:`AgentrError` where
+    all did.
     """
     trees = bench.store.queries.trees(bench.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {bench.run.short} has no finished tree in iteration {iteration}; search first")
-    row = open_set(bench, policy, critic, iteration)
+    row = _open_set(bench, policy, critic, iteration)
     work = _Reviser(bench, policy, critic, row)
     done = bench.store.queries.revised_trees(row.id)
     with bench.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
@@ -59,34 +60,40 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
         bench.stop_here()
         if len(failed) == len(trees):
             raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0]}")
-        metrics = set_metrics(bench.store.queries.revised_trees(row.id).values())
+        metrics = {**set_metrics(bench.store.queries.revised_trees(row.id).values()), "failed": float(len(failed))}
         bar.advance(0, describe(metrics))
     bench.store.writer.finish_revision_set(row.id, metrics)
     counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
     bench.registry.notify(RevisionsBuilt(bench.run.key, iteration, bench.config.critic.name, **counts))
-    return metrics
+    return Made(metrics, row.id)
 
 
 def find_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     """The finished set that the settings at hand made; :class:`NothingToDo` where there is none."""
-    row = open_set(bench, policy, critic, iteration)
-    if row.status != "done":
+    wanted = content_hash(_identity(bench, policy, critic))
+    rows = bench.store.queries.revision_sets(bench.run.id, iteration=iteration, critic=bench.config.critic.name)
+    found = [row for row in rows if row.config_hash == wanted and row.status == "done"]
+    if not found:
         raise NothingToDo(
             f"run {bench.run.short} has no revisions by the critic '{bench.config.critic.name}' with these settings in "
             f"iteration {iteration}; make them with: agentr revise --run {bench.run.short} "
             f"--critic {bench.config.critic.name}"
         )
-    return row
+    return found[0]
 
 
-def open_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
-    """The set's row; its identity is the critic, the acting model where it matters, and all settings of the stage."""
-    config = {
+def _identity(bench: Bench, policy: AnyPolicy, critic: AnyCritic) -> dict[str, Any]:
+    """What tells sets apart: the critic, the acting model where it matters, and all settings of the stage."""
+    return {
         "critic": bench.config.critic.model_dump(mode="json"),
         "revise": bench.config.revise.model_dump(mode="json"),
         "seed": bench.config.seed,
         "actor": policy.model if critic.uses_actor else "",
     }
+
+
+def _open_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
+    config = _identity(bench, policy, critic)
     return bench.store.writer.open_revision_set(
         bench.run.id,
         iteration,

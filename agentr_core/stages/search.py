@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agentr_core.config import content_hash
@@ -13,12 +13,12 @@ from agentr_core.policy import AnyPolicy
 from agentr_core.rng import derive_seed
 from agentr_core.scheduler import TreeContext, run_bounded
 from agentr_core.searcher import AnySearcher
-from agentr_core.stages.bench import Bench, training_tasks
+from agentr_core.stages.bench import Bench, Made, training_tasks
 from agentr_core.store import TreePlan, TreeRow
 from agentr_core.tree import Node, Tree
 
 
-async def search(bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iteration: int) -> Mapping[str, float]:
+async def search(bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iteration: int) -> Made:
     """Grow the trees of one iteration and return counts and rates.
 
     A tree that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
@@ -38,12 +38,14 @@ async def search(bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iterati
     failed = [row for row in done if row.status == "failed"]
     if failed and len(failed) == len(done):
         raise AgentrError(f"every tree of iteration {iteration} failed; the first: {failed[0].error}")
-    return {
-        "trees": len(done) - len(failed),
-        "failed": len(failed),
-        "nodes": sum(row.n_nodes for row in done),
-        "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
-    }
+    return Made(
+        {
+            "trees": len(done) - len(failed),
+            "failed": len(failed),
+            "nodes": sum(row.n_nodes for row in done),
+            "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
+        }
+    )
 
 
 def _plan(bench: Bench, policy: AnyPolicy, iteration: int) -> list[TreeRow]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agentr_core.errors import Interrupted
 from agentr_core.hookspecs import CheckpointSaved
 from agentr_core.mixing import build_dataset
 from agentr_core.records import Checkpoint, TrainingSet
 from agentr_core.rng import derive_seed
-from agentr_core.stages.bench import Bench
-from agentr_core.store.rows import CheckpointRow, DatasetRow, RevisionSetRow
+from agentr_core.stages.bench import Bench, Made
+from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.trainer import AnyTrainer
 
 
@@ -40,10 +41,15 @@ def collect(bench: Bench, revision_set: RevisionSetRow, iteration: int) -> tuple
 
 
 async def train(
-    bench: Bench, trainer: AnyTrainer, start: Checkpoint, revision_set: RevisionSetRow, iteration: int, out: Path
-) -> Checkpoint:
-    """Train ``start`` on the dataset of ``revision_set``; what is in ``out`` already is gone on with."""
-    dataset_row, dataset = collect(bench, revision_set, iteration)
+    bench: Bench,
+    trainer: AnyTrainer,
+    start: Checkpoint,
+    dataset_row: DatasetRow,
+    dataset: TrainingSet,
+    iteration: int,
+    out: Path,
+) -> Made:
+    """Train ``start`` on ``dataset``; what is in ``out`` already is gone on with, and a finished training is kept."""
     row = bench.store.writer.save_checkpoint(
         bench.run.id,
         iteration,
@@ -52,9 +58,10 @@ async def train(
         base_model=start.base_model,
         start_model=start.model,
         path=str(out / "model"),
+        config=training_identity(bench),
     )
     if row.complete:
-        return _as_checkpoint(row)
+        return Made(row.metrics, row.id)
     with bench.progress.stage(f"iter {iteration} train", len(dataset.examples), "rows") as bar:
         losses: list[float] = []
 
@@ -66,21 +73,20 @@ async def train(
             share = metrics.get("progress", 0.0)
             bar.advance(int(share * len(dataset.examples)) - bar.done, _losses(losses))
             if bench.stopped():
-                raise Interrupted(f"interrupted; go on with: agentr resume {bench.run.short}")
+                raise Interrupted(f"interrupted; {bench.advice}")
 
         seed = derive_seed(bench.config.seed, "train", iteration) % 2**31
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
         bar.advance(len(dataset.examples) - bar.done, _losses(losses))
-    checkpoint = checkpoint.model_copy(update={"iteration": iteration, "base_model": start.base_model})
     bench.store.writer.complete_checkpoint(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
     bench.registry.notify(CheckpointSaved(bench.run.key, iteration, checkpoint.model, checkpoint.metrics))
-    return checkpoint
+    return Made(checkpoint.metrics, row.id)
 
 
-def _as_checkpoint(row: CheckpointRow) -> Checkpoint:
-    return Checkpoint(
-        model=row.path, base_model=row.base_model, iteration=row.iteration, step=row.step, metrics=row.metrics
-    )
+def training_identity(bench: Bench) -> dict[str, Any]:
+    """What tells trainings on one dataset apart."""
+    config = bench.config
+    return {"trainer": config.trainer.model_dump(mode="json"), "start_from": config.start_from, "seed": config.seed}
 
 
 def _losses(losses: list[float]) -> str:

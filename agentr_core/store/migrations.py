@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -167,6 +167,45 @@ CREATE TABLE eval_results (
 """
 
 
+#: A dataset is told apart by its content and a checkpoint by how it was trained; a stage knows the row that it made.
+#: SQLite cannot change a constraint: both tables are copied. Foreign keys are off while a file is migrated.
+_PROVENANCE = """
+ALTER TABLE stages ADD COLUMN result_id INTEGER;
+
+CREATE TABLE new_datasets (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  name TEXT NOT NULL, recipe TEXT NOT NULL, set_id INTEGER REFERENCES revision_sets (id), config_json TEXT NOT NULL,
+  content_hash TEXT NOT NULL, n_examples INTEGER NOT NULL,
+  UNIQUE (run_id, iteration, name, content_hash)
+) STRICT;
+INSERT INTO new_datasets SELECT * FROM datasets;
+DROP TABLE datasets;
+ALTER TABLE new_datasets RENAME TO datasets;
+
+CREATE TABLE new_checkpoints (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  dataset_id INTEGER NOT NULL REFERENCES datasets (id), trainer TEXT NOT NULL, base_model TEXT NOT NULL,
+  start_model TEXT NOT NULL, path TEXT NOT NULL, step INTEGER NOT NULL, complete INTEGER NOT NULL, metrics_json TEXT,
+  created_at TEXT NOT NULL, config_hash TEXT NOT NULL, config_json TEXT NOT NULL,
+  UNIQUE (run_id, iteration, trainer, dataset_id, config_hash)
+) STRICT;
+INSERT INTO new_checkpoints SELECT *, '', '{}' FROM checkpoints;
+DROP TABLE checkpoints;
+ALTER TABLE new_checkpoints RENAME TO checkpoints;
+
+-- Until now a run's own checkpoint was the newest of its iteration, and its own evaluation came first.
+UPDATE stages SET result_id = (
+  SELECT max(c.id) FROM checkpoints c
+  WHERE c.run_id = stages.run_id AND c.iteration = stages.iteration AND c.complete = 1
+) WHERE stage = 'train' AND status = 'done';
+
+UPDATE stages SET result_id = (
+  SELECT min(e.id) FROM evals e
+  WHERE e.run_id = stages.run_id AND e.iteration = stages.iteration AND e.kind = 'plain'
+) WHERE stage = 'evaluate' AND status = 'done'
+"""
+
+
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
     from sqlite_utils import Migrations
@@ -175,7 +214,16 @@ def migrations() -> Migrations:
 
     @ours()
     def initial(db: Database) -> None:
-        for statement in _INITIAL.split(";"):
-            db.conn.execute(statement)
+        _execute(db, _INITIAL)
+
+    @ours()
+    def provenance(db: Database) -> None:
+        _execute(db, _PROVENANCE)
 
     return ours
+
+
+def _execute(db: Database, script: str) -> None:
+    """Run the statements one by one: ``executescript`` would commit the transaction around them."""
+    for statement in script.split(";"):
+        db.conn.execute(statement)

@@ -135,6 +135,7 @@ class StageRow(Row):
     metrics: dict[str, Any]
     started_at: str | None
     finished_at: str | None
+    result_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +296,7 @@ class CheckpointRow(Row):
     complete: bool
     metrics: dict[str, Any]
     created_at: str
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

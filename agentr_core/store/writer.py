@@ -118,18 +118,17 @@ class Writer(TreeWriter):
         config: Mapping[str, Any] | None = None,
         set_id: int | None = None,
     ) -> DatasetRow:
-        """Store a dataset and its examples in order; one of the same name and iteration is replaced."""
-        where = (run_id, iteration, name)
-        values = (recipe, set_id, canonical_json(config or {}), content_hash, len(examples))
+        """Store a dataset and its examples in order; the same content under the same name is the stored one."""
+        where = (run_id, iteration, name, content_hash)
         with self._store.transaction():
             self._store.execute(
-                "INSERT INTO datasets (run_id, iteration, name, recipe, set_id, config_json, content_hash, n_examples)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET recipe = excluded.recipe,"
-                " set_id = excluded.set_id, config_json = excluded.config_json, content_hash = excluded.content_hash,"
-                " n_examples = excluded.n_examples",
-                (*where, *values),
+                "INSERT INTO datasets (run_id, iteration, name, content_hash, recipe, set_id, config_json, n_examples)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET set_id = excluded.set_id",
+                (*where, recipe, set_id, canonical_json(config or {}), len(examples)),
             )
-            found = self._store.one("SELECT * FROM datasets WHERE run_id = ? AND iteration = ? AND name = ?", where)
+            found = self._store.one(
+                "SELECT * FROM datasets WHERE run_id = ? AND iteration = ? AND name = ? AND content_hash = ?", where
+            )
             assert found is not None
             row = DatasetRow.read(found)
             self._store.execute("DELETE FROM dataset_items WHERE dataset_id = ?", (row.id,))
@@ -156,18 +155,24 @@ class Writer(TreeWriter):
         base_model: str,
         start_model: str,
         path: str,
+        config: Mapping[str, Any] | None = None,
     ) -> CheckpointRow:
-        """The checkpoint that a trainer is about to make, not complete; the stored one where it exists already."""
-        key = (run_id, iteration, trainer, dataset_id)
+        """The checkpoint that a trainer is about to make, not complete; the stored one where it exists already.
+
+        ``config`` is all that tells two trainings on one dataset apart.
+        """
+        key = (run_id, iteration, trainer, dataset_id, content_hash(config or {}))
         with self._store.transaction():
             self._store.execute(
-                "INSERT INTO checkpoints (run_id, iteration, trainer, dataset_id, base_model, start_model, path, step,"
-                " complete, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?)"
+                "INSERT INTO checkpoints (run_id, iteration, trainer, dataset_id, config_hash, config_json, base_model,"
+                " start_model, path, step, complete, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)"
                 " ON CONFLICT DO UPDATE SET path = excluded.path WHERE complete = 0",
-                (*key, base_model, start_model, path, now()),
+                (*key, canonical_json(config or {}), base_model, start_model, path, now()),
             )
             row = self._store.one(
-                "SELECT * FROM checkpoints WHERE run_id = ? AND iteration = ? AND trainer = ? AND dataset_id = ?", key
+                "SELECT * FROM checkpoints WHERE run_id = ? AND iteration = ? AND trainer = ? AND dataset_id = ?"
+                " AND config_hash = ?",
+                key,
             )
         assert row is not None
         return CheckpointRow.read(row)

@@ -109,14 +109,15 @@ class RunWriter:
         stage: str,
         metrics: Mapping[str, Any] | None = None,
         *,
+        result_id: int | None = None,
         status: WorkStatus = "done",
     ) -> None:
-        """Close a stage that was begun."""
+        """Close a stage that was begun; ``result_id`` is the revision set, checkpoint or evaluation that it made."""
         with self._store.transaction():
             self._store.execute(
-                "UPDATE stages SET status = ?, metrics_json = ?, finished_at = ?"
+                "UPDATE stages SET status = ?, metrics_json = ?, result_id = ?, finished_at = ?"
                 " WHERE run_id = ? AND iteration = ? AND stage = ?",
-                (status, pack_json(metrics), now(), run_id, iteration, stage),
+                (status, pack_json(metrics), result_id, now(), run_id, iteration, stage),
             )
 
     def add_metrics(self, run_id: int, iteration: int, stage: str, step: int, values: Mapping[str, float]) -> None:

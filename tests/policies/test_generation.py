@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,12 @@ def test_the_batch_changes_nothing(random_llama: Path, ask, cache: int):
     assert ids_of(ask(together, CONVERSATIONS, DRAWN)) == ids_of(ask(single, CONVERSATIONS, DRAWN, alone=True))
     again = ask(together, CONVERSATIONS[::-1], DRAWN)  # other seeds, other neighbours
     assert ids_of(again) == ids_of(ask(single, CONVERSATIONS[::-1], DRAWN, alone=True))
+
+
+def test_the_model_is_called_as_its_library_wants_it_now(random_llama: Path, ask):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ask(policy_of(random_llama), CONVERSATIONS[:1], DRAWN)
 
 
 def test_the_prefix_cache_is_used_and_changes_nothing(random_llama: Path, ask):

@@ -86,6 +86,13 @@ def test_rows_say_what_the_episodes_were(empty, settings) -> None:
         assert row.metrics == summarize(rows) and row.status == "done"
 
 
+def test_the_revision_test_takes_at_most_so_many_trajectories_and_always_the_same(empty, settings) -> None:
+    limits = {"tasks": 12, "max_turns": 9, "revision_turns": 3, "revision_tasks": 2}
+    empty.run(settings(evaluate=limits), "search", "evaluate")
+    first, second = ([row.task for row in results(empty, "revision_test", iteration=number)] for number in (0, 1))
+    assert len(first) == 2 and first == second
+
+
 def test_revision_test_goes_on_from_the_failed_baseline_trajectories(empty, settings) -> None:
     """The same cut for every model: what comes before it is the baseline's, turn for turn."""
     empty.run(settings(evaluate={"tasks": 12, "max_turns": 9, "revision_turns": 3}), "evaluate")

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from agentr_core import Message, create, is_revision, revision
+from agentr_core.cli.main import main
+from agentr_core.errors import ExitCode
+from agentr_core.runner import failures
 from agentr_core.store import Sample
 
 JUDGE = """
@@ -215,3 +218,33 @@ def test_the_revision_action_of_a_preset_never_reaches_the_environment(empty, se
         for row in store.queries.trees(store.queries.run("last").id):
             tree = store.queries.load_tree(row.id)
             assert {node.observation for node in tree.nodes[1:]} == {"ok."}
+
+
+FUSSY = """
+from agentr_core import Critic, Cut, PluginConfig
+
+class Fussy(Critic[PluginConfig]):
+    config_class = PluginConfig
+    async def judge(self, bad, good, context):
+        if bad.task.key[-1] in "13579":
+            raise OSError("not this one")
+        return Cut(step=len(bad.steps))
+"""
+
+
+def test_a_tree_that_cannot_be_revised_is_counted_and_the_others_go_on(
+    project, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fussy.py").write_text(FUSSY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    metrics = project.revise(settings(critic="fussy:Fussy"))
+    with project.store() as store:
+        run = store.queries.run("last")
+        (row,) = store.queries.revision_sets(run.id)
+        done = store.queries.revised_trees(row.id)
+        trees = {tree.id: tree.task for tree in store.queries.trees(run.id, status="done")}
+        assert row.status == "done" and 0 < metrics["failed"] == len(trees) - len(done) < len(trees)
+        assert all(trees[tree][-1] in "13579" for tree in trees.keys() - done.keys())
+        assert failures(store, run.id) == metrics["failed"]
+    code = main(["revise", "--critic", "fussy:Fussy", "--db", str(project.path), "-o", "revise.beta=0.1"])
+    assert code == ExitCode.PARTIAL

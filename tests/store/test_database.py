@@ -41,10 +41,45 @@ def test_a_file_of_an_earlier_schema_is_migrated_when_it_is_opened_even_for_read
     def add_notes(db: Database) -> None:
         db["notes"].create({"id": int}, pk="id")
 
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", migrations.SCHEMA_VERSION + 1)
     monkeypatch.setattr(migrations, "migrations", lambda: ours)
     with open_store(path, read_only=True) as store:
         assert store.queries.counts()["notes"] == 0
+
+
+def test_a_run_of_the_first_schema_keeps_its_rows_and_learns_which_are_its_own(path: Path) -> None:
+    make_file_of_schema_1(path)
+    with open_store(path) as store:
+        assert {stage.stage: stage.result_id for stage in store.queries.stages(1)} == {"train": 2, "evaluate": 1}
+        assert [(row.id, row.path, row.config) for row in store.queries.checkpoints()] == [(1, "a", {}), (2, "b", {})]
+        assert [len(store.queries.dataset_items(row.id)) for row in store.queries.datasets()] == [1]
+        assert store.all("PRAGMA foreign_key_check") == []
+        with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction():
+            store.execute("DELETE FROM datasets")
+
+
+def make_file_of_schema_1(path: Path) -> None:
+    db = Database(path)
+    migrations.migrations().apply(db, stop_before="provenance")
+    runs = "1, 'K', NULL, 'run', 'done', '{}', '', 0, '', '', 0, '', '', NULL, NULL"
+    stage = "1, 1, '{}', 'done', NULL, NULL, NULL"
+    for table, values in [
+        ("runs", runs),
+        ("stages", stage.format("train")),
+        ("stages", stage.format("evaluate")),
+        ("messages", "x'00', NULL, 'user', 0, 'hello'"),
+        ("datasets", "1, 1, 1, 'good-actor', 'good', NULL, '{}', 'h', 1"),
+        ("dataset_items", "1, 0, 'good', x'00', NULL"),
+        ("checkpoints", "1, 1, 1, 1, 'sft', 'm', 'm', 'a', 1, 1, NULL, ''"),
+        ("checkpoints", "2, 1, 1, 1, 'other', 'm', 'm', 'b', 1, 1, NULL, ''"),
+        ("evals", "1, 1, 1, 'plain', 'b', 'test', '', '{}', 'done', NULL"),
+        ("evals", "2, 1, 1, 'plain', 'b', 'test', 'x', '{}', 'done', NULL"),
+    ]:
+        db.execute(f"INSERT INTO {table} VALUES ({values})")
+    db.execute(f"PRAGMA application_id={migrations.APPLICATION_ID}")
+    db.execute("PRAGMA user_version=1")
+    db.conn.commit()
+    db.close()
 
 
 def test_a_plugin_may_own_tables(store: Store) -> None:
@@ -75,7 +110,7 @@ def test_a_newer_database_is_refused(path: Path) -> None:
     open_store(path).close()
     with sqlite3.connect(path) as raw:
         raw.execute(f"PRAGMA user_version={migrations.SCHEMA_VERSION + 1}")
-    with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 2, this one knows 1\); upgrade with"):
+    with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 3, this one knows 2\); upgrade with"):
         open_store(path)
 
 

@@ -83,16 +83,18 @@ def test_a_revision_set_is_one_critic_and_configuration(store: Store, tree_id: i
     assert store.queries.revision_sets(1, critic="actor") == [again, two]
 
 
-def test_a_dataset_of_the_same_name_is_replaced(store: Store, tree_id: int) -> None:
+def test_a_dataset_is_its_name_and_content(store: Store, tree_id: int) -> None:
     examples = (Example(GOOD, "good", {"tree": 1}), Example(BAD, "revision", {"tree": 1, "cut": 2}))
     first = store.writer.save_dataset(1, 1, "agent-r", examples, recipe="agent-r", content_hash="h1")
+    again = store.writer.save_dataset(1, 1, "agent-r", examples, recipe="agent-r", content_hash="h1")
+    assert again == first and len(store.queries.dataset_items(first.id)) == 2
     row = store.writer.save_dataset(
         1, 1, "agent-r", examples[::-1], recipe="agent-r", content_hash="h2", config={"eta": 1}
     )
-    assert (row.id, row.content_hash, row.n_examples, row.config) == (first.id, "h2", 2, {"eta": 1})
+    assert (row.id, row.content_hash, row.n_examples, row.config) == (first.id + 1, "h2", 2, {"eta": 1})
     assert store.queries.training_set(row.id) == TrainingSet("agent-r", examples[::-1], "h2")
     assert [item.kind for item in store.queries.dataset_items(row.id)] == ["revision", "good"]
-    assert store.queries.datasets(1, name="agent-r") == [row]
+    assert store.queries.datasets(1, name="agent-r") == [first, row]
 
 
 def test_a_checkpoint_is_complete_last(store: Store, tree_id: int) -> None:
@@ -106,6 +108,10 @@ def test_a_checkpoint_is_complete_last(store: Store, tree_id: int) -> None:
     done = store.writer.save_checkpoint(1, 1, data.id, "sft", base_model="b", start_model="s", path="d")
     assert (done.complete, done.step, done.path, done.metrics) == (True, 7, "c", {"loss": 0.5})
     assert store.queries.checkpoint(made.id) == done
+    other = store.writer.save_checkpoint(
+        1, 1, data.id, "sft", base_model="b", start_model="s", path="e", config={"epochs": 2}
+    )
+    assert (other.id != made.id, other.config) == (True, {"epochs": 2})
 
 
 def test_an_evaluation_keeps_one_row_a_task_and_repeat(store: Store, tree_id: int) -> None:

@@ -12,8 +12,8 @@ class Product:
 
     ``prices``: the numbers in its price field, two at most; none written means ``(100.0,)``. ``price_tag``: as shown,
     ``"$19.99"`` or ``"$19.99 to $27.99"``. ``options``: group name, lower-cased, to its values in page order.
-    ``product_category``: a path joined by ``" › "``. ``instruction`` and ``instruction_attributes`` are what the
-    synthetic goals are made from; None and empty where the product has none.
+    ``product_category``: a path, its parts parted by U+203A and spaces. ``instruction`` and ``instruction_attributes``
+    are what the synthetic goals are made from; None and empty where the product has none.
     """
 
     asin: str

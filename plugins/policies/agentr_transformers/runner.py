@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ class Runner:
     def __init__(self, model: Any, interrupted: Callable[[], bool] = lambda: False) -> None:
         self._model, self._interrupted = model, interrupted
         self.device: torch.device = model.device
+        self._cache = _cache_argument(model)
         self._window, self._mixed = _sliding(model.config.get_text_config())
         try:
             self.layouts, self._like, self.vocabulary = _probe(model)
@@ -54,9 +56,9 @@ class Runner:
             input_ids=ids,
             position_ids=positions.clamp_min(0),
             attention_mask=mask,
-            past_key_values=slab.cache,
             use_cache=True,
             logits_to_keep=keep,
+            **{self._cache: slab.cache},
         )
         logits: torch.Tensor = output.logits
         return logits
@@ -104,12 +106,17 @@ def _unservable(config: Any) -> UsageError:
     )
 
 
+def _cache_argument(model: Any) -> str:
+    """What the model calls its cache: transformers renames ``past_key_values`` to ``cache``, model by model."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+
 @torch.inference_mode()
 def _probe(model: Any) -> tuple[list[Layout], torch.Tensor, int]:
     """What each layer keeps, an empty tensor of its kind, and the size of the vocabulary: seen by one small pass."""
     cache = transformers.DynamicCache()
     ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
-    logits = model(input_ids=ids, past_key_values=cache, use_cache=True).logits
+    logits = model(input_ids=ids, use_cache=True, **{_cache_argument(model): cache}).logits
     layers = [(layer.keys, layer.values) for layer in cache.layers]
     layouts = [Layout(keys.shape[1], keys.shape[3], values.shape[3]) for keys, values in layers]
     return layouts, layers[0][0].new_empty(0), logits.shape[-1]

@@ -1,0 +1,137 @@
+"""A run's own checkpoints are one chain; what single stages make stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from learning import write_model
+
+import agentr_core
+from agentr_core import RunConfig, report
+from agentr_core.again import evaluate_again, revise_again, train_again
+from agentr_core.errors import NothingToDo
+from agentr_core.progress import Progress
+from agentr_core.runner import run
+from agentr_core.store import CheckpointRow, RunRow, open_store
+
+QUIET = Progress(quiet=True)
+
+
+@dataclass
+class Trained:
+    """A finished run of two iterations, and single stages over it."""
+
+    configure: Callable[..., RunConfig]
+    db: Path
+    base: Path
+
+    def checkpoints(self) -> list[CheckpointRow]:
+        with open_store(self.db, read_only=True) as store:
+            return store.queries.checkpoints()
+
+    def row(self) -> RunRow:
+        with open_store(self.db, read_only=True) as store:
+            return store.queries.run("last")
+
+    def revise(self, **changes: Any) -> Any:
+        return revise_again("last", self.configure(**changes), db=self.db, iteration=None, progress=QUIET)
+
+    def train(self, iteration: int, **changes: Any) -> CheckpointRow:
+        train_again("last", self.configure(**changes), db=self.db, iteration=iteration, out=None, progress=QUIET)
+        return self.checkpoints()[-1]
+
+
+@pytest.fixture
+def trained(tmp_path: Path, settings: Callable[..., RunConfig]) -> Callable[..., Trained]:
+    base = write_model(tmp_path / "base", 0.6)
+
+    def configure(**changes: Any) -> RunConfig:
+        learner = {"policy": "learning:Learner", "trainer": "learning:Halver", "learning:Learner": {"model": str(base)}}
+        sizes = {"iterations": 2, "search": {"tasks": 4}, "evaluate": {"tasks": 6, "max_turns": 9}}
+        return settings(**{**learner, **sizes, **changes})
+
+    def make(**changes: Any) -> Trained:
+        run(configure(**changes), db=tmp_path / "agentr.db", out=tmp_path / "elsewhere", progress=QUIET)
+        return Trained(configure, tmp_path / "agentr.db", base)
+
+    return make
+
+
+@pytest.mark.parametrize("start_from", ["previous", "base"])
+def test_an_iteration_starts_from_the_previous_model_or_the_base(trained: Any, start_from: str) -> None:
+    made = trained(start_from=start_from)
+    first, second = made.checkpoints()
+    assert (first.start_model, first.base_model) == (str(made.base), str(made.base))
+    assert (second.start_model, second.base_model) == (
+        first.path if start_from == "previous" else str(made.base),
+        str(made.base),
+    )
+
+
+def test_what_single_stages_train_is_beside_the_runs_own_chain(trained: Any) -> None:
+    made = trained()
+    own = made.checkpoints()
+    made.revise(critic="last")
+    beside = made.train(1, critic="last")
+    assert Path(beside.path).is_dir() and beside.path not in {row.path for row in own}
+    assert Path(beside.path).is_relative_to(Path(own[0].path).parents[1]), "the run's own folder is used"
+    with pytest.raises(NothingToDo, match="no revisions by the critic 'value' with these settings in iteration 2"):
+        made.train(2, critic="value")
+    with open_store(made.db, read_only=True) as store:
+        assert all(row.critic != "value" for row in store.queries.revision_sets())
+    made.revise(critic="last")
+    later = made.train(2, critic="last")
+    assert later.start_model == own[0].path, "iteration 2 starts from the run's own model, not from the newest one"
+
+
+def test_other_settings_make_another_checkpoint_and_the_same_ones_do_not(trained: Any) -> None:
+    made = trained()
+    first = made.train(1)
+    assert [row.id for row in made.checkpoints()] == [1, 2]
+    other_data = made.train(1, data={"max_revisions_per_tree": 1, "max_good_per_tree": 1})
+    other_trainer = made.train(1, **{"learning:Halver": {"factor": 0.25}})
+    assert [row.id for row in made.checkpoints()] == [1, 2, 3, 4]
+    assert len({first.path, other_data.path, other_trainer.path}) == 3
+    made.train(1, **{"learning:Halver": {"factor": 0.25}})
+    assert [row.id for row in made.checkpoints()] == [1, 2, 3, 4]
+    assert other_data.dataset_id != other_trainer.dataset_id
+
+
+def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
+    made = trained()
+    with open_store(made.db) as store:
+        store.writer.set_run_status(1, "interrupted")
+    before = made.row()
+    made.revise(critic="last")
+    evaluate_again("last", made.configure(), db=made.db, checkpoint="1", progress=QUIET)
+    assert made.row() == before
+    with open_store(made.db, read_only=True) as store:
+        assert {("critic", "last"), ("critic", "actor")} <= {(p.kind, p.name) for p in store.queries.plugins(1)}
+
+
+def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untrained(trained: Any) -> None:
+    made = trained()
+    made.revise(critic="last")
+    beside = made.train(1, critic="last")
+    evaluate_again("last", made.configure(), db=made.db, checkpoint=str(beside.id), progress=QUIET)
+    other = made.configure(evaluate={"tasks": 6, "max_turns": 9, "temperature": 1.0})
+    evaluate_again("last", other, db=made.db, checkpoint="1", progress=QUIET)
+    with agentr_core.open_store(made.db) as store:
+        table, critics = report.iterations(store, made.row()), report.critics(store, made.row())
+        compared = report.runs(store, [made.row()])
+    assert [row[0] for row in table.rows] == [
+        "baseline",
+        "iteration 1",
+        "iteration 1 · agent-r-last",
+        "iteration 1 · agent-r-actor · temperature=1.0",
+        "iteration 2",
+    ]
+    assert [row[-1] for row in table.rows].count("-") == 2, "another temperature has no baseline of its own"
+    assert table.rows[1][-2] != table.rows[2][-2] != "-"
+    after = {(row["critic"], row["iteration"]): row["trained"] is not None for row in critics.data}
+    assert after == {("actor", 1): True, ("actor", 2): True, ("last", 1): True, ("last", 2): False}
+    assert (compared.data[0]["iteration"], compared.data[0]["own"]) == (2, True)

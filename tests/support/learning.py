@@ -1,0 +1,55 @@
+"""A policy with weights, and a trainer of it: the weights are one number in a file, the rate of wrong actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentr_scripted.config import FlawedConfig
+from agentr_scripted.flawed import FlawedPolicy
+
+from agentr_core import Checkpoint, Trainer, TrainingSet
+from agentr_core.config import PluginConfig
+
+
+class LearnerConfig(FlawedConfig):
+    model: str
+
+
+class Learner(FlawedPolicy):
+    """Errs at the rate that its model's file says."""
+
+    config_class = LearnerConfig
+
+    def __init__(self, config: LearnerConfig) -> None:
+        rate = float((Path(config.model) / "rate.txt").read_text())
+        super().__init__(config.model_copy(update={"rate": rate}))
+        self.path = config.model
+
+    @property
+    def model(self) -> str:
+        return self.path
+
+    @property
+    def weights(self) -> str:
+        return self.path
+
+
+class HalverConfig(PluginConfig):
+    factor: float = 0.5
+
+
+class Halver(Trainer[HalverConfig]):
+    """Multiplies the rate of errors by ``factor``."""
+
+    config_class = HalverConfig
+
+    def train(self, dataset: TrainingSet, start: Checkpoint, out: Path, **_: object) -> Checkpoint:
+        rate = float((Path(start.model) / "rate.txt").read_text())
+        model = write_model(out / "model", rate * self.config.factor)
+        return Checkpoint(model=str(model), base_model=start.base_model, step=len(dataset.examples))
+
+
+def write_model(folder: Path, rate: float) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "rate.txt").write_text(str(rate))
+    return folder
