@@ -98,14 +98,14 @@ def _folder(bench: Bench, out: Path | None) -> Path:
 
 
 def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[str | None, int]:
-    """Path and iteration of a run's checkpoint; (None, 0) for the model it started from."""
+    """Path and iteration of a run's checkpoint (``last``: the one begun last); (None, 0) for what it started from."""
     if checkpoint is None:
         return None, BASELINE
     rows = [row for row in store.queries.checkpoints(run.id) if row.complete]
     if not rows:
         raise NothingToDo(f"run {run.short} has no finished checkpoint; train first")
     if checkpoint == "last":
-        row = max(rows, key=lambda row: (row.iteration, row.id))
+        row = max(rows, key=lambda row: row.id)
     else:
         found = [row for row in rows if str(row.id) == checkpoint]
         if not found:

@@ -117,7 +117,7 @@ def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untr
     made = trained()
     made.revise(critic="last")
     beside = made.train(1, critic="last")
-    evaluate_again("last", made.configure(), db=made.db, checkpoint=str(beside.id), progress=QUIET)
+    evaluate_again("last", made.configure(), db=made.db, checkpoint="last", progress=QUIET)
     other = made.configure(evaluate={"tasks": 6, "max_turns": 9, "temperature": 1.0})
     evaluate_again("last", other, db=made.db, checkpoint="1", progress=QUIET)
     with agentr_core.open_store(made.db) as store:
