@@ -83,6 +83,10 @@ def show(which: str, task: str | None, success: bool | None, limit: int | None, 
     )
     if not json_:
         say(f"evaluation {row.id}: {row.kind}, {row.split}, {row.model}; one task: agentr evals show {row.id} TASK")
+        profile = [(name.removeprefix("repeats_"), value) for name, value in row.metrics.items() if "repeats_" in name]
+        if profile:
+            points = ", ".join(f"{value:.2f} of length {length}" for length, value in profile)
+            say(f"repeats in a row of action sequences, 1 being none (Agent-R figure 4): {points}")
 
 
 def _result_cells(r: EvalResult) -> tuple[Any, ...]:

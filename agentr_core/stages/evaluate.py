@@ -13,7 +13,7 @@ from typing import Any
 from agentr_core.config import content_hash
 from agentr_core.episode import Player, Rollout
 from agentr_core.hookspecs import Evaluated
-from agentr_core.metrics import loop_count, summarize
+from agentr_core.metrics import loop_count, loop_profile, summarize
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Message, Step, Task
 from agentr_core.rng import derive_rng, derive_seed
@@ -75,11 +75,20 @@ async def _play(
                 bench.store.writer.save_eval_result(row.id, result)
                 bar.advance()
         bench.stop_here()
-        metrics = summarize(bench.store.queries.eval_results(row.id))
+        results = bench.store.queries.eval_results(row.id)
+        metrics = summarize(results) | (_loop_metrics(bench, results) if kind == "plain" else {})
         low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
         bar.advance(0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})")
     bench.store.writer.finish_eval(row.id, metrics)
     return row.id, metrics
+
+
+def _loop_metrics(bench: Bench, results: Sequence[EvalResult]) -> dict[str, float]:
+    """``repeats_1`` to ``repeats_4``: the points of Agent-R's figure 4 for the whole trajectories of an evaluation."""
+    conversations = [bench.store.queries.get_conversation(row.conversation) for row in results if row.conversation]
+    turns = [[turn.content for turn in messages if turn.role == "assistant"] for messages in conversations]
+    actions = [[bench.environment.parse(turn).action or turn for turn in one] for one in turns]
+    return {f"repeats_{length}": value for length, value in loop_profile(actions).items()} if actions else {}
 
 
 def _identity(bench: Bench) -> dict[str, Any]:
