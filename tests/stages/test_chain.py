@@ -116,7 +116,7 @@ def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
 def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untrained(trained: Any) -> None:
     made = trained()
     made.revise(critic="last")
-    beside = made.train(1, critic="last")
+    made.train(1, critic="last")
     evaluate_again("last", made.configure(), db=made.db, checkpoint="last", progress=QUIET)
     other = made.configure(evaluate={"tasks": 6, "max_turns": 9, "temperature": 1.0})
     evaluate_again("last", other, db=made.db, checkpoint="1", progress=QUIET)
