@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "tasks": ("agentr_core.cli.tasks:tasks", "List and show an environment's tasks."),
         "config": ("agentr_core.cli.config:config", "Show the resolved configuration, or a plugin's options."),
         "new": ("agentr_core.cli.new:new", "Start a plugin package of your own."),
+        "bench": ("agentr_core.cli.bench:bench", "Measure a search against what the model can do."),
         "db": ("agentr_core.cli.db:db", "Path, state and backup of the database."),
         "doctor": ("agentr_core.cli.doctor:doctor", "Check that everything agentr needs is there."),
     },

@@ -1,0 +1,232 @@
+"""How busy a search keeps its model: the same requests inside a search, in one flat batch, and one by one.
+
+search       trees in flight, n samples in one request, states restored or taken from the nearest environment
+flat         all requests of that search at once, with the very prompts, seeds and limits: what the engine can do
+sequential   one tree at a time, one sample a call, every state reached by reset and replay: the official code's way
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agentr_core.environment import AnyEnvironment
+from agentr_core.errors import AgentrError
+from agentr_core.interrupt import StopSignal
+from agentr_core.loop import make_policy
+from agentr_core.policy import AnyPolicy
+from agentr_core.pool import EnvironmentPool
+from agentr_core.progress import Progress
+from agentr_core.records import Completion, Message, SamplingParams
+from agentr_core.registry import Registry
+from agentr_core.registry import registry as default_registry
+from agentr_core.rng import derive_seed
+from agentr_core.runner import check_plugins, set_up
+from agentr_core.settings import RunConfig
+from agentr_core.stages.bench import Bench
+from agentr_core.stages.search import busy_seconds, search
+from agentr_core.store import open_store
+
+
+@dataclass(slots=True)
+class Recorder:
+    """A policy that keeps what it was asked, counts what it answered, and knows how long a request was in flight.
+
+    ``one_by_one`` splits a request for n samples into n requests, one after another.
+    """
+
+    policy: AnyPolicy
+    one_by_one: bool = False
+    asked: list[tuple[tuple[Message, ...], dict[str, Any]]] = field(default_factory=list)
+    tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    waiting_seconds: float = 0.0
+    _in_flight: int = 0
+    _since: float = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.policy, name)
+
+    async def sample(self, messages: Sequence[Message], **request: Any) -> list[Completion]:
+        """The policy's own answer."""
+        self._begin()
+        try:
+            answers = await self._ask(tuple(messages), request)
+        finally:
+            self._end()
+        self.asked.append((tuple(messages), request))
+        self.tokens += sum(len(answer.token_ids) for answer in answers)
+        self.prompt_tokens += sum(answer.prompt_tokens for answer in answers[:1])
+        self.cached_tokens += sum(answer.cached_tokens for answer in answers[:1])
+        return answers
+
+    async def _ask(self, messages: tuple[Message, ...], request: dict[str, Any]) -> list[Completion]:
+        if not self.one_by_one:
+            return await self.policy.sample(messages, **request)
+        answers: list[Completion] = []
+        for number in range(request["n"]):
+            one = {**request, "n": 1, "seed": derive_seed(request["seed"], "one", number)}
+            answers += await self.policy.sample(messages, **one)
+        return answers
+
+    def _begin(self) -> None:
+        if not self._in_flight:
+            self._since = time.perf_counter()
+        self._in_flight += 1
+
+    def _end(self) -> None:
+        self._in_flight -= 1
+        if not self._in_flight:
+            self.waiting_seconds += time.perf_counter() - self._since
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What one search came to; seconds of the wall clock."""
+
+    trees: int
+    nodes: int
+    tokens: int
+    seconds: float
+    model_seconds: float
+    environment_seconds: float
+    store_seconds: float
+    cached_share: float
+
+    @property
+    def share(self) -> dict[str, float]:
+        """Shares of the wall clock. ``framework`` is what is neither engine nor environment nor store."""
+        parts = {"model": self.model_seconds, "environment": self.environment_seconds, "store": self.store_seconds}
+        share = {name: seconds / self.seconds for name, seconds in parts.items()}
+        return {**share, "framework": max(0.0, 1.0 - sum(share.values()))}
+
+
+def measure(
+    config: RunConfig, *, sequential: int, progress: Progress, registry: Registry | None = None
+) -> dict[str, Any]:
+    """Measure the search of ``config``; ``sequential`` trees one by one as well, unless it is 0.
+
+    Rates are None where the policy counts no tokens. Raises :class:`~agentr_core.errors.AgentrError` where no tree
+    could be grown.
+    """
+    registry = registry or default_registry()
+    check_plugins(config, registry)
+    with StopSignal() as stopped:
+        found, recorder = _searched(config, registry, progress, stopped)
+        flat_tokens, flat_seconds = asyncio.run(_flat(config, registry, progress, recorder.asked))
+        result = {
+            "model": recorder.policy.model,
+            "trees": found.trees,
+            "nodes": found.nodes,
+            "requests": len(recorder.asked),
+            "generated_tokens": found.tokens,
+            "cached_share": found.cached_share,
+            "search_seconds": found.seconds,
+            "flat_seconds": flat_seconds,
+            "flat_tokens": flat_tokens,
+            "flat_tokens_per_second": _rate(flat_tokens, flat_seconds),
+            "search_tokens_per_second": _rate(found.tokens, found.seconds),
+            "nodes_per_second": found.nodes / found.seconds,
+            "sequential_nodes_per_second": None,
+            "share": found.share,
+        }
+        if sequential:
+            few = config.model_copy(
+                update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": sequential})}
+            )
+            slow, _ = _searched(few, registry, progress, stopped, one_by_one=True)
+            result["sequential_nodes_per_second"] = slow.nodes / slow.seconds
+    return result
+
+
+def _rate(tokens: int, seconds: float) -> float | None:
+    return tokens / seconds if tokens else None
+
+
+def _searched(
+    config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool], *, one_by_one: bool = False
+) -> tuple[Searched, Recorder]:
+    """One search in a store of its own, which is thrown away."""
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "bench.db") as store:
+        row = store.writer.create_run("bench", config.model_dump(mode="json"), seed=config.seed)
+        advice = "a measurement begins anew when it is asked for again"
+        with set_up(store, row, config, progress, registry, stopped, advice) as bench:
+            if one_by_one:
+                bench = replace(bench, pool=EnvironmentPool(lambda: _without_snapshots(bench), limit=1))
+            return asyncio.run(_search(bench, one_by_one))
+
+
+def _without_snapshots(bench: Bench) -> AnyEnvironment:
+    environment = bench.make_environment()
+    environment.supports_snapshot = False  # type: ignore[misc]
+    return environment
+
+
+async def _search(bench: Bench, one_by_one: bool) -> tuple[Searched, Recorder]:
+    recorder = Recorder(make_policy(bench), one_by_one)
+    plugin = bench.config.searcher
+    searcher = bench.registry.create("searcher", plugin.name, plugin.options)
+    try:
+        await _warm_up(recorder.policy)
+        busy, began = busy_seconds(recorder.policy), time.perf_counter()
+        made = await search(bench, recorder, searcher, 1)  # type: ignore[arg-type]
+        seconds = time.perf_counter() - began
+        after = busy_seconds(recorder.policy)
+    finally:
+        await recorder.policy.close()
+    trees = bench.store.queries.trees(bench.run.id, status="done")
+    return (
+        Searched(
+            trees=len(trees),
+            nodes=int(made.metrics["nodes"]),
+            tokens=recorder.tokens,
+            seconds=seconds,
+            model_seconds=recorder.waiting_seconds if busy is None or after is None else after - busy,
+            environment_seconds=_total(trees, "environment_seconds"),
+            store_seconds=_total(trees, "store_seconds"),
+            cached_share=recorder.cached_tokens / max(1, recorder.prompt_tokens),
+        ),
+        recorder,
+    )
+
+
+def _total(trees: Iterable[Any], name: str) -> float:
+    return sum(float(tree.stats.get(name, 0.0)) for tree in trees)
+
+
+async def _flat(
+    config: RunConfig,
+    registry: Registry,
+    progress: Progress,
+    asked: Sequence[tuple[tuple[Message, ...], dict[str, Any]]],
+) -> tuple[int, float]:
+    """Tokens and seconds of all requests of a search in one go, by a model that has seen none of them."""
+    options = dict(config.policy.options)
+    policy: AnyPolicy = registry.create("policy", config.policy.name, options)
+    policy.bind(lambda: registry.create("env", config.env.name, config.env.options))
+    tokens = 0
+    try:
+        await _warm_up(policy)
+        with progress.stage("flat batch", len(asked), "requests") as bar:
+            began = time.perf_counter()
+            for answer in asyncio.as_completed([policy.sample(messages, **request) for messages, request in asked]):
+                tokens += sum(len(completion.token_ids) for completion in await answer)
+                bar.advance()
+            return tokens, time.perf_counter() - began
+    finally:
+        await policy.close()
+
+
+async def _warm_up(policy: AnyPolicy) -> None:
+    """Load the model before the clock runs. A scripted policy has nothing to say without a task: that is no harm."""
+    words = (Message("system", "You answer."), Message("user", "Say one word."))
+    try:
+        await policy.sample(words, n=1, params=SamplingParams(max_tokens=2), session="warm-up", seed=0)
+    except AgentrError:
+        return
