@@ -6,7 +6,6 @@ with the rows of the run that was never interrupted.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 from agentr_core.config import content_hash
 from agentr_core.critic import AnyCritic
 from agentr_core.errors import UsageError
+from agentr_core.memory import release_memory
 from agentr_core.policy import AnyPolicy
 from agentr_core.records import Checkpoint
 from agentr_core.runconfig import NO_TRAINER
@@ -117,7 +117,7 @@ class RunLoop:
         if self._policy is not None:
             await self._policy.close()
             self._policy = None
-            gc.collect()
+            release_memory()
 
     async def _search(self, iteration: int) -> Made:
         plugin = self.bench.config.searcher
@@ -145,7 +145,10 @@ class RunLoop:
             digest = content_hash([training_identity(self.bench), row.content_hash])
             folder += f"-{row.name}-{digest[:8]}"
         trainer = self.bench.registry.create("trainer", plugin.name, plugin.options)
-        return await train(self.bench, trainer, start, row, dataset, iteration, self.out / folder)
+        try:
+            return await train(self.bench, trainer, start, row, dataset, iteration, self.out / folder)
+        finally:
+            release_memory()
 
     def _start(self, acting: str, iteration: int) -> Checkpoint:
         """What the training of an iteration starts from: the acting model, or the one the run began with."""

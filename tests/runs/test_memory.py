@@ -1,0 +1,33 @@
+"""Freed memory goes back to the system, where the C library can be told so."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from agentr_core.memory import release_memory
+
+MEGABYTE = 1 << 20
+
+
+def resident() -> int:
+    """Bytes of this process that lie in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory and can be told to trim it"
+)
+def test_freed_memory_below_a_survivor_goes_back() -> None:
+    release_memory()
+    before = resident()
+    blocks = [bytes(64 * 1024) for _ in range(200 * 16)]
+    blocks = [bytearray(block) for block in blocks]  # written, so that the pages are there
+    survivor = bytearray(64 * 1024)
+    assert resident() - before > 150 * MEGABYTE
+    del blocks
+    release_memory()
+    assert resident() - before < 50 * MEGABYTE and len(survivor) == 64 * 1024
