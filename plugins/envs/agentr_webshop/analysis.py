@@ -12,10 +12,11 @@ from agentr_webshop.words import words
 
 #: Raised with every change of the rules: an index on disk is good for one version of them.
 VERSION = 1
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
-    "to was will with".split()
-)
+_STOP_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was
+will with
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 _APOSTROPHES = "'\u2019\uff07"
 
 

@@ -1,4 +1,4 @@
-"""Words of a text by the rules of Unicode (UAX #29 with the emoji of UTS #51), as Lucene's StandardTokenizer finds them.
+"""Words of a text by the rules of Unicode (UAX #29, emoji of UTS #51), as Lucene's StandardTokenizer finds them.
 
 A word is a run of letters, digits and underscores with a letter or digit in it. A colon, dot or apostrophe between two
 letters joins them, a comma, semicolon, dot or apostrophe between two digits does so too, and nothing joins a letter to
