@@ -282,7 +282,8 @@ def test_a_full_disk(get: Get) -> None:
     (get.to / f"{SHUFFLE}.part").symlink_to("/dev/full")
     assert get() == 1
     assert get.error == (
-        f"error: the disk is full: '{get.to}' has no room for '{SHUFFLE}'; make room, or choose another folder with --to"
+        f"error: the disk is full: '{get.to}' has no room for '{SHUFFLE}'; "
+        "make room, or choose another folder with --to"
     )
 
 

@@ -132,7 +132,10 @@ def parse_price(text: str | None) -> tuple[tuple[float, ...], str]:
     ValueError for an amount that is no number.
     """
     amounts = [_MONEY.sub("", part) for part in (text or "").split("$")[1:]]
-    prices = tuple(float(amount) for amount in amounts if amount)[:2] or NO_PRICE
+    try:
+        prices = tuple(float(amount) for amount in amounts if amount)[:2] or NO_PRICE
+    except ValueError:
+        raise ValueError(f"its price '{text}' is no amount") from None
     return prices, price_tag(prices)
 
 
@@ -154,11 +157,14 @@ def human_instructions(asin: str, records: Iterable[Raw]) -> Iterator[HumanInstr
 
 def _options(groups: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """Groups with their values as the pages show them; a group that is null is left out."""
-    return {
-        name.lower(): tuple(value["value"].strip().replace("/", " | ").lower() for value in values)
-        for name, values in groups.items()
-        if values is not None
-    }
+    try:
+        return {
+            name.lower(): tuple([value["value"].strip().replace("/", " | ").lower() for value in values])
+            for name, values in groups.items()
+            if values is not None
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("its options are no groups of values") from None
 
 
 def _bullets(value: Any) -> tuple[str, ...]:
