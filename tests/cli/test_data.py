@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def plugin(tmp_path: Path) -> Iterator[str]:
     use(None)
     yield str(file)
     use(None)
+    sys.modules.pop("maps_plugin", None)
 
 
 def test_a_plugin_brings_data(plugin: str, capsys: pytest.CaptureFixture[str]) -> None:
