@@ -170,6 +170,7 @@ def test_the_same_folder_is_loaded_once(write: Write, monkeypatch: pytest.Monkey
 def test_the_product_file_can_be_named(write: Write) -> None:
     folder = write()
     (folder / "items_shuffle.json").write_text(json.dumps([{**LAMP, "asin": "B2"}]))
+    (folder / "items_ins_v2.json").write_text("{}")
     assert only(folder / PRODUCTS).asin == "B000000001"
     assert only(folder / "items_shuffle.json").asin == "B2"
     assert message(folder) == (
@@ -224,10 +225,10 @@ def test_no_product_file(write: Write) -> None:
 def test_no_attribute_file(write: Write) -> None:
     folder = write()
     (folder / ENTRIES).unlink()
-    assert message(folder) == (
-        f"'{folder}' has no attribute file: expected items_ins_v2.json or its small version items_ins_v2_1000.json "
-        f"beside {PRODUCTS}; {FETCH}"
-    )
+    said = f"'{folder}' has no attribute file for {PRODUCTS}: expected items_ins_v2_1000.json; {FETCH}"
+    assert message(folder) == said
+    (folder / "items_ins_v2.json").write_text("{}")
+    assert message(folder) == said, "that of the full set knows other products"
 
 
 @pytest.mark.parametrize("name", [PRODUCTS, ENTRIES, HUMAN])
