@@ -24,9 +24,9 @@ NEAREST_CEILINGS = 4
 NO_CEILING = 1_000_000.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Goal:
-    """One instruction.
+    """One instruction; compared by identity, since rewards are remembered by goal.
 
     ``position``: of the goal's product in the catalogue. ``wish``: the text without options and price, ``instruction``
     the whole. ``price_upper``: in dollars. ``options``: pairs (group, value) of a synthetic goal, bare values of a

@@ -108,7 +108,8 @@ class Facts:
 class Scorer:
     """Rewards over one catalogue with its prices; everything that repeats is remembered.
 
-    ``choices``: the values that can be clicked, by position of the product.
+    ``choices``: the values that can be clicked, by position of the product. ``best(position, goal)``: the most that a
+    product can bring; ``most(goal)``: the most that the goal's own can (``max_reward``).
     """
 
     def __init__(self, catalogue: Catalogue, prices: Sequence[float], choices: Choices) -> None:
@@ -117,6 +118,7 @@ class Scorer:
         self._type = lru_cache(maxsize=1 << 16)(self._match_type)
         self._attributes = lru_cache(maxsize=1 << 16)(self._count_attributes)
         self.best = lru_cache(maxsize=1 << 16)(self._best)
+        self.most = lru_cache(maxsize=1 << 16)(self._most)
 
     def reward(self, position: int, chosen: Chosen, goal: Goal) -> Reward:
         """What buying the product at ``position`` with the options ``chosen`` brings for ``goal``."""
@@ -135,6 +137,19 @@ class Scorer:
                     _keep_shorter(onward, mask | gained, (*way, (group, value)))
             ways = onward
         return ways[max(ways, key=lambda mask: (mask.bit_count(), -len(ways[mask])))]
+
+    def _most(self, goal: Goal) -> float:
+        choices, asked = self._choices(goal.position), dict(pair for pair in goal.options if isinstance(pair, tuple))
+        if all(value in choices.get(group, ()) for group, value in asked.items()):
+            plain = self.reward(goal.position, asked, goal)
+            if plain.options == len(goal.options):  # most goals: what is asked for is what brings most
+                return plain.total
+        return self.best(goal.position, goal).reward
+
+    def reaches(self, position: int, goal: Goal) -> bool:
+        """True where the product, rightly chosen, brings as much as the goal's own."""
+        most = self.most(goal)
+        return self._reward(position, len(goal.options), goal).total >= most <= self.best(position, goal).reward
 
     def _best(self, position: int, goal: Goal) -> Best:
         options = self.clicks(position, {}, goal)
