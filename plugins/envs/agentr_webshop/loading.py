@@ -182,9 +182,10 @@ def _title(record: Raw, key: str) -> str:
 
 
 def _asin(record: Any, origin: Path) -> str:
-    if not isinstance(record, dict) or not isinstance(record.get("asin"), str):
+    asin = record.get("asin") if isinstance(record, dict) else None
+    if not isinstance(asin, str):
         raise foreign(origin, "products, each an object with a text 'asin'")
-    return record["asin"]
+    return asin
 
 
 def _entry(entries: Mapping[str, Any], asin: str) -> Raw:

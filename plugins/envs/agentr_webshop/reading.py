@@ -1,4 +1,4 @@
-"""Reading the data files: JSON arrays of any size one element at a time, and one clear sentence for what cannot be read."""
+"""Reading data files: arrays of any size one element at a time, and one clear sentence for what cannot be read."""
 
 from __future__ import annotations
 
