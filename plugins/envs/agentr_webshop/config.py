@@ -13,13 +13,13 @@ class WebShopConfig(PluginConfig):
     """Settings of the ``webshop`` environment."""
 
     data: str = Field(
-        "generated", min_length=1, description="generated (a catalogue made from a seed) or a folder with WebShop's files"
+        "generated", min_length=1, description="generated (made from a seed) or a folder with WebShop's files"
     )
     products: int = Field(1000, ge=1, le=1_000_000, description="products of the generated catalogue")
     seed: int = Field(0, ge=0, description="seed of the generated catalogue")
     rules: Literal["original", "strict"] = Field(
         "original",
-        description="original: WebShop's texts and quirks to the byte; strict: refuses what makes no sense, and says why",
+        description="original: WebShop's texts and quirks to the byte; strict: says why an action is refused",
     )
     mode: Literal["text", "text_rich"] = Field(
         "text", description="text: texts joined by [SEP]; text_rich: a line each, marking buttons and what was clicked"

@@ -11,9 +11,7 @@ from rapidfuzz.utils import default_process
 #: What a goal asks for: a bare value (human goals) or (group, value) (synthetic goals).
 Option = str | tuple[str, str]
 
-#: A value counts as the first of these that occurs in it; the order is the original's.
-COLORS = tuple(
-    """
+_COLOR_WORDS = """
     alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel camo
     caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry cream crystal
     dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green grey heather indigo ivory
@@ -21,11 +19,12 @@ COLORS = tuple(
     mushroom mustard natural navy nude olive orange peach pewter pink plum purple rainbow red rose royal rust sand
     sapphire seashell silver skull slate steel stone stonewash sunflower tan taupe teal tiger turquoise violet walnut
     wheat white wine yellow
-    """.split()
-)
+"""
+#: A value counts as the first of these that occurs in it; the order is the original's.
+COLORS = tuple(_COLOR_WORDS.split())
 #: The score is rounded to a whole number (half to even) before it is compared with 85, so 85.5 passes.
 _PASSES = 85.5
-_LATIN_1 = {code: None for code in range(128, 256)}
+_LATIN_1 = dict.fromkeys(range(128, 256))
 
 
 def color_family(option: Option) -> Option:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(r"[^\W\d_]+")
-_OTHERS = frozenset(
-    """
+_NO_NOUNS = """
     a about above after all also an and any are as at back be best big black blue both but by can cool cute dark each
     easy extra fit for free from full good great green has have high hot if in into is it its large light long low make
     makes mini more most new non not of off old on one only open or our out over per perfect pink plus pre premium pure
     red s small so soft super t that the their them these this to too top two under up us use used very warm was we
     white wide will with without you your
-    """.split()
-)
+"""
+_OTHERS = frozenset(_NO_NOUNS.split())
 
 
 def guess(title: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""The reward of a purchase, and the best one that a product can bring (webshop: ``engine/goal.py``).
+"""The reward of a purchase, and the best one that a product can bring (webshop: ``engine/goal.py``)::
 
-    reward = r_type * (attributes matched + options matched + [price <= ceiling]) / (|attributes| + |options| + 1)
+reward = r_type * (attributes matched + options matched + [price <= ceiling]) / (|attributes| + |options| + 1)
 """
 
 from __future__ import annotations

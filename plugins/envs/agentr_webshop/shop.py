@@ -82,9 +82,7 @@ class Shelf(NamedTuple):
 
 
 class Shop:
-    """One catalogue behind a search engine, in one mode and under one set of rules; shared by all sessions.
-
-    """
+    """One catalogue behind a search engine, in one mode and under one set of rules; shared by all sessions."""
 
     def __init__(
         self, catalogue: Catalogue, engine: Searchable, rules: Rules, mode: Mode, *, show_attrs: bool = False
@@ -110,9 +108,7 @@ class Shop:
         nor, under the original's grammar, those with a bracket."""
         groups = self._shelf(position).groups
         return {
-            group: [
-                value for value in values if groups.get(value) == group and self.rules.readable("click", value)
-            ]
+            group: [value for value in values if groups.get(value) == group and self.rules.readable("click", value)]
             for group, values in self.catalogue.products[position].options.items()
         }
 
