@@ -1,7 +1,7 @@
-"""The oracle: finds the goal's product by searching for what the instruction says, chooses its options and buys it.
+"""The oracle: searches for what the instruction says, opens a product that fits, chooses its options and buys it.
 
-Its target is the most that the goal's own product can bring (``max_reward``; for most goals 1). The distance also sees
-other products that bring as much, where they are on the page.
+Its target is the most that the goal's own product can bring (``max_reward``; for most goals 1). Any product that brings
+as much will do; of the shortest ways it takes one to the goal's own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from agentr_webshop.goals import Goal
 from agentr_webshop.pages import BUY, NEXT, PAGE_SIZE
@@ -31,51 +32,62 @@ def _searchable(text: str) -> str:
     return _UNSEARCHABLE.sub(" ", text.removeprefix("Find me ").lower()).strip()
 
 
+class Offer(NamedTuple):
+    """A product among the results of a search that brings the goal's best reward.
+
+    ``page``: where it is listed, from 0. ``rest``: actions on its own page, the purchase included.
+    """
+
+    page: int
+    rest: int
+    position: int
+
+
 class Oracle:
-    """Plans and distances in one shop; remembers which search finds each goal's product."""
+    """Plans and distances in one shop; remembers what the searches for each goal bring."""
 
     def __init__(self, shop: Shop, scorer: Scorer, goals: Sequence[Goal]) -> None:
         self._shop, self._scorer, self._goals = shop, scorer, goals
         self._found = lru_cache(maxsize=1 << 16)(self._find)
+        self._offers = lru_cache(maxsize=1 << 12)(self._list_offers)
 
     def plan(self, number: int) -> tuple[str, ...] | None:
-        """The actions from the start of goal ``number`` to its best reward; None where no search finds its product."""
-        goal = self._goals[number]
+        """The actions from the start of goal ``number`` to its best reward; None where no search finds a way."""
         found = self._found(number)
         if found is None:
             return None
-        words, page = found
-        texts = [NEXT] * page + [self._shop.catalogue.products[goal.position].asin.lower()]
-        texts += [value for _, value in self._scorer.clicks(goal.position, {}, goal)] + [BUY]
+        words, offer = found
+        texts = [NEXT] * offer.page + [self._shop.catalogue.products[offer.position].asin.lower()]
+        texts += [value for _, value in self._scorer.clicks(offer.position, {}, self._goals[number])] + [BUY]
         return (f"search[{words}]", *(f"click[{text}]" for text in texts))
 
     def distance(self, state: State) -> float:
-        """The number of actions from ``state`` to the goal's best reward; infinite after a worse purchase."""
+        """The number of actions from ``state`` to the goal's best reward; infinite after a worse purchase.
+
+        Each action of :meth:`plan` lowers it by one. Of all possible searches only the oracle's own count.
+        """
         goal = self._goals[state.goal]
         if state.page == "done":
             return 0.0 if state.reward >= self._scorer.most(goal) else math.inf
-        afresh = self._afresh(state.goal)
         if state.page == "index":
-            return afresh
-        afresh += 0 if self._shop.rules.everywhere else 1
+            return self._afresh(state.goal)
+        to_search = 0 if self._shop.rules.everywhere else 1
+        afresh = to_search + self._afresh(state.goal)
+        results = self._from_results(state.words, state.number, state.goal)
         if state.page == "results":
-            return min(afresh, self._from_results(state, goal))
-        back = 1 + self._from_results(state._replace(page="results"), goal)
-        own = self._rest(state.product, goal, state.options) + (1 if state.page == "sub" else 0)
-        return min(afresh, own, back + (1 if state.page == "sub" else 0))
+            return min(afresh, results)
+        here = min(1 + results, self._rest(state.product, goal, state.options))
+        return min(afresh, here + (1 if state.page == "sub" else 0))
 
     def _afresh(self, number: int) -> float:
         """Steps from the start page."""
         found = self._found(number)
-        goal = self._goals[number]
-        return math.inf if found is None else 2 + found[1] + self._rest(goal.position, goal)
+        return math.inf if found is None else 2 + found[1].page + found[1].rest
 
-    def _from_results(self, state: State, goal: Goal) -> float:
-        """Steps to buy the goal's product, if these results have it, or one of the products shown."""
-        hits = self._shop.hits(state.words)
-        turns = abs(hits.index(goal.position) // PAGE_SIZE - (state.number - 1)) if goal.position in hits else math.inf
-        shown = [self._rest(hit, goal) for hit in self._shop.shown(state)]
-        return 1 + min([turns + self._rest(goal.position, goal), *shown])
+    def _from_results(self, words: str, page: int, number: int) -> float:
+        """Steps from a page of results, counted from 1: turn pages, open a product and buy it."""
+        ways = (abs(offer.page - (page - 1)) + offer.rest for offer in self._offers(words, number))
+        return 1 + min(ways, default=math.inf)
 
     def _rest(self, position: int, goal: Goal, options: tuple[tuple[str, str], ...] = ()) -> float:
         """Steps on a product's page to the goal's best reward: options to click, and the purchase."""
@@ -83,18 +95,19 @@ class Oracle:
             return math.inf
         return len(self._scorer.clicks(position, dict(options), goal)) + 1
 
-    def _find(self, number: int) -> tuple[str, int] | None:
-        """The search that needs the fewest page turns, and how many; the product's title where no other finds it."""
+    def _find(self, number: int) -> tuple[str, Offer] | None:
+        """The search and the product with the shortest way; the product's title where no other search finds any."""
         goal = self._goals[number]
         title = _searchable(self._shop.catalogue.products[goal.position].title)
         for queries in (searches(goal), (title,)):
-            pages = {words: self._page(words, goal.position) for words in queries}
-            best = min(pages, key=pages.__getitem__)
-            if pages[best] < math.inf:
-                return best, int(pages[best])
+            ways = [(words, offer) for words in queries for offer in self._offers(words, number)]
+            if ways:
+                return min(ways, key=lambda way: (way[1].page + way[1].rest, way[1].position != goal.position))
         return None
 
-    def _page(self, words: str, position: int) -> float:
-        """How many page turns after searching ``words`` the product appears; infinite where it does not."""
+    def _list_offers(self, words: str, number: int) -> tuple[Offer, ...]:
+        """The products found by ``words`` that bring the best reward of goal ``number``."""
+        goal = self._goals[number]
         hits = self._shop.hits(words) if self._shop.rules.readable("search", words) else ()
-        return hits.index(position) // PAGE_SIZE if position in hits else math.inf
+        rests = [(rank // PAGE_SIZE, self._rest(hit, goal), hit) for rank, hit in enumerate(hits)]
+        return tuple(Offer(page, int(rest), hit) for page, rest, hit in rests if rest < math.inf)

@@ -51,7 +51,7 @@ def alike(one: str, other: str) -> bool:
     return token_set_ratio(one, other, score_cutoff=_PASSES) >= _PASSES
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 17)
 def fulfils(chosen: str, wanted: Option) -> bool:
     """True where the option ``chosen`` counts as ``wanted`` (webshop: ``get_option_reward``)."""
     return alike(words_of(color_family(chosen)), words_of(color_family(wanted)))

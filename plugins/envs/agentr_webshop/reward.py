@@ -117,6 +117,7 @@ class Scorer:
         self._facts = lru_cache(maxsize=None)(self._find_facts)
         self._type = lru_cache(maxsize=1 << 16)(self._match_type)
         self._attributes = lru_cache(maxsize=1 << 16)(self._count_attributes)
+        self._gains = lru_cache(maxsize=1 << 14)(self._find_gains)
         self.best = lru_cache(maxsize=1 << 16)(self._best)
         self.most = lru_cache(maxsize=1 << 16)(self._most)
 
@@ -128,12 +129,12 @@ class Scorer:
     def clicks(self, position: int, chosen: Chosen, goal: Goal) -> tuple[tuple[str, str], ...]:
         """The fewest options to click, after ``chosen``, for the most that this product can bring."""
         ways: dict[int, tuple[tuple[str, str], ...]] = {0: ()}
-        for group, values in self._choices(position).items():
+        for group, gains in self._gains(position, goal):
             kept = _mask(chosen[group], goal) if group in chosen else 0
             onward: dict[int, tuple[tuple[str, str], ...]] = {}
             for mask, way in ways.items():
                 _keep_shorter(onward, mask | kept, way)
-                for gained, value in self._gains(group, values, goal).items():
+                for gained, value in gains.items():
                     _keep_shorter(onward, mask | gained, (*way, (group, value)))
             ways = onward
         return ways[max(ways, key=lambda mask: (mask.bit_count(), -len(ways[mask])))]
@@ -155,14 +156,17 @@ class Scorer:
         options = self.clicks(position, {}, goal)
         return Best(self.reward(position, dict(options), goal).total, options)
 
-    def _gains(self, group: str, values: Sequence[str], goal: Goal) -> dict[int, str]:
-        """For each set of goal options that one value of the group fulfils, such a value: the goal's own if it can."""
-        own = [value for value in values if (group, value) in goal.options or value in goal.options]
-        gains: dict[int, str] = {}
-        for value in [*own, *values]:
-            gains.setdefault(_mask(value, goal), value)
-        gains.pop(0, None)
-        return gains
+    def _find_gains(self, position: int, goal: Goal) -> tuple[tuple[str, Mapping[int, str]], ...]:
+        """By group, for each set of goal options that one value fulfils, such a value: the goal's own if it can."""
+        found = []
+        for group, values in self._choices(position).items():
+            own = [value for value in values if (group, value) in goal.options or value in goal.options]
+            gains: dict[int, str] = {}
+            for value in [*own, *values]:
+                gains.setdefault(_mask(value, goal), value)
+            gains.pop(0, None)
+            found.append((group, gains))
+        return tuple(found)
 
     def _reward(self, position: int, options: int, goal: Goal) -> Reward:
         kind = self._type(position, goal.position)
@@ -188,7 +192,11 @@ class Scorer:
 
 def _mask(value: str, goal: Goal) -> int:
     """Bit k is set where ``value`` fulfils the goal's k-th option."""
-    return sum(1 << bit for bit, wanted in enumerate(goal.options) if fulfils(value, wanted))
+    mask = 0
+    for bit, wanted in enumerate(goal.options):
+        if fulfils(value, wanted):
+            mask |= 1 << bit
+    return mask
 
 
 def _keep_shorter(ways: dict[int, tuple[tuple[str, str], ...]], mask: int, way: tuple[tuple[str, str], ...]) -> None:

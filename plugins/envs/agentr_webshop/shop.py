@@ -75,10 +75,12 @@ RULES = {"original": Rules(read_original, True, False), "strict": Rules(read_str
 
 
 class Shelf(NamedTuple):
-    """An item page's clickables in order, and the group each option value belongs to (a later group wins)."""
+    """An item page's clickables in order, the group each option value belongs to (a later group wins), and by group
+    the values that an action can choose."""
 
     clickables: tuple[str, ...]
     groups: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
 
 
 class Shop:
@@ -106,11 +108,7 @@ class Shop:
     def choices(self, position: int) -> Mapping[str, Sequence[str]]:
         """The values of each group of a product that can be clicked: not those that a later group or a button hides,
         nor, under the original's grammar, those with a bracket."""
-        groups = self._shelf(position).groups
-        return {
-            group: [value for value in values if groups.get(value) == group and self.rules.readable("click", value)]
-            for group, values in self.catalogue.products[position].options.items()
-        }
+        return self._shelf(position).choices
 
     def clickables(self, state: State) -> tuple[str, ...]:
         """What can be clicked, in the original's order. It lists ``search`` on the start page, which does nothing."""
@@ -199,8 +197,15 @@ class Shop:
             groups = {value: group for group, values in options.items() for value in values}
             for taken in (BACK, PREV, BUY, *SUB_PAGES):  # the original acts on these names first
                 groups.pop(taken, None)
-            shelf = self._shelves[position] = Shelf(tuple(names), groups)
+            choices = {
+                group: tuple(value for value in values if groups.get(value) == group and self._clickable(value))
+                for group, values in options.items()
+            }
+            shelf = self._shelves[position] = Shelf(tuple(names), groups, choices)
         return shelf
+
+    def _clickable(self, value: str) -> bool:
+        return self.rules.readable("click", value)
 
     def _explain(self, state: State, action: Action) -> str:
         """What was wrong with an action, for the agent (strict rules)."""
