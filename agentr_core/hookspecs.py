@@ -48,7 +48,10 @@ class PluginSpec:
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A command of a plugin: ``agentr NAME``. ``target``: ``"module:command"``, a click command."""
+    """A command of a plugin: ``agentr NAME``, or ``agentr data get NAME`` where it fetches data.
+
+    ``target``: ``"module:command"``, a click command.
+    """
 
     name: str
     target: str
@@ -151,6 +154,12 @@ def agentr_register_trainers() -> Iterable[PluginSpec]:
 @hookspec
 def agentr_register_commands() -> Iterable[CommandSpec]:
     """Return the commands this plugin adds to ``agentr``."""
+    return ()
+
+
+@hookspec
+def agentr_register_data() -> Iterable[CommandSpec]:
+    """Return the data sets that this plugin can fetch, each as the command behind ``agentr data get NAME``."""
     return ()
 
 

@@ -55,6 +55,7 @@ class Plugin:
     hooks: tuple[str, ...] = ()
     specs: tuple[PluginSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
+    data: tuple[CommandSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,13 @@ def register(manager: pluggy.PluginManager, get: Callable[[], object], plugin: P
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ()))
         _check_hooks(manager, hooks)
         specs = tuple(spec for kind in KINDS for spec in _specs_of(manager, module, kind))
-        commands = tuple(_commands_of(manager, module))
+        commands = tuple(_commands_of(manager, module, "agentr_register_commands"))
+        data = tuple(_commands_of(manager, module, "agentr_register_data"))
     except BaseException:
         if manager.get_plugin(key) is module:
             manager.unregister(name=key)
         raise
-    return Plugin(plugin.name, plugin.module, plugin.distribution, plugin.version, hooks, specs, commands)
+    return Plugin(plugin.name, plugin.module, plugin.distribution, plugin.version, hooks, specs, commands, data)
 
 
 def load_file(manager: pluggy.PluginManager, file: str) -> Plugin:
@@ -245,10 +247,10 @@ def _specs_of(manager: pluggy.PluginManager, module: object, kind: str) -> Itera
         yield spec
 
 
-def _commands_of(manager: pluggy.PluginManager, module: object) -> Iterator[CommandSpec]:
-    for command in _ask(manager, module, "agentr_register_commands"):
+def _commands_of(manager: pluggy.PluginManager, module: object, hook: str) -> Iterator[CommandSpec]:
+    for command in _ask(manager, module, hook):
         if not isinstance(command, CommandSpec):
-            raise PluginError(f"agentr_register_commands returned {command!r}, which is no CommandSpec")
+            raise PluginError(f"{hook} returned {command!r}, which is no CommandSpec")
         yield command
 
 

@@ -178,10 +178,11 @@ class Registry:
 
     def commands(self) -> dict[str, CommandSpec]:
         """The commands that plugins add, by name; the first plugin by name wins."""
-        found: dict[str, CommandSpec] = {}
-        for command in (command for plugin in self.plugins for command in plugin.commands):
-            found.setdefault(command.name, command)
-        return found
+        return _first(command for plugin in self.plugins for command in plugin.commands)
+
+    def data(self) -> dict[str, CommandSpec]:
+        """The data sets that plugins can fetch, by name; the first plugin by name wins."""
+        return _first(command for plugin in self.plugins for command in plugin.data)
 
     def config_class(self, kind: Kind, name: str) -> type[PluginConfig]:
         """The configuration class of a plugin; the plugin itself is imported only where it names no light one."""
@@ -299,6 +300,13 @@ def use(new: Registry | None) -> None:
 
 def _feature(entry: Entry) -> str:
     return f"{NOUNS[entry.spec.kind]} '{entry.spec.name}'"
+
+
+def _first(commands: Iterable[CommandSpec]) -> dict[str, CommandSpec]:
+    found: dict[str, CommandSpec] = {}
+    for command in commands:
+        found.setdefault(command.name, command)
+    return found
 
 
 def _clash(kind: str, name: str, found: Sequence[Entry]) -> DuplicatePluginError:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "plugins": ("agentr_core.cli.plugins:plugins", "List, show and check plugins."),
         "tasks": ("agentr_core.cli.tasks:tasks", "List and show an environment's tasks."),
         "config": ("agentr_core.cli.config:config", "Show the resolved configuration, or a plugin's options."),
+        "data": ("agentr_core.cli.data:data", "List and fetch the data sets of plugins."),
         "new": ("agentr_core.cli.new:new", "Start a plugin package of your own."),
         "db": ("agentr_core.cli.db:db", "Path, state and backup of the database."),
         "doctor": ("agentr_core.cli.doctor:doctor", "Check that everything agentr needs is there."),

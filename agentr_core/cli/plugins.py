@@ -42,10 +42,11 @@ def list_(kind: Kind | None, json_: bool) -> None:
         ("kind", "name", "from", "summary"),
         [(entry.spec.kind, entry.spec.name, entry.source, _summary(entry, found)) for entry in found.entries(kind)],
     )
-    commands = found.commands()
+    commands = {name: command.help for name, command in found.commands().items()}
+    commands |= {f"data get {name}": command.help for name, command in found.data().items()}
     if commands and kind is None:
         click.echo()
-        print_table(("command", "summary"), [(f"agentr {name}", command.help) for name, command in commands.items()])
+        print_table(("command", "summary"), [(f"agentr {name}", summary) for name, summary in commands.items()])
     if found.skipped:
         say(f"left out: {', '.join(found.skipped)}")
 
@@ -171,6 +172,7 @@ def _plugin_row(plugin: Plugin, kind: Kind | None, found: Registry) -> dict[str,
             if kind in (None, spec.kind)
         ],
         "commands": [command.name for command in plugin.commands],
+        "data": [command.name for command in plugin.data],
         "failure": None,
     }
 
@@ -181,7 +183,7 @@ def _unique(kind: Kind, name: str, found: Registry) -> bool:
 
 def _failure_row(failure: Failure) -> dict[str, Any]:
     row = {"name": failure.name, "distribution": failure.distribution, "version": failure.version, "module": None}
-    return {**row, "hooks": [], "specs": [], "commands": [], "failure": failure.reason}
+    return {**row, "hooks": [], "specs": [], "commands": [], "data": [], "failure": failure.reason}
 
 
 def _details(entry: Entry, found: Registry) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentr_core import PluginSpec, hookimpl
+from agentr_core import CommandSpec, PluginSpec, hookimpl
 
 
 @hookimpl
@@ -23,4 +23,12 @@ def agentr_register_environments() -> Iterable[PluginSpec]:
             requires=("numpy", "rapidfuzz"),
             extra="webshop",
         )
+    ]
+
+
+@hookimpl
+def agentr_register_data() -> Iterable[CommandSpec]:
+    """Register ``agentr data get webshop``."""
+    return [
+        CommandSpec("webshop", "agentr_webshop.commands:webshop", help="WebShop's products, 1,000 or 1.18 million.")
     ]

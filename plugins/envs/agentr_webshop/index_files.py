@@ -7,29 +7,20 @@ it is never out of date, and it appears by one rename, so it is never half there
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from agentr_webshop.analysis import VERSION
+from agentr_webshop.cache import cache_folder, locked
 from agentr_webshop.postings import Postings, build_postings
 from agentr_webshop.product import Catalogue
 
 logger = logging.getLogger("agentr.webshop")
 _ARRAYS = ("starts", "documents", "saturations", "idfs", "ranks")
 _VOCABULARY = "vocabulary.txt"
-
-
-def cache_folder() -> Path:
-    """Where this package keeps what it made or fetched: ``webshop`` in ``AGENTR_CACHE`` or in the user's cache."""
-    if chosen := os.environ.get("AGENTR_CACHE"):
-        return Path(chosen).expanduser() / "webshop"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "agentr" / "webshop"
 
 
 def index_folder(catalogue: Catalogue) -> Path:
@@ -46,7 +37,7 @@ def kept_postings(catalogue: Catalogue) -> Postings:
     folder = index_folder(catalogue)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock")):
+        with locked(folder.with_suffix(".lock")):
             if (found := load(folder, catalogue)) is not None:
                 return found
             built = build_postings(catalogue.products)
@@ -89,14 +80,3 @@ def _fits(postings: Postings, catalogue: Catalogue) -> bool:
         and len(postings.saturations) == entries == postings.starts[-1]
         and len(postings.ranks) == len(catalogue.products)
     )
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when its process dies."""
-    with path.open("w") as file:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
