@@ -9,7 +9,6 @@ from agentr_core import ParsedAction
 
 MAX_ACTION_CHARS = 2_000
 _TOO_LONG = f"Error: The action is longer than {MAX_ACTION_CHARS} characters."
-_ORIGINAL = re.compile(r"(.+)\[(.+)\]")
 _STRICT = re.compile(r"\s*(\w+)\s*\[(.*)\]", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 
@@ -22,12 +21,15 @@ class Action(NamedTuple):
 
 
 def read_original(text: str) -> Action:
-    """The original's reading (``parse_action``): greedy, from the start, nothing stripped, one line.
+    """The original's reading (``parse_action``): ``(.+)\\[(.+)\\]`` from the start, nothing stripped, one line.
 
-    What stands after the last ``]`` of the first line is ignored; an inner ``[`` splits at the last one.
+    What stands after the last ``]`` of the first line is ignored; an inner ``[`` splits at the last one. Written
+    without the expression, which takes minutes over a long text of opening brackets.
     """
-    found = _ORIGINAL.match(text)
-    return Action(found[1], found[2].lower()) if found else Action(text, None)
+    line = text.partition("\n")[0]
+    end = line.rfind("]")
+    start = line.rfind("[", 0, max(end - 1, 0))
+    return Action(line[:start], line[start + 1 : end].lower()) if start > 0 else Action(text, None)
 
 
 def read_strict(text: str) -> Action:
