@@ -73,6 +73,11 @@ def test_stems(word: str, expected: str) -> None:
     assert stem(word) == expected
 
 
+@pytest.mark.parametrize("text", ["_" * 100_000, "é" + "_" * 100_000, "\u200d" * 100_000, "#" * 100_000, "a:" * 50_000])
+def test_a_hundred_thousand_signs_take_no_longer_than_their_number(text: str) -> None:
+    assert len(tokens(text)) <= 393
+
+
 @given(st.text())
 def test_any_text_has_words_that_stand_in_it_in_order(text: str) -> None:
     at = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,25 @@ def test_an_index_in_the_cache_is_not_built_again(cache: Path, monkeypatch: pyte
     monkeypatch.setattr(bm25, "_indexes", {})
     monkeypatch.setattr(index_files, "build_postings", lambda products: pytest.fail("built again"))
     assert search_index(catalogue).search("lamp table") == before
+
+
+BUILDER = """
+import sys
+from agentr_webshop import bm25, index_files
+from agentr_webshop.catalogue import load_catalogue
+build, bm25.MAPPED_FROM = index_files.build_postings, 1
+def counted(products):
+    print("built")
+    return build(products)
+index_files.build_postings = counted
+print(len(bm25.search_index(load_catalogue(size=60, seed=5))))
+"""
+
+
+def test_processes_that_start_together_build_once(cache: Path) -> None:
+    workers = [subprocess.Popen([sys.executable, "-c", BUILDER], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [worker.communicate()[0].split() for worker in workers]
+    assert sorted(said, key=len) == [["60"], ["60"], ["built", "60"]]
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "foreign", "other"])

@@ -35,6 +35,7 @@ class Shop:
     #: By path: a status answered instead.
     statuses: dict[str, list[int]] = field(default_factory=dict)
     page: bytes | None = None
+    page_type: str = ""
     announce: bool = True
 
 
@@ -48,7 +49,7 @@ def handler_for(shop: Shop) -> type[BaseHTTPRequestHandler]:
             if shop.statuses.get(name):
                 return self.answer(shop.statuses[name].pop(0), b"", {})
             if shop.page is not None:
-                return self.answer(200, shop.page, {"Content-Type": "text/html; charset=utf-8"})
+                return self.answer(200, shop.page, {"Content-Type": shop.page_type})
             if name not in shop.files:
                 return self.answer(404, b"", {})
             body = shop.files[name]
@@ -256,11 +257,18 @@ def test_a_busy_server_is_asked_again(shop: Shop, get: Get) -> None:
     assert get() == 0
 
 
-def test_a_web_page_is_no_file(shop: Shop, get: Get) -> None:
-    shop.page = b"<!DOCTYPE html><title>Quota exceeded</title>"
-    assert get("--size", "full") == 1
+@pytest.mark.parametrize(("size", "kind"), [("small", "text/html"), ("full", "text/html"), ("full", "text/plain")])
+def test_a_web_page_is_no_file(shop: Shop, get: Get, size: str, kind: str) -> None:
+    shop.page, shop.page_type = b"\n<!DOCTYPE html><title>Quota exceeded</title>", kind
+    assert get("--size", size) == 1
     assert "answered with a web page instead of 'items_ins_v2_1000.json'" in get.error
     assert "download limit is reached" in get.error
+
+
+def test_a_tag_in_the_middle_of_a_file_is_no_web_page(shop: Shop, get: Get) -> None:
+    shop.files[SHUFFLE] = b'["' + b"<" * 600_000 + b'"]'
+    assert get("--size", "full") == 0
+    assert (get.to / SHUFFLE).read_bytes() == shop.files[SHUFFLE]
 
 
 def test_a_server_that_is_not_there(get: Get) -> None:
@@ -282,7 +290,8 @@ def test_a_full_disk(get: Get) -> None:
     (get.to / f"{SHUFFLE}.part").symlink_to("/dev/full")
     assert get() == 1
     assert get.error == (
-        f"error: the disk is full: '{get.to}' has no room for '{SHUFFLE}'; make room, or choose another folder with --to"
+        f"error: the disk is full: '{get.to}' has no room for '{SHUFFLE}'; "
+        "make room, or choose another folder with --to"
     )
 
 

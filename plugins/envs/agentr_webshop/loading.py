@@ -10,7 +10,7 @@ Reduced::
 
     products*.jsonl                                     products as the original has them after loading
     items_ins_v2*.json                                  as above
-    human_goals*.json                                   a list of what people wrote, with ASINs (optional)
+    human_goals_small*.json                             a list of what people wrote, with ASINs (optional)
 
 Both may have ``title_nouns*.json``: the nouns and proper nouns of each title by ASIN. What a record lacks is filled in
 as the original's ``load_products`` does; where that would crash and no default is plain, the message names the product.
@@ -50,7 +50,7 @@ def load_path(path: Path) -> Contents:
     UsageError where there is no such place, a file is missing, cut off or foreign, or a product cannot be used.
     """
     folder, products = (path.parent, path) if path.is_file() else (path, _product_file(path))
-    entries = read_object(_needed(folder, "items_ins_v2*.json", like=products))
+    entries = read_object(_entry_file(products))
     reduced = products.suffix == ".jsonl"
     found = tuple(from_reduced(products, entries) if reduced else from_raw(read_array(products), entries, products))
     if not found:
@@ -132,7 +132,10 @@ def parse_price(text: str | None) -> tuple[tuple[float, ...], str]:
     ValueError for an amount that is no number.
     """
     amounts = [_MONEY.sub("", part) for part in (text or "").split("$")[1:]]
-    prices = tuple(float(amount) for amount in amounts if amount)[:2] or NO_PRICE
+    try:
+        prices = tuple(float(amount) for amount in amounts if amount)[:2] or NO_PRICE
+    except ValueError:
+        raise ValueError(f"its price '{text}' is no amount") from None
     return prices, price_tag(prices)
 
 
@@ -154,11 +157,14 @@ def human_instructions(asin: str, records: Iterable[Raw]) -> Iterator[HumanInstr
 
 def _options(groups: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """Groups with their values as the pages show them; a group that is null is left out."""
-    return {
-        name.lower(): tuple(value["value"].strip().replace("/", " | ").lower() for value in values)
-        for name, values in groups.items()
-        if values is not None
-    }
+    try:
+        return {
+            name.lower(): tuple([value["value"].strip().replace("/", " | ").lower() for value in values])
+            for name, values in groups.items()
+            if values is not None
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("its options are no groups of values") from None
 
 
 def _bullets(value: Any) -> tuple[str, ...]:
@@ -246,16 +252,16 @@ def _product_file(folder: Path) -> Path:
     return found[0]
 
 
-def _needed(folder: Path, pattern: str, like: Path) -> Path:
-    """The file of this pattern; of several the one whose name ends as that of the product file does."""
-    found = sorted(folder.glob(pattern))
+def _entry_file(products: Path) -> Path:
+    """The file of attributes that goes with a product file: ``items_shuffle_1000`` has ``items_ins_v2_1000``."""
+    raw = products.stem.startswith("items_shuffle")
+    expected = f"items_ins_v2{products.stem.removeprefix('items_shuffle')}.json" if raw else "items_ins_v2*.json"
+    found = sorted(products.parent.glob(expected))
     if not found:
         raise UsageError(
-            f"'{folder}' has no attribute file: expected {pattern.replace('*', '')} or its small version "
-            f"items_ins_v2_1000.json beside {like.name}; {_fetch()}"
+            f"'{products.parent}' has no attribute file for {products.name}: expected {expected}; {_fetch()}"
         )
-    ending = like.stem.rpartition("_")[2]
-    return next((path for path in found if path.stem.endswith(ending)), found[0])
+    return found[0]
 
 
 def _fetch() -> str:

@@ -62,12 +62,16 @@ def _receive(url: str, part: Path, size: int | None, report: Report) -> None:
         if response.status == 416:
             _settle(part, total)
             return
+        if response.headers.get_content_type() == "text/html":
+            raise _page(part, url)
         if size is not None and total is not None and total != size:
             raise AgentrError(f"'{part.stem}' has {total:,} bytes on {_host(url)}, expected {size:,}: "
                               "it is another file; give another server with --from")  # fmt: skip
         with part.open("r+b" if start else "wb") as file:
             file.seek(start)
-            while data := _read(response, part, url):
+            while data := _read(response):
+                if start == 0 and data.lstrip()[:1] == b"<":
+                    raise _page(part, url)
                 file.write(data)
                 start += len(data)
                 report(start, total)
@@ -100,19 +104,18 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
         raise _BrokenOff(str(error) or type(error).__name__) from None
 
 
-def _read(response: http.client.HTTPResponse, part: Path, url: str) -> bytes:
-    """The next bytes; the first ones must not be a web page."""
+def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        data = response.read(_CHUNK)
+        return response.read(_CHUNK)
     except (http.client.HTTPException, OSError) as error:
         raise _BrokenOff(str(error) or type(error).__name__) from None
-    page = response.headers.get_content_type() == "text/html" or data[:64].lstrip().startswith(b"<")
-    if data and page and response.status == 200:
-        raise AgentrError(
-            f"{_host(url)} answered with a web page instead of '{part.stem}': it asks for a login, or the file's "
-            "download limit is reached; try again later, or give another server with --from"
-        )
-    return data
+
+
+def _page(part: Path, url: str) -> AgentrError:
+    return AgentrError(
+        f"{_host(url)} answered with a web page instead of '{part.stem}': it asks for a login, or the file's download "
+        "limit is reached; try again later, or give another server with --from"
+    )
 
 
 def _extent(response: http.client.HTTPResponse, asked: int) -> tuple[int, int | None]:

@@ -16,8 +16,9 @@ from functools import cache
 #: Lucene cuts longer words into pieces of this length.
 LONGEST = 255
 
+#: Looking back for an underscore keeps a search linear in a long run of them, which is no word.
 _ASCII = re.compile(
-    r"""_*[^\W_]\w* (?: (?: (?<=[a-zA-Z])[:.'](?=[a-zA-Z]) | (?<=[0-9])[.,;'](?=[0-9]) ) \w+ )*""",
+    r"""(?<!_)_*[^\W_]\w* (?: (?: (?<=[a-zA-Z])[:.'](?=[a-zA-Z]) | (?<=[0-9])[.,;'](?=[0-9]) ) \w+ )*""",
     re.ASCII | re.VERBOSE,
 )
 
@@ -85,13 +86,15 @@ def _unicode() -> re.Pattern[str]:
         f"(?:[{_KATAKANA}]{x}*)+",
     )
     part, line = "(?:" + "|".join(joined) + ")", f"(?:[{_UNDERSCORES}]{x}*)"
+    marks = rf"(?:(?!\ufe0f|\u20e3){x})*"
+    emoji = rf"[{_EMOJI}](?:(?!\ufe0f){x})*\ufe0f?"  # nothing but a joiner comes after the emoji variation selector
     return re.compile(
-        rf"{line}*{part}(?:{line}+{part})*{line}*"
+        rf"(?<![{_UNDERSCORES}]){line}*{part}(?:{line}+{part})*{line}*"
         rf"|[{_SINGLE}]{x}*"
-        rf"|[{_EMOJI}]{x}*(?:(?<=\u200d)[{_EMOJI}]{x}*)*"
+        rf"|\u200d?{emoji}(?:(?:(?<=\u200d)|\u200d){emoji})*"
         rf"|[{_FLAG}]{x}*[{_FLAG}]{x}*"
-        rf"|[#*]\ufe0f?\u20e3{x}*"
-        rf"|[{_SOUTH_EAST}]+"
+        rf"|[#*]{marks}\ufe0f?\u20e3{marks}"
+        rf"|(?:[{_SOUTH_EAST}]{x}*)+"
     )
 
 
