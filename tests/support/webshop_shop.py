@@ -55,13 +55,16 @@ def scorer(shop: Shop | None = None) -> Scorer:
     return Scorer(SMALL, PRICES, (shop or small_shop()).choices)
 
 
+START = State(0)
+
+
 def goal_of(asin: str, **options: str) -> Goal:
     """The goal of a product with these options."""
     position = SMALL.positions[asin]
     return next(goal for goal in GOALS if goal.position == position and dict(goal.options) == options)  # type: ignore[arg-type]
 
 
-def walk(shop: Shop, *actions: str, state: State = State(0)) -> State:
+def walk(shop: Shop, *actions: str, state: State = START) -> State:
     """The state after ``actions``, none of which may be refused."""
     for action in actions:
         move = shop.act(state, action)

@@ -163,7 +163,7 @@ def test_bad_settings(values: dict[str, object], message: str) -> None:
 
 
 def test_catalogue_without_goals(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no human goals.*choose goals=synthetic or other data"):
+    with pytest.raises(UsageError, match=r"has no human goals.*choose goals=synthetic or other data"):
         WebShop(WebShopConfig(products=1, goals="human"))
 
 

@@ -19,7 +19,7 @@ def agentr_register_environments() -> Iterable[PluginSpec]:
             name="webshop",
             target="agentr_webshop.env:WebShop",
             config="agentr_webshop.config:WebShopConfig",
-            summary="buy what an instruction asks for, in a generated or the original shop; rules to the byte or strict",
+            summary="buy what an instruction asks for, in a made-up or the original shop; rules to the byte or strict",
             requires=("numpy", "rapidfuzz"),
             extra="webshop",
         )
