@@ -1,10 +1,29 @@
-"""WebShop for agentr: buy what an instruction asks for in a shop of real or generated products."""
+"""WebShop for agentr: buy what an instruction asks for, in a shop of real or generated products.
+
+This module only registers it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentr_core import CommandSpec, hookimpl
+from agentr_core import CommandSpec, PluginSpec, hookimpl
+
+
+@hookimpl
+def agentr_register_environments() -> Iterable[PluginSpec]:
+    """Register ``webshop``."""
+    return [
+        PluginSpec(
+            kind="env",
+            name="webshop",
+            target="agentr_webshop.env:WebShop",
+            config="agentr_webshop.config:WebShopConfig",
+            summary="buy what an instruction asks for, in a made-up or the original shop; rules to the byte or strict",
+            requires=("numpy", "rapidfuzz"),
+            extra="webshop",
+        )
+    ]
 
 
 @hookimpl
