@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os.path import commonprefix
 
 import click
 
@@ -95,7 +96,7 @@ def _count(node: Node) -> int:
 def _step(node: Node) -> str:
     action = node.action if node.action is not None else f"(no action) {node.response}"
     copies = f" ×{node.copies}" if node.copies > 1 else ""
-    return f"{one_line(action)}{copies} → {one_line(node.observation)}"
+    return f"{one_line(action)}{copies} → {one_line(_news(node))}"
 
 
 def _cut(count: int) -> str:
@@ -121,3 +122,14 @@ def _notes(node: Node, marks: Marks) -> str:
     if count := marks.cuts.get(node.index):
         notes.append(click.style(_cut(count), fg="magenta", bold=True))
     return "  ".join(notes)
+
+
+def _news(node: Node, least: int = 30) -> str:
+    """The observation without a long beginning that the one before has too: pages repeat the task at their head."""
+    before, now = node.parent.observation if node.parent else "", node.observation
+    shared = commonprefix([before, now])
+    if len(shared) < least:
+        return now
+    if before == now:
+        return "the same again"
+    return "… " + now[shared.rfind(" ") + 1 :]

@@ -39,7 +39,7 @@ MARKS = Marks({2: "good", 4: "bad"}, {4: 2})
 
 
 def drawn(tree: Tree, view: View, width: int = 100) -> list[str]:
-    return [click.unstyle(line) for line in draw(tree, MARKS, view, width)]
+    return [click.click.unstyle(line) for line in draw(tree, MARKS, view, width)]
 
 
 def test_the_drawing_shows_what_follows_what_and_what_came_of_it(tree: Tree) -> None:
@@ -84,3 +84,15 @@ def test_a_narrow_terminal_cuts_the_text_and_keeps_the_numbers(tree: Tree) -> No
 def test_text_for_the_terminal_holds_no_control_characters() -> None:
     assert clean("a\x1b[31mb\x00\tc\nd\udc80") == "a [31mb  c\nd\\udc80"
     assert one_line("  one\n two\r\n\x1bthree ", 12) == "one two thr…"
+
+
+def test_what_every_page_begins_with_is_shown_once() -> None:
+    head = "Instruction: find me a red shirt of size 4, for less than 20 dollars"
+    tree = Tree(Task(key="t", split="train", instruction="Buy."), (Message("user", "go"),), seed=1)
+    node = tree.root
+    for action, page in [("search", "Page 1"), ("next", "Page 2"), ("next", "Page 2"), ("look", "short")]:
+        node = tree.add(node, action=action, response=action, observation=f"{head} {page}" if page != "short" else page)
+        node.visits = 1
+    lines = [line.rstrip().split(" → ")[1] for line in draw(tree, Marks({}, {}), View(), 200) if " → " in line]
+    shown = [click.unstyle(line).split("   ")[0].split("  N=")[0] for line in lines]
+    assert shown == [f"{head} Page 1", "… 2", "the same again", "short"]
