@@ -150,7 +150,8 @@ class Scorer:
     def reaches(self, position: int, goal: Goal) -> bool:
         """True where the product, rightly chosen, brings as much as the goal's own."""
         most = self.most(goal)
-        return self._reward(position, len(goal.options), goal).total >= most <= self.best(position, goal).reward
+        bound = self._reward(position, len(goal.options), goal).total  # cheap, and too low for nearly all products
+        return bound >= most and self.best(position, goal).reward >= most
 
     def _best(self, position: int, goal: Goal) -> Best:
         options = self.clicks(position, {}, goal)

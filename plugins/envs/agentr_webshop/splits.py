@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -38,7 +38,6 @@ class TaskTable:
 
     def __init__(self, catalogue: Catalogue, goals: Sequence[Goal], most: Callable[[Goal], float], prefix: str) -> None:
         self._catalogue, self._goals, self._most, self._prefix = catalogue, goals, most, prefix
-        self._numbers = self._share_out()
         self.tasks = lru_cache(maxsize=None)(self._tasks)
 
     @property
@@ -76,7 +75,9 @@ class TaskTable:
         metadata = {"goal_index": number, "max_reward": self._most(goal), "weight": goal.weight}
         return Task(key=f"{self._prefix}_{number}", split=split, instruction=goal.instruction, metadata=metadata)
 
-    def _share_out(self) -> Mapping[str, Sequence[int]]:
+    @cached_property
+    def _numbers(self) -> Mapping[str, Sequence[int]]:
+        """The goals of each split; sharing them out needs the best reward of every goal, so an episode does not ask."""
         count = len(self._goals)
         found: dict[str, Sequence[int]] = dict(self._by_product())
         found["all"] = range(count)
