@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from os.path import commonprefix
 
 import click
 
@@ -127,9 +126,9 @@ def _notes(node: Node, marks: Marks) -> str:
 def _news(node: Node, least: int = 30) -> str:
     """The observation without a long beginning that the one before has too: pages repeat the task at their head."""
     before, now = node.parent.observation if node.parent else "", node.observation
-    shared = commonprefix([before, now])
-    if len(shared) < least:
+    if before[:least] != now[:least] or len(now) < least:
         return now
     if before == now:
         return "the same again"
-    return "… " + now[shared.rfind(" ") + 1 :]
+    shared = next((at for at, (old, new) in enumerate(zip(before, now, strict=False)) if old != new), len(before))
+    return "… " + now[now.rfind(" ", 0, shared) + 1 :]

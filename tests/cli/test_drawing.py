@@ -39,7 +39,7 @@ MARKS = Marks({2: "good", 4: "bad"}, {4: 2})
 
 
 def drawn(tree: Tree, view: View, width: int = 100) -> list[str]:
-    return [click.click.unstyle(line) for line in draw(tree, MARKS, view, width)]
+    return [click.unstyle(line) for line in draw(tree, MARKS, view, width)]
 
 
 def test_the_drawing_shows_what_follows_what_and_what_came_of_it(tree: Tree) -> None:
