@@ -1,7 +1,7 @@
-"""Action correction: the valid action that shares most words with what the agent wrote (Agent-R's code, from SwiftSage).
+"""Action correction, as Agent-R's code has it from SwiftSage: do the valid action that shares most words with the text.
 
-Off by default. It keeps the official code's habits: doors can only be opened, and without a shared word the agent's own
-text is done.
+Off by default. It keeps the official code's habits: doors can only be opened, and without a shared word the agent's
+own text is done.
 """
 
 from __future__ import annotations

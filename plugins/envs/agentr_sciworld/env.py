@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from importlib import metadata
 from typing import ClassVar, TypeVar
 
@@ -20,12 +19,13 @@ from agentr_sciworld.worker import FIRST_INPUT, Begin, Seen, Worker
 T = TypeVar("T")
 
 logger = logging.getLogger("agentr.sciworld")
+_NOT_STARTED = "there is no episode: call reset first"
 #: How the simulator begins its answer to what it does not understand.
 REFUSALS = ("No known action matches that input.", "Unknown action.", "Ambiguous request:")
 
 _INSTRUCTIONS = """\
-You are in a building with several rooms, where you do elementary science experiments. You are given a task; do it, one \
-action at a time. These are the actions, where OBJ is something that you see or carry:
+You are in a building with several rooms, where you do elementary science experiments. You are given a task; do it, \
+one action at a time. These are the actions, where OBJ is something that you see or carry:
 - look around; look at OBJ; look in OBJ; examine OBJ; read OBJ; inventory; task (what you are to do)
 - open OBJ; close OBJ; go to PLACE (through an open door)
 - pick up OBJ; put down OBJ; move OBJ to OBJ
@@ -150,8 +150,8 @@ class SciWorld(Environment[SciWorldConfig]):
     def legal_actions(self) -> Sequence[str]:
         """Every action that the simulator holds to be possible now: hundreds or thousands, computed on demand."""
         if self._done:
-            return []
-        return _valid(self, self._started(), tuple(self._inputs))
+            return ()
+        return self._fleet.valid.get(self.state_key(), lambda: self._at_state(lambda worker: worker.valid()))
 
     def demonstrate(self, task: Task) -> Sequence[str] | None:
         """The simulator's own way to solve ``task``; None where it does not succeed within the caps."""
@@ -198,9 +198,6 @@ class SciWorld(Environment[SciWorldConfig]):
         return corrected(text, valid, self._at_state(lambda worker: worker.surroundings()))
 
 
-_NOT_STARTED = "there is no episode: call reset first"
-
-
 def _step(worker: Worker, text: str) -> tuple[Seen, str | None]:
     """What an input brings; where the score is negative, the simulator's own exception if that is why."""
     seen = worker.step(text)
@@ -211,9 +208,3 @@ def _one_line(action: str) -> str:
     """The first line, without blanks around it, in characters that can be sent."""
     line = action.strip().split("\n", 1)[0].strip()
     return line.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
-
-
-@lru_cache(maxsize=64)
-def _valid(env: SciWorld, begin: Begin, inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Kept, because asking costs the worker its state and so a replay."""
-    return tuple(env._at_state(lambda worker: worker.valid()))
