@@ -11,8 +11,8 @@ from agentr_sciworld.tasks import kinds
 
 from agentr_core import REVISION_ACTION, UsageError
 
-#: What is solved in each kind: short variations, so that all thirty take seconds.
-KINDS = [kind.name for kind in kinds()]
+#: A kind of each topic whose plans are short; benchmarks/sciworld.py solves all thirty.
+KINDS = [kind.name for kind in kinds() if kind.id in ("1-2", "2-2", "3-1", "4-4", "6-2", "7-3", "8-1", "9-1")]
 
 
 def test_the_first_observation_is_the_task_and_what_is_seen(env: Any) -> None:
@@ -105,7 +105,7 @@ def test_what_cannot_be_shown_within_the_caps_is_not_shown(make: Any) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_is_solved_twice_with_equal_bytes(env: Any, name: str) -> None:
+def test_a_demonstration_solves_twice_with_equal_bytes(env: Any, name: str) -> None:
     task = env.task_for(name, 1)
     actions = env.demonstrate(task)
     assert actions is not None

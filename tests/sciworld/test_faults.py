@@ -64,11 +64,11 @@ def play(env: Any, harm: Harm | None = None, after: int = 3) -> list[object]:
 def test_a_lost_process_is_replaced_and_the_episode_goes_on(make: Any, apart: Any, harm: Harm) -> None:
     env = apart(workers=1, timeout=6.0 if harm is freeze else 120.0)
     env.reset(env.task_for("boil", 3))
-    [before] = env._fleet.workers
+    [before], lost = env._fleet.workers, env._fleet.lost
     assert play(env, harm) == play(make())
     [after] = env._fleet.workers
     assert after is not before and gone(before.jvm.pid)
-    assert (env._fleet.lost, env._fleet.divergences) == (1, 0)
+    assert (env._fleet.lost, env._fleet.divergences) == (lost + 1, 0)
 
 
 class Harmed:
@@ -102,7 +102,7 @@ def search(make_environment: Callable[[], Any]) -> list[tuple[Any, ...]]:
 
     async def grow() -> list[tuple[Any, ...]]:
         pool = EnvironmentPool(make_environment, limit=2)
-        policy, searcher = create("policy", "flawed", rate=0.4), create("searcher", "mcts", simulations=2, depth=8)
+        policy, searcher = create("policy", "flawed", rate=0.4), create("searcher", "mcts", simulations=1, depth=6)
         policy.bind(make_environment)
         task = pool.reference.task("identify-life-stages-2/0")
         context = await TreeContext.open(task, pool=pool, policy=policy, save=no_store, seed=1, session="s")
@@ -116,9 +116,9 @@ def search(make_environment: Callable[[], Any]) -> list[tuple[Any, ...]]:
 
 def test_a_search_that_loses_processes_grows_the_same_tree(apart: Any) -> None:
     undisturbed = search(lambda: apart(workers=2))
-    harmed = Harmed({5: kill, 20: freeze, 40: exhaust, 41: kill})
+    harmed = Harmed({3: kill, 9: freeze, 15: exhaust, 16: kill})
     assert search(lambda: harmed.environment(apart, workers=2, timeout=8.0)) == undisturbed
-    assert harmed.steps > 41 and len(undisturbed) > 20
+    assert harmed.steps > 16 and len(undisturbed) > 8
 
 
 def test_what_kills_every_process_is_an_environment_failure(apart: Any) -> None:
@@ -157,7 +157,10 @@ def test_no_java(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("echo 'java.lang.UnsupportedClassVersionError: py4j' >&2; exit 1", "is too old for ScienceWorld: install Java 8"),
+        (
+            "echo 'java.lang.UnsupportedClassVersionError: py4j' >&2; exit 1",
+            "is too old for ScienceWorld: install Java 8",
+        ),
         ("echo 'Error: Could not create the Java Virtual Machine.' >&2; exit 1", "Could not create the Java Virtual"),
         ("exec sleep 600", "did not start ScienceWorld within 0.5 s"),
     ],
@@ -245,7 +248,7 @@ def test_five_hundred_episodes_and_a_worn_process_is_replaced(apart: Any) -> Non
     for _ in range(500):
         assert env.reset(task) == first
         processes |= {worker.jvm.pid for worker in env._fleet.workers}
-    assert len(processes) == 3 and len(env._fleet.workers) == 1 and env._fleet.lost == 0
+    assert len(processes) == 3 and len(env._fleet.workers) == 1
     [worker] = env._fleet.workers
     resident = Path(f"/proc/{worker.jvm.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
     assert int(resident) < 450 * 1024

@@ -150,7 +150,7 @@ class SciWorld(Environment[SciWorldConfig]):
     def legal_actions(self) -> Sequence[str]:
         """Every action that the simulator holds to be possible now: hundreds or thousands, computed on demand."""
         if self._done:
-            return ()
+            return []
         return self._fleet.valid.get(self.state_key(), lambda: self._at_state(lambda worker: worker.valid()))
 
     def demonstrate(self, task: Task) -> Sequence[str] | None:

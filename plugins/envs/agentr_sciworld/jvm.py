@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from agentr_core import PluginError
 
@@ -33,8 +33,9 @@ GET_JAVA = "install Java 8 or newer (e.g. apt-get install default-jre-headless),
 #: What a process that was asked to end is given before it is killed, and what a killed one is waited for, in seconds.
 GRACE = 10.0
 
-logging.getLogger("py4j").addHandler(logging.NullHandler())
-logging.getLogger("py4j").propagate = False  # a lost connection is reported once, by us
+# A lost connection is reported once, by us; py4j would print tracebacks, some of them through the root logger.
+logging.getLogger("py4j").setLevel(logging.CRITICAL)
+logging.getLogger().addFilter(lambda record: record.module != "java_gateway" or record.levelno >= logging.CRITICAL)
 
 
 class WorkerLost(Exception):
@@ -204,8 +205,9 @@ class Jvm:
         return " ".join(line.strip() for line in self._errors if line.strip())[:500] or "it said nothing"
 
     def _reason(self, error: Exception) -> str:
-        if not self.alive:
-            return f"the Java process ended (exit status {self._process.returncode})"
         if isinstance(error.__cause__ or error, TimeoutError) or "timed out" in str(error):
             return f"the Java process did not answer within {self.settings.timeout:g} s"
+        if isinstance(error, (Py4JNetworkError, OSError)):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # its connection may break a moment before it ends
+                return f"the Java process ended (exit status {self._process.wait(1.0)})"
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
