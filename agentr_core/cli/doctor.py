@@ -99,7 +99,10 @@ def _java() -> Iterator[Finding]:
         yield Finding("java", "ok", path)
     else:
         yield Finding(
-            "java", "missing", "not on the PATH", "only sciworld and the like need it: install Java 8 or newer, e.g. apt-get install default-jre-headless"
+            "java",
+            "missing",
+            "not on the PATH",
+            "only environments on a JVM need it: install Java 8 or newer, e.g. apt-get install default-jre-headless",
         )
 
 

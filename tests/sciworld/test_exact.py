@@ -56,9 +56,7 @@ def test_an_episode_goes_on_where_another_one_has_used_the_process(env: Any, tra
 
 
 @pytest.mark.parametrize("kind", ["grow-fruit", "mendelian-genetics-known-plant"])
-def test_asking_for_valid_actions_changes_nothing_that_follows(
-    env: Any, transcripts: list[Transcript], kind: str
-) -> None:
+def test_asking_for_valid_actions_changes_nothing(env: Any, transcripts: list[Transcript], kind: str) -> None:
     """Asked between the steps of a simulator, it would change what bees do."""
     transcript = next(each for each in transcripts if each["task"] == kind)
     env.reset(env.task_for(kind, transcript["variation"]))
