@@ -21,7 +21,10 @@ from agentr_core.testing import Check, checks
 MODEL, DB, CACHE = "{model}", "{db}", "{cache}"
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("env", "textcraft"): {"world": "synthetic"},
-    ("env", "sciworld"): {"only": "identify-life-stages-2", "variations": 1, "workers": 1, "cache": CACHE},
+    ("env", "sciworld"): {
+        "only": "identify-life-stages-2", "variations": 1, "simplifications": "noElectricalAction", "workers": 1,
+        "cache": CACHE,
+    },
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
     ("policy", "replay"): {"run": "last", "db": DB},
     ("critic", "judge"): {"policy": "transformers", "options": {"model": MODEL, "device": "cpu"}, "max_tokens": 4},

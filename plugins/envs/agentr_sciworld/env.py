@@ -151,7 +151,7 @@ class SciWorld(Environment[SciWorldConfig]):
         """Every action that the simulator holds to be possible now: hundreds or thousands, computed on demand."""
         if self._done:
             return []
-        return self._fleet.valid.get(self.state_key(), lambda: self._at_state(lambda worker: worker.valid()))
+        return self._at_state(lambda worker: worker.valid())
 
     def demonstrate(self, task: Task) -> Sequence[str] | None:
         """The simulator's own way to solve ``task``; None where it does not succeed within the caps."""
@@ -194,8 +194,8 @@ class SciWorld(Environment[SciWorldConfig]):
     def _correct(self, text: str) -> str:
         if self.config.action_correction == "none":
             return text
-        valid = self.legal_actions()
-        return corrected(text, valid, self._at_state(lambda worker: worker.surroundings()))
+        valid, around = self._at_state(lambda worker: (worker.valid(), worker.surroundings()))
+        return corrected(text, valid, around)
 
 
 def _step(worker: Worker, text: str) -> tuple[Seen, str | None]:

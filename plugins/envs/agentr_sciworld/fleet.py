@@ -12,7 +12,6 @@ import os
 import threading
 import time
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,8 +27,6 @@ T = TypeVar("T")
 PATIENCE = 0.05
 #: As many workers may be lost at one and the same piece of work before it is given up.
 ATTEMPTS = 3
-#: Lists of valid actions that are kept, of up to some thousand texts each.
-KEPT_LISTS = 256
 
 
 class Seat:
@@ -41,36 +38,16 @@ class Seat:
         self.worker: Worker | None = None
 
 
-class RecentLists:
-    """The last lists of valid actions, by state: asking for one costs a worker its state, and so a replay."""
-
-    def __init__(self) -> None:
-        self._texts: OrderedDict[str, str] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, state: str, ask: Callable[[], list[str]]) -> list[str]:
-        """The list of a state; ``ask`` is called where it is not known."""
-        text = self._texts.get(state)
-        if text is None:
-            text = "\n".join(ask())
-            with self._lock:
-                self._texts[state] = text
-                while len(self._texts) > KEPT_LISTS:
-                    self._texts.popitem(last=False)
-        return text.split("\n") if text else []
-
-
 class Fleet:
     """At most ``size`` workers, each replaced after ``recycle`` episodes. Safe to use from many threads.
 
     ``lost`` counts workers that died or froze, ``divergences`` inputs that did not show in a replay what they had shown
-    before, ``valid`` the valid actions of states that were asked about.
+    before.
     """
 
     def __init__(self, settings: JvmSettings, size: int, recycle: int) -> None:
         self.settings, self.size, self.recycle = settings, size, recycle
         self.lost = self.divergences = 0
-        self.valid = RecentLists()
         self._exact: bool | None = None
         self._changed = threading.Condition()
         self._idle: dict[Worker, float] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agentr_sciworld.jvm import Jvm, JvmSettings
+from agentr_sciworld.luck import Dice
 
 #: What every episode begins with, as the official ``reset`` does.
 FIRST_INPUT = "look around"
@@ -58,6 +59,7 @@ class Worker:
         self.loads = 0
         try:
             self._server: Any = self.jvm.ask(lambda jvm: jvm.scienceworld.runtime.pythonapi.PythonInterface())
+            self._dice: Dice = self.jvm.ask(Dice)
             self.exact = self._probe()
         except BaseException:
             self.jvm.kill()
@@ -97,9 +99,14 @@ class Worker:
         return self.jvm.ask(look)
 
     def valid(self) -> list[str]:
-        """Every valid action. The simulator draws random numbers for it, so it stands nowhere afterwards."""
-        self.stand = None
-        return self._lines("getValidActionObjectCombinations")
+        """Every valid action. The random numbers that the simulator draws for it are put back."""
+        stand, self.stand = self.stand, None
+        before = self.jvm.ask(lambda jvm: self._dice.save(jvm, self.jvm.release))
+        found = self._lines("getValidActionObjectCombinations")
+        if before is not None:
+            self.jvm.ask(lambda _: self._dice.restore(before))
+            self.stand = stand
+        return found
 
     def surroundings(self) -> str:
         """What the agent sees and carries; free, and without effect."""
