@@ -241,13 +241,15 @@ def test_ctrl_c_does_not_reach_the_simulator(make: Any) -> None:
 
 @pytest.mark.slow
 def test_five_hundred_episodes_and_a_worn_process_is_replaced(apart: Any) -> None:
+    from agentr_sciworld.worker import Begin
+
     env = apart(workers=1, recycle=200)
-    processes = set()
-    task = env.task_for("identify-life-stages-2", 0)
-    first = env.reset(task)
+    processes, begin = set(), Begin("identify-life-stages-2", 0)
     for _ in range(500):
-        assert env.reset(task) == first
+        description = env._fleet.use(env._seat, lambda worker: worker.load(begin))
+        assert description.startswith("Your task is to focus on the life stages")
         processes |= {worker.jvm.pid for worker in env._fleet.workers}
+    assert "life stages" in env.reset(env.task_for(*begin[:2]))
     assert len(processes) == 3 and len(env._fleet.workers) == 1
     [worker] = env._fleet.workers
     resident = Path(f"/proc/{worker.jvm.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
