@@ -93,12 +93,16 @@ def _packages() -> Iterator[Finding]:
 
 
 def _java() -> Iterator[Finding]:
-    path = shutil.which("java")
+    home = os.environ.get("JAVA_HOME")
+    path = (shutil.which(str(Path(home, "bin", "java"))) if home else None) or shutil.which("java")
     if path:
         yield Finding("java", "ok", path)
     else:
         yield Finding(
-            "java", "missing", "not on the PATH", "only environments on a JVM need it: install Java 8 or newer"
+            "java",
+            "missing",
+            "not on the PATH",
+            "only environments on a JVM need it: install Java 8 or newer, e.g. apt-get install default-jre-headless",
         )
 
 

@@ -71,6 +71,8 @@ class _Grower:
     searcher: AnySearcher
     nodes: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: {"env": 0.0, "store": 0.0})
+    #: Replays that did not show what was recorded.
+    mismatches: int = 0
     #: What the policy had been busy for before this stage; None where it does not say.
     busy_before: float | None = None
 
@@ -110,6 +112,7 @@ class _Grower:
         costs = context.costs()
         self.seconds["env"] += costs["environment_seconds"]
         self.seconds["store"] += costs["store_seconds"]
+        self.mismatches += costs["environment_mismatches"]
         if bench.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
             return
         elapsed = time.perf_counter() - started
@@ -128,12 +131,16 @@ class _Grower:
         )
 
     def note(self, seconds: float) -> str:
-        """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``."""
+        """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``.
+
+        Replays that did not show what was recorded are counted at the end, where there were any.
+        """
         busy = busy_seconds(self.policy)
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
         shares = {**model, **self.seconds}
         text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
-        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}"
+        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
+        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
 
 
 def busy_seconds(policy: AnyPolicy) -> float | None:

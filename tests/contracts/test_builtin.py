@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from agentr_core.registry import Registry
 from agentr_core.testing import Check, checks
 
 #: Options that a spec is made with here: ``MODEL`` is a random Llama, ``DB`` a store with one scripted run.
-MODEL, DB = "{model}", "{db}"
+#: ``CACHE`` an empty folder.
+MODEL, DB, CACHE = "{model}", "{db}", "{cache}"
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("env", "textcraft"): {"world": "synthetic"},
+    ("env", "sciworld"): {
+        "only": "identify-life-stages-2", "variations": 1, "simplifications": "noElectricalAction", "workers": 1,
+        "cache": CACHE,
+    },
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
     ("policy", "replay"): {"run": "last", "db": DB},
     ("critic", "judge"): {"policy": "transformers", "options": {"model": MODEL, "device": "cpu"}, "max_tokens": 4},
@@ -29,6 +35,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
 HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
 #: A replay answers what was asked in the run it replays, and nothing else.
 ONLY_REGISTERED = {("policy", "replay")}
+NEED_JAVA = {("env", "sciworld")}
 
 PLUGINS = Registry()
 RULES: list[tuple[str, str, int]] = []
@@ -44,7 +51,8 @@ def placeholder(kind: str, name: str) -> list[Check]:
 def fill(value: Any, model: str, db: str) -> Any:
     if isinstance(value, dict):
         return {key: fill(item, model, db) for key, item in value.items()}
-    return {MODEL: model, DB: db}.get(value, value) if isinstance(value, str) else value
+    found = {MODEL: model, DB: db, CACHE: str(Path(db).parent / "cache")}
+    return found.get(value, value) if isinstance(value, str) else value
 
 
 def every_rule() -> Iterator[Any]:
@@ -90,6 +98,8 @@ def test_rule(rules: Callable[[str, str], list[Check]], kind: str, name: str, in
         PLUGINS.require(kind, name)  # type: ignore[arg-type]
     except MissingDependencyError as missing:
         pytest.skip(str(missing))
+    if (kind, name) in NEED_JAVA and shutil.which("java") is None:
+        pytest.skip("needs Java: install Java 8 or newer")
     rules(kind, name)[index]()
 
 
