@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from agentr_core.clock import BusyClock
 from agentr_core.environment import AnyEnvironment
 
 T = TypeVar("T")
@@ -60,6 +61,8 @@ class EnvironmentPool:
         self._abandoned: list[Cursor] = []
         self._free = asyncio.Semaphore(limit)
         self._threads: ThreadPoolExecutor | None = None
+        #: While any environment works.
+        self.busy = BusyClock()
         self._reference: AnyEnvironment | None = None
 
     @property
@@ -87,14 +90,16 @@ class EnvironmentPool:
             # `work` never awaits, so nothing else can want this environment meanwhile.
             cursor = self._take(owner, place)
             try:
-                result = work(cursor)
+                with self.busy:
+                    result = work(cursor)
             except BaseException:
                 self._discard(cursor)
                 raise
             self._idle.append(cursor)
             return result
         async with self._free:
-            return await self._use_in_thread(self._take(owner, place), work)
+            with self.busy:
+                return await self._use_in_thread(self._take(owner, place), work)
 
     async def _use_in_thread(self, cursor: Cursor, work: Callable[[Cursor], T]) -> T:
         if self._threads is None:

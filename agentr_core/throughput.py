@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from agentr_core.clock import BusyClock
 from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import AgentrError
 from agentr_core.interrupt import StopSignal
@@ -46,20 +47,15 @@ class Recorder:
     tokens: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    waiting_seconds: float = 0.0
-    _in_flight: int = 0
-    _since: float = 0.0
+    waiting: BusyClock = field(default_factory=BusyClock)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
     async def sample(self, messages: Sequence[Message], **request: Any) -> list[Completion]:
         """The policy's own answer."""
-        self._begin()
-        try:
+        with self.waiting:
             answers = await self._ask(tuple(messages), request)
-        finally:
-            self._end()
         self.asked.append((tuple(messages), request))
         self.tokens += sum(len(answer.token_ids) for answer in answers)
         self.prompt_tokens += sum(answer.prompt_tokens for answer in answers[:1])
@@ -74,16 +70,6 @@ class Recorder:
             one = {**request, "n": 1, "seed": derive_seed(request["seed"], "one", number)}
             answers += await self.policy.sample(messages, **one)
         return answers
-
-    def _begin(self) -> None:
-        if not self._in_flight:
-            self._since = time.perf_counter()
-        self._in_flight += 1
-
-    def _end(self) -> None:
-        self._in_flight -= 1
-        if not self._in_flight:
-            self.waiting_seconds += time.perf_counter() - self._since
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +160,8 @@ async def _search(bench: Bench, one_by_one: bool) -> tuple[Searched, Recorder]:
     searcher = bench.registry.create("searcher", plugin.name, plugin.options)
     try:
         await _warm_up(recorder.policy)
-        busy, began = busy_seconds(recorder.policy), time.perf_counter()
+        busy, environment = busy_seconds(recorder.policy), bench.pool.busy.seconds
+        began = time.perf_counter()
         made = await search(bench, recorder, searcher, 1)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
         after = busy_seconds(recorder.policy)
@@ -187,17 +174,13 @@ async def _search(bench: Bench, one_by_one: bool) -> tuple[Searched, Recorder]:
             nodes=int(made.metrics["nodes"]),
             tokens=recorder.tokens,
             seconds=seconds,
-            model_seconds=recorder.waiting_seconds if busy is None or after is None else after - busy,
-            environment_seconds=_total(trees, "environment_seconds"),
-            store_seconds=_total(trees, "store_seconds"),
+            model_seconds=recorder.waiting.seconds if busy is None or after is None else after - busy,
+            environment_seconds=bench.pool.busy.seconds - environment,
+            store_seconds=sum(float(tree.stats["store_seconds"]) for tree in trees),
             cached_share=recorder.cached_tokens / max(1, recorder.prompt_tokens),
         ),
         recorder,
     )
-
-
-def _total(trees: Iterable[Any], name: str) -> float:
-    return sum(float(tree.stats.get(name, 0.0)) for tree in trees)
 
 
 async def _flat(

@@ -70,6 +70,8 @@ async def _play(
     with bench.progress.stage(label, len(items), "tasks") as bar:
         bar.advance(len(done))
         async for finished in run_bounded(todo, play, bench.config.concurrency, bench.stopped):
+            if finished.error is not None:
+                bench.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")
             result = finished.result or EvalResult(task_id=finished.item.task_id, error=str(finished.error))
             if finished.error is not None or finished.result is not None:
                 bench.store.writer.save_eval_result(row.id, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agentr_core.config import content_hash
 from agentr_core.errors import AgentrError
@@ -70,14 +70,16 @@ class _Grower:
     policy: AnyPolicy
     searcher: AnySearcher
     nodes: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: {"env": 0.0, "store": 0.0})
+    store_seconds: float = 0.0
     #: Replays that did not show what was recorded.
     mismatches: int = 0
     #: What the policy had been busy for before this stage; None where it does not say.
     busy_before: float | None = None
+    environment_before: float = 0.0
 
     def __post_init__(self) -> None:
         self.busy_before = busy_seconds(self.policy)
+        self.environment_before = self.bench.pool.busy.seconds
 
     async def grow(self, row: TreeRow) -> None:
         """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
@@ -110,8 +112,7 @@ class _Grower:
         finally:
             context.close()
         costs = context.costs()
-        self.seconds["env"] += costs["environment_seconds"]
-        self.seconds["store"] += costs["store_seconds"]
+        self.store_seconds += costs["store_seconds"]
         self.mismatches += costs["environment_mismatches"]
         if bench.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
             return
@@ -137,7 +138,7 @@ class _Grower:
         """
         busy = busy_seconds(self.policy)
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
-        shares = {**model, **self.seconds}
+        shares = {**model, "env": self.bench.pool.busy.seconds - self.environment_before, "store": self.store_seconds}
         text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
         differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
         return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
