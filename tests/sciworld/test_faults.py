@@ -33,7 +33,7 @@ def exhaust(worker: Any) -> None:
     """Fill the heap."""
     from agentr_sciworld.jvm import WorkerLost
 
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerLost, match=r"has used up its heap of \d+ MB"):
         worker.jvm.ask(_hold)
 
 

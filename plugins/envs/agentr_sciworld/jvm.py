@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError
 
 from agentr_core import PluginError
 
@@ -205,9 +205,21 @@ class Jvm:
         return " ".join(line.strip() for line in self._errors if line.strip())[:500] or "it said nothing"
 
     def _reason(self, error: Exception) -> str:
+        if isinstance(error, Py4JJavaError):
+            text = _said(error)
+            if "OutOfMemoryError" in text:
+                return f"the Java process has used up its heap of {self.settings.memory_mb} MB"
+            return f"Java raised {text[:200]}"
         if isinstance(error.__cause__ or error, TimeoutError) or "timed out" in str(error):
             return f"the Java process did not answer within {self.settings.timeout:g} s"
-        if isinstance(error, (Py4JNetworkError, OSError)):
-            with contextlib.suppress(subprocess.TimeoutExpired):  # its connection may break a moment before it ends
-                return f"the Java process ended (exit status {self._process.wait(1.0)})"
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its connection may break a moment before it ends
+            return f"the Java process ended (exit status {self._process.wait(2.0)})"
+        return f"{type(error).__name__}: {error}"
+
+
+def _said(error: Py4JJavaError) -> str:
+    """What Java raised; py4j asks the process for it, which may no longer answer."""
+    try:
+        return " ".join(str(error).split("\n: ", 1)[-1].split())
+    except Exception:
+        return "an exception, and then no longer answered"
