@@ -30,4 +30,7 @@ class WebShopConfig(PluginConfig):
     price_seed: int = Field(233, ge=0, description="seed of the prices drawn from price ranges")
     goal_seed: int = Field(233, ge=0, description="seed of the price ceilings and of the goals' order (AgentGym: 233)")
     show_attrs: bool = Field(False, description="show a product's attributes behind a button of its page")
+    debug_prefixes: bool = Field(
+        False, description="take the original's hidden searches: <r>, <c> CATEGORY, <q> WORDS (they leak what to buy)"
+    )
     max_steps: int = Field(100, ge=0, description="steps after which an episode is truncated; 0: never")

@@ -62,7 +62,7 @@ class WebShop(Environment[WebShopConfig]):
         return (
             f"webshop-1/{config.rules}/{config.mode}/{catalogue.version[:16]}/{config.goals}"
             f"/prices={config.price_seed}/goals={config.goal_seed}/nouns={nouns}"
-            f"/attrs={config.show_attrs:d}/max_steps={config.max_steps}"
+            f"/attrs={config.show_attrs:d}/prefixes={config.debug_prefixes:d}/max_steps={config.max_steps}"
         )
 
     def instructions(self) -> str:

@@ -11,6 +11,7 @@ from agentr_webshop.catalogue import GENERATED, load_catalogue
 from agentr_webshop.config import WebShopConfig
 from agentr_webshop.demonstrate import Oracle
 from agentr_webshop.goals import draw_prices, make_goals
+from agentr_webshop.prefixes import Prefixed
 from agentr_webshop.product import Catalogue
 from agentr_webshop.reward import Scorer
 from agentr_webshop.shop import RULES, Shop
@@ -23,10 +24,9 @@ class World:
     """What all sessions of one configuration share; nothing in it changes but what it remembers."""
 
     def __init__(self, catalogue: Catalogue, config: WebShopConfig) -> None:
-        self.catalogue = catalogue
-        self.shop = Shop(
-            catalogue, search_index(catalogue), RULES[config.rules], config.mode, show_attrs=config.show_attrs
-        )
+        self.catalogue, index = catalogue, search_index(catalogue)
+        engine = Prefixed(catalogue, index) if config.debug_prefixes else index
+        self.shop = Shop(catalogue, engine, RULES[config.rules], config.mode, show_attrs=config.show_attrs)
         self.prices = draw_prices(catalogue, config.price_seed)
         self.goals = make_goals(catalogue, self.prices, config.goals, config.goal_seed)
         if not self.goals:
