@@ -20,7 +20,10 @@ def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
     centre = share + z * z / (2 * total)
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At the ends the difference is 0 and 1 but for rounding.
+    low = (centre - spread) / scale if successes else 0.0
+    high = (centre + spread) / scale if successes < total else 1.0
+    return low, high
 
 
 def mean(values: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentr_core.metrics import (
@@ -113,6 +113,7 @@ def test_agreement_is_about_what_both_cut() -> None:
     assert agreement({1: 2}, {2: 2}) is None
 
 
+@example(0, 461)
 @given(st.integers(0, 500), st.integers(1, 500))
 def test_wilson_holds_the_share_and_stays_within_0_and_1(successes: int, more: int) -> None:
     low, high = wilson(successes, successes + more)

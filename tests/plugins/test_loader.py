@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from agentr_core.errors import PluginError, UsageError
 from agentr_core.registry import Registry
 
 Source = Callable[..., str]
-BUILT_IN = {"critics", "mcts", "sampling", "scripted", "sft", "textcraft", "transformers"}
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BUILT_IN = set(PROJECT["entry-points"]["agentr"])
 
 
 def names(registry: Registry) -> set[str]:

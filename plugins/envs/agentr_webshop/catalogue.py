@@ -24,7 +24,7 @@ def load_catalogue(source: str = GENERATED, *, size: int = 1000, seed: int = 0) 
     """The catalogue of a source: ``"generated"``, a folder with WebShop's files, or its product file.
 
     ``size`` (1 to a million products) and ``seed`` choose the generated catalogue and are not looked at otherwise. The
-    same arguments give the same object for the life of the process. Raises :class:`~agentr_core.UsageError` for a
+    same arguments give the same object while it is among the last few. Raises :class:`~agentr_core.UsageError` for a
     size out of range and for data that cannot be used.
     """
     with _lock:  # two threads that start together must not both load
