@@ -18,9 +18,13 @@ def headline(config: RunConfig) -> str:
 def plan_line(config: RunConfig) -> str:
     """The size of a run in one line."""
     options = config.searcher.options
-    sizes = [f"{config.iterations} iterations", f"{config.search.tasks} tasks"]
+    sizes = [_count(config.iterations, "iteration"), _count(config.search.tasks, "task")]
     sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
-    return f"plan: {' × '.join(sizes)}; {config.evaluate.tasks} tasks measured before and after each"
+    return f"plan: {' × '.join(sizes)}; {_count(config.evaluate.tasks, 'task')} measured before and after each"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def plan(config: RunConfig) -> dict[str, Any]:

@@ -44,16 +44,16 @@ def doctor(db: str, json_: bool) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            _print(finding)
+            _print(finding, max(len(each.what) for each in findings))
     if broken := [finding.what for finding in findings if finding.state == "broken"]:
         raise AgentrError(f"needs mending: {', '.join(broken)}")
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: Finding, width: int) -> None:
     mark = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}[finding.state]
-    click.echo(f"{mark}  {finding.what:<16} {finding.detail}")
+    click.echo(f"{mark}  {finding.what:<{width}}  {finding.detail}")
     if finding.advice:
-        click.echo(f"{'':<26}→ {finding.advice}")
+        click.echo(f"{'':<{width + 11}}→ {finding.advice}")
 
 
 def _python() -> Iterator[Finding]:
