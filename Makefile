@@ -1,4 +1,4 @@
-# make run    install into .venv, then a whole run on this machine (about 8 minutes without a GPU)
+# make run    install into .venv, then a whole run on this machine (about 7 minutes on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
 #
