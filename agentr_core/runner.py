@@ -21,6 +21,7 @@ from agentr_core.errors import Interrupted, ResumeError, UsageError
 from agentr_core.hookspecs import Kind, RunFinished, RunStarted
 from agentr_core.interrupt import StopSignal
 from agentr_core.loop import ALL_STAGES, RunLoop, StageName
+from agentr_core.memory import seldom_collecting
 from agentr_core.plan import headline, plan_line
 from agentr_core.pool import EnvironmentPool
 from agentr_core.progress import Progress
@@ -217,7 +218,8 @@ def set_up(
     pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
     shelf = Shelf(make_environment, limit=config.concurrency)
     try:
-        yield Bench(store, row, config, registry, progress, pool, shelf, make_environment, stopped, advice)
+        with seldom_collecting():
+            yield Bench(store, row, config, registry, progress, pool, shelf, make_environment, stopped, advice)
     finally:
         shelf.close()
         pool.close()

@@ -26,6 +26,7 @@ from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS
 
 from agentr_core import AnyEnvironment, Task, create
+from agentr_core.memory import seldom_collecting
 from agentr_core.pool import EnvironmentPool
 from agentr_core.scheduler import Save, TreeContext, run_bounded
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
@@ -153,6 +154,11 @@ def main() -> None:
     parser.add_argument("--no-store", action="store_true", help="commit to nowhere")
     parser.add_argument("--profile", action="store_true", help="show where the time goes instead")
     options = parser.parse_args()
+    with seldom_collecting():  # as a run does
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     measure(options.world, 2, 1, not options.no_store)  # imports and caches
     if options.profile:
         profiler = cProfile.Profile()

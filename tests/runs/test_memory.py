@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core.memory import release_memory
+from agentr_core.memory import SELDOM, release_memory, seldom_collecting
 
 MEGABYTE = 1 << 20
 
@@ -32,3 +32,10 @@ def test_freed_memory_below_a_survivor_goes_back() -> None:
     assert resident() - before > 100 * MEGABYTE, "the library kept it: there is something to give back"
     release_memory()
     assert resident() - before < 50 * MEGABYTE and len(survivors) == 32
+
+
+def test_garbage_is_collected_seldom_inside_and_as_before_outside() -> None:
+    before = gc.get_threshold()
+    with seldom_collecting():
+        assert gc.get_threshold() == (max(before[0], SELDOM), *before[1:])
+    assert gc.get_threshold() == before
