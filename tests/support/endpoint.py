@@ -70,7 +70,7 @@ class Endpoint:
         logprobs = {"content": [{"token": "x", "logprob": -0.5} for _ in ids]}
         return choice | {"message": {"role": "assistant", "content": text}, "logprobs": logprobs}
 
-    def _handler(endpoint) -> type[Handler]:  # noqa: N805
+    def _handler(endpoint) -> type[Handler]:
         class One(Handler):
             protocol_version = "HTTP/1.1"
 

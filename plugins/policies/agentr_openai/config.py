@@ -35,9 +35,7 @@ class OpenAIConfig(PluginConfig):
     concurrency: int = Field(64, ge=1, le=1000, description="requests in flight at each URL")
     retries: int = Field(6, ge=0, description="further attempts after a failure that may pass")
     backoff: float = Field(0.5, ge=0.0, description="seconds before the first of them; doubles each time")
-    max_wait: float = Field(
-        60.0, ge=0.0, description="no wait is longer, in seconds; a server that asks for more fails"
-    )
+    max_wait: float = Field(60.0, ge=0.0, description="seconds; a server that asks for a longer wait fails")
     timeout: float = Field(300.0, gt=0.0, description="seconds for one answer, from the first byte sent to the last")
     down_seconds: float = Field(30.0, ge=0.0, description="how long a URL that does not answer is left out")
     n: Literal["auto", "one"] = Field(
@@ -78,7 +76,5 @@ class OpenAIConfig(PluginConfig):
         if taken := sorted(OWN_FIELDS & self.extra_body.keys()):
             raise ValueError(f"extra_body may not hold {', '.join(taken)}: the policy sets that itself")
         if self.api == "completions" and self.tokenizer is None:
-            raise ValueError(
-                "api=completions needs tokenizer: the folder or hub id whose chat template makes the prompt"
-            )
+            raise ValueError("api=completions needs tokenizer: a folder or hub id; its chat template makes the prompt")
         return self

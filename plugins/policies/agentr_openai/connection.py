@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +24,10 @@ from agentr_openai.wire import Reply
 
 #: Sent where there is no key: servers of one's own mostly want none, and the library insists on one.
 NO_KEY = "none"
+#: Until a connection stands.
+CONNECT_SECONDS = 10.0
 #: Names of the errors, in any of the HTTP libraries, that mean that no connection came about.
-_UNREACHED = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
+_UNREACHED = frozenset({"ConnectError", "ConnectTimeout"})
 
 
 class Connection:
@@ -40,7 +43,8 @@ class Connection:
                 api_key=self._key.get_secret_value(),
                 http_client=self._http,
                 max_retries=0,  # retries may go to another server, so they are the policy's business
-                timeout=None,  # the library's is between two bytes; a server that dribbles would never run into it
+                # The library's time-out is between two bytes: a server that dribbles would never run into it.
+                timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             )
             for url in config.base_url
         }
@@ -70,7 +74,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._config.timeout):
                 return await self._post(url, body)
-        except (TimeoutError, openai.APITimeoutError):
+        except TimeoutError:
             seconds = f"{self._config.timeout:g} s (openai.timeout)"
             raise Failure(f"{url} did not finish its answer within {seconds}", retry=True) from None
         except openai.APIStatusError as error:
@@ -116,8 +120,17 @@ def read_key(config: OpenAIConfig) -> SecretStr:
 
 
 def _broken(url: str, error: openai.APIConnectionError) -> Failure:
-    cause = error.__cause__
-    why = f": {cause}" if cause and str(cause) else ""
-    if type(cause).__name__ in _UNREACHED:
-        return Failure(f"{url} cannot be reached{why}; is the server running?", retry=True, down=True)
-    return Failure(f"{url} broke off in the middle of an answer{why}", retry=True)
+    causes = list(_causes(error))
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return Failure(f"{url} refuses connections: is the server running?", retry=True, down=True)
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Failure(f"{url} cannot be reached: there is no such host", retry=True, down=True)
+    if any(type(cause).__name__ in _UNREACHED for cause in causes):
+        return Failure(f"{url} cannot be reached", retry=True, down=True)
+    return Failure(f"{url} broke off in the middle of an answer", retry=True)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
