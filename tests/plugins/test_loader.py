@@ -13,7 +13,7 @@ from agentr_core.errors import PluginError, UsageError
 from agentr_core.registry import Registry
 
 Source = Callable[..., str]
-BUILT_IN = {"critics", "mcts", "sampling", "scripted", "sft", "textcraft", "transformers"}
+BUILT_IN = {"critics", "mcts", "openai", "sampling", "scripted", "sft", "textcraft", "transformers"}
 
 
 def names(registry: Registry) -> set[str]:

@@ -26,10 +26,18 @@ def ask() -> Ask:
     """One question to one server with the given settings."""
 
     def ask(
-        server: Endpoint, *, n: int = 1, seed: int = 1, params: SamplingParams | None = None, **settings: Any
+        server: Endpoint,
+        *,
+        n: int = 1,
+        seed: int = 1,
+        params: SamplingParams | None = None,
+        samples: str = "auto",
+        **settings: Any,
     ) -> list[Completion]:
         async def scene() -> list[Completion]:
-            policy = agentr_core.create("policy", "openai", **{**QUICK, "base_url": server.url, **settings})
+            policy = agentr_core.create(
+                "policy", "openai", **{**QUICK, "base_url": server.url, "n": samples, **settings}
+            )
             try:
                 answers: list[Completion] = await policy.sample(
                     TURNS, n=n, params=params or SamplingParams(), session="tree", seed=seed

@@ -16,9 +16,11 @@ OWN_FIELDS = frozenset({"model", "messages", "prompt", "n", "seed", "stream", "s
 class Prices(PluginConfig):
     """Dollars for a million tokens."""
 
-    prompt: float = Field(0.0, ge=0.0, description="dollars for a million prompt tokens")
-    completion: float = Field(0.0, ge=0.0, description="dollars for a million generated tokens")
-    cached: float | None = Field(None, ge=0.0, description="... for prompt tokens from the cache (default: as others)")
+    prompt: float = Field(default=0.0, ge=0.0, description="dollars for a million prompt tokens")
+    completion: float = Field(default=0.0, ge=0.0, description="dollars for a million generated tokens")
+    cached: float | None = Field(
+        default=None, ge=0.0, description="the same for cached prompt tokens (default: prompt)"
+    )
 
 
 class OpenAIConfig(PluginConfig):
@@ -50,7 +52,7 @@ class OpenAIConfig(PluginConfig):
         None, description="folder or hub id of the tokenizer: counts tokens, and renders prompts for api=completions"
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion; longer ones are cut")
-    prices: Prices = Field(default_factory=Prices, description="what tokens cost")
+    prices: Prices = Field(Prices(), description="what tokens cost")
     weights: str | None = Field(
         None, description="folder or hub id of the weights that the server has loaded: training starts there"
     )

@@ -1,8 +1,8 @@
 """The client library, one client for each URL over one HTTP stack.
 
-The stack is aiohttp (``openai[aiohttp]``, ``DefaultAioHttpClient``) and not the library's own: the latter looks through
-all waiting requests whenever one ends, so that its time grows with their square (benchmarks/RESULTS.md, "Endpoint").
-Requests beyond a server's ``concurrency`` wait in a semaphore in front of it, where each costs the same.
+The stack is the aiohttp transport that the library offers (``openai[aiohttp]``, ``DefaultAioHttpClient``). Requests
+beyond a server's ``concurrency`` wait in a semaphore in front of it, so that however many trees wait, the stack holds
+no more than that.
 """
 
 from __future__ import annotations
@@ -86,14 +86,12 @@ class Connection:
         client = self._clients[url]
         # What the library calls extra is everything that need not go through its per-field conversion.
         if "prompt" in body:
-            raw = await client.completions.with_raw_response.create(
+            text = await client.completions.with_raw_response.create(
                 model=body["model"], prompt=body["prompt"], extra_body=body
             )
-        else:
-            raw = await client.chat.completions.with_raw_response.create(
-                model=body["model"], messages=[], extra_body=body
-            )
-        return bytes(raw.http_response.content)
+            return text.http_response.content
+        chat = await client.chat.completions.with_raw_response.create(model=body["model"], messages=[], extra_body=body)
+        return chat.http_response.content
 
     def _refusal(self, url: str, error: openai.APIStatusError) -> Failure:
         return status_failure(
