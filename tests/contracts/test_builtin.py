@@ -26,6 +26,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
         "cache": CACHE,
     },
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
+    ("policy", "openai"): {"model": "stub", "base_url": "http://127.0.0.1:9/v1"},
     ("policy", "replay"): {"run": "last", "db": DB},
     ("critic", "judge"): {"policy": "transformers", "options": {"model": MODEL, "device": "cpu"}, "max_tokens": 4},
     ("trainer", "sft"): {
@@ -33,8 +34,9 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     },
 }  # fmt: skip
 HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
-#: A replay answers what was asked in the run it replays, and nothing else.
-ONLY_REGISTERED = {("policy", "replay")}
+#: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
+#: tests/policies_openai.
+ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai")}
 NEED_JAVA = {("env", "sciworld")}
 
 PLUGINS = Registry()

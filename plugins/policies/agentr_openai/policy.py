@@ -1,0 +1,207 @@
+"""The ``openai`` policy: any server with an OpenAI-compatible interface, or several of the same model."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentr_core import (
+    AgentrError,
+    Completion,
+    Message,
+    Policy,
+    PolicyFailure,
+    Purpose,
+    SamplingParams,
+    Task,
+    UsageError,
+    derive_seed,
+    gather_all,
+)
+from agentr_openai.config import OpenAIConfig, Prices
+from agentr_openai.connection import Connection
+from agentr_openai.failures import Failure
+from agentr_openai.servers import Server, Servers
+from agentr_openai.templates import Template
+from agentr_openai.wire import Reply, request_body
+
+logger = logging.getLogger("agentr.openai")
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the servers have counted so far; ``failures`` are attempts that failed."""
+
+    requests: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, reply: Reply) -> None:
+        """Count one answer."""
+        self.requests += 1
+        if reply.usage is not None:
+            self.prompt_tokens += reply.usage.prompt_tokens
+            self.cached_tokens += reply.usage.cached_tokens
+            self.completion_tokens += reply.usage.completion_tokens
+
+    def cost(self, prices: Prices) -> float:
+        """Dollars."""
+        cached = prices.prompt if prices.cached is None else prices.cached
+        plain = (self.prompt_tokens - self.cached_tokens) * prices.prompt
+        return (plain + self.cached_tokens * cached + self.completion_tokens * prices.completion) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is the same in all requests of one :meth:`OpenAIPolicy.sample`."""
+
+    messages: tuple[Message, ...]
+    params: SamplingParams
+    session: str
+    seed: int
+
+
+class OpenAIPolicy(Policy[OpenAIConfig]):
+    """Asks servers; retries what may pass, moves a session on where its server is down.
+
+    Answers are as reproducible as the server makes its ``seed``. Raises :class:`~agentr_core.UsageError` where the key
+    or the model's name is wrong, and :class:`~agentr_core.PolicyFailure` for everything else.
+    """
+
+    config_class = OpenAIConfig
+
+    def __init__(self, config: OpenAIConfig) -> None:
+        super().__init__(config)
+        self.usage = Usage()
+        self._template = Template(config.tokenizer) if config.tokenizer else None
+        self._connection = Connection(config)
+        self._servers = Servers(config.base_url, config.concurrency, config.down_seconds)
+        # Only spreads waits; no result depends on it.
+        self._jitter = random.Random()
+        self._closed = False
+
+    @property
+    def model(self) -> str:
+        """The model's name at the server."""
+        return self.config.model
+
+    @property
+    def weights(self) -> str | None:
+        """The ``weights`` of the configuration: a server does not tell."""
+        return self.config.weights
+
+    @property
+    def context_length(self) -> int | None:
+        """The ``context_length`` of the configuration: a server does not tell."""
+        return self.config.context_length
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """The length of the prompt; a guess of four characters a token where no ``tokenizer`` is configured."""
+        return self._template.count(messages) if self._template else super().count_tokens(messages)
+
+    async def sample(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        params: SamplingParams,
+        session: str,
+        seed: int,
+        task: Task | None = None,
+        purpose: Purpose = "act",
+    ) -> list[Completion]:
+        """``n`` completions, in one request where the server gives as many; see :meth:`Policy.sample`.
+
+        A server that gives fewer is asked for each of the rest with a seed of its own.
+        """
+        if self._closed:
+            raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
+        if n < 1:
+            return []
+        question = _Question(tuple(messages), params, session, seed)
+        answers = (await self._request(question, 1 if self.config.n == "one" else n, 0))[:n]
+        if rest := range(len(answers), n):
+            more = await gather_all(self._request(question, 1, place) for place in rest)
+            answers += [each[0] for each in more]
+        if all(answer.finish_reason == "error" for answer in answers):
+            raise PolicyFailure(
+                f"'{self.model}' gave {n} answers without text: a filter held them back, or {params.max_tokens} tokens "
+                "were too few for a model that reasons first; raise max_tokens"
+            )
+        return answers
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if not self._closed:
+            self._closed = True
+            cost = f", ${self.usage.cost(self.config.prices):.4f}" if self.config.prices != Prices() else ""
+            logger.info("%s: %s%s", self.model, self.usage, cost)
+            await self._connection.close()
+
+    async def _request(self, question: _Question, n: int, place: int) -> list[Completion]:
+        """The answers to one request for ``n`` samples, the first of which is sample ``place`` of the question."""
+        attempt = 0
+        while True:
+            server = self._servers.pick(question.session)
+            try:
+                reply = await self._ask(server, question, n, place)
+            except Failure as failure:
+                self.usage.failures += 1
+                self._servers.failed(server, failure)
+                await self._wait(server, failure, attempt)
+                attempt += 1
+                continue
+            if reply is not None:
+                self._servers.succeeded(server)
+                self.usage.add(reply)
+                return reply.completions(question.params)
+
+    async def _ask(self, server: Server, question: _Question, n: int, place: int) -> Reply | None:
+        """One attempt; None where the server went down while the request waited for it, and there is another."""
+        async with server.slot(self._servers.clock):
+            if self._closed:
+                raise PolicyFailure(f"the policy '{self.model}' was closed before it answered")
+            if self._servers.is_down(server) and self._servers.others_up(server):
+                return None
+            prompt = self._prompt(question.messages)
+            seed = derive_seed(question.seed, "sample", place) if place else question.seed
+            reply = await self._connection.ask(server.url, request_body(self.config, prompt, question.params, n, seed))
+        if not reply.choices:
+            raise Failure(f"{server.url} gave an answer without any choice", retry=True)
+        return reply
+
+    async def _wait(self, server: Server, failure: Failure, attempt: int) -> None:
+        """Until the next attempt; the error that the user sees where there is to be none."""
+        asked = failure.wait or 0.0
+        if not failure.retry or attempt >= self.config.retries or asked > self.config.max_wait:
+            raise await self._error(server, failure, attempt + 1)
+        if failure.wait is not None or (failure.down and self._servers.others_up(server)):
+            return  # the server's own queue stands still as long as it asked; another server need not be waited for
+        longest = min(self.config.max_wait, self.config.backoff * 2**attempt)
+        await asyncio.sleep(longest * self._jitter.uniform(0.5, 1.0))
+
+    async def _error(self, server: Server, failure: Failure, attempts: int) -> AgentrError:
+        message = self._connection.redacted(str(failure))
+        if failure.retry:
+            asked = f"; it asks to wait {failure.wait:.0f} s" if failure.wait else ""
+            return PolicyFailure(f"{message} ({attempts} attempt{'s' * (attempts > 1)}{asked})")
+        if not failure.usage:
+            return PolicyFailure(message)
+        return UsageError(message + (await self._served(server) if "has no model" in message else ""))
+
+    async def _served(self, server: Server) -> str:
+        names = await self._connection.models(server.url)
+        if not names:
+            return "; is openai.base_url right? It usually ends in /v1"
+        return f"; it serves {', '.join(names[:10])}{', …' if len(names) > 10 else ''}: name one with --model"
+
+    def _prompt(self, messages: tuple[Message, ...]) -> str | tuple[Message, ...]:
+        if self.config.api == "chat":
+            return messages
+        assert self._template is not None  # the configuration sees to it
+        return self._template.render(messages)

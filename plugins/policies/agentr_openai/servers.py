@@ -1,0 +1,101 @@
+"""Several servers of one model: who is asked, who is busy, who is down.
+
+A tree's session stays with one server, whose prefix cache holds the tree's turns. A new session goes to the server with
+the fewest requests, and among equals to the one that a rendezvous hash names, so that a resumed run finds its cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+
+from agentr_openai.failures import Failure
+
+#: Failures in a row after which a server that can be reached counts as down.
+STRIKES = 3
+
+
+class Server:
+    """One base URL. ``load`` counts the requests that wait for it or are in flight."""
+
+    def __init__(self, url: str, concurrency: int) -> None:
+        self.url = url
+        self.load = 0
+        self.strikes = 0
+        self.down_until = 0.0
+        self.quiet_until = 0.0
+        self._slots = asyncio.Semaphore(concurrency)
+
+    @asynccontextmanager
+    async def slot(self, clock: Callable[[], float]) -> AsyncIterator[None]:
+        """A place among the requests in flight, first come first served, after any wait the server asked for."""
+        self.load += 1
+        try:
+            async with self._slots:
+                while (wait := self.quiet_until - clock()) > 0:
+                    await asyncio.sleep(wait)
+                yield
+        finally:
+            self.load -= 1
+
+    def weight(self, session: str) -> bytes:
+        """The server's rank for a session (rendezvous hashing; Thaler and Ravishankar 1998): the highest wins."""
+        return blake2b(f"{self.url}\0{session}".encode("utf-8", "replace"), digest_size=8).digest()
+
+
+class Servers:
+    """All servers; ``clock`` gives seconds."""
+
+    #: Sessions whose server is remembered; the one not heard of for longest is forgotten first.
+    REMEMBERED = 65_536
+
+    def __init__(
+        self, urls: Sequence[str], concurrency: int, down_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.all = [Server(url, concurrency) for url in urls]
+        self.clock = clock
+        self._down_seconds = down_seconds
+        self._home: OrderedDict[str, Server] = OrderedDict()
+
+    def pick(self, session: str) -> Server:
+        """The session's server; a new one where it has none or it is down."""
+        now = self.clock()
+        server = self._home.get(session)
+        if server is None or server.down_until > now:
+            up = [server for server in self.all if server.down_until <= now]
+            # With all of them down there is nothing better than the one that is tried again soonest.
+            among = up or [min(self.all, key=lambda server: server.down_until)]
+            least = min(server.load for server in among)
+            server = max((each for each in among if each.load == least), key=lambda each: each.weight(session))
+            self._home[session] = server
+            if len(self._home) > self.REMEMBERED:
+                self._home.popitem(last=False)
+        self._home.move_to_end(session)
+        return server
+
+    def succeeded(self, server: Server) -> None:
+        """It answered: it is up."""
+        server.strikes, server.down_until = 0, 0.0
+
+    def failed(self, server: Server, failure: Failure) -> None:
+        """An attempt failed: leave the server alone as long as it asks, or out for a while where it seems down."""
+        now = self.clock()
+        if failure.wait is not None:
+            server.quiet_until = max(server.quiet_until, now + failure.wait)
+            return
+        server.strikes += failure.retry
+        if failure.down or server.strikes >= STRIKES:
+            server.strikes, server.down_until = 0, now + self._down_seconds
+
+    def is_down(self, server: Server) -> bool:
+        """True while it is left out."""
+        return server.down_until > self.clock()
+
+    def others_up(self, server: Server) -> bool:
+        """True where another server is not known to be down."""
+        now = self.clock()
+        return any(other is not server and other.down_until <= now for other in self.all)
