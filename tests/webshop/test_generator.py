@@ -124,7 +124,7 @@ def test_searches_with_many_a_few_and_no_hits(generated: Catalogue) -> None:
 
 
 def kind_of_pair(catalogue: Catalogue, bought: Product, goal: Product) -> str:
-    """Which rule of the reward's type decides (webshop.md section 3)."""
+    """Which rule of the reward's type decides."""
     assert catalogue.nouns is not None
     nouns = catalogue.nouns[goal.asin]
     title = len({*catalogue.nouns[bought.asin]} & {*nouns}) / len(nouns) if nouns else 0.2

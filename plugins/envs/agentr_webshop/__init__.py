@@ -27,6 +27,13 @@ def agentr_register_environments() -> Iterable[PluginSpec]:
 
 
 @hookimpl
+def agentr_register_commands() -> Iterable[CommandSpec]:
+    """Register ``agentr webshop-nouns``."""
+    help_ = "Tag WebShop's titles with spaCy, for rewards as the original's."
+    return [CommandSpec("webshop-nouns", "agentr_webshop.tagging:webshop_nouns", help=help_)]
+
+
+@hookimpl
 def agentr_register_data() -> Iterable[CommandSpec]:
     """Register ``agentr data get webshop``."""
     return [

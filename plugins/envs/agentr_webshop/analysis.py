@@ -1,4 +1,4 @@
-"""Index terms of a text: what Anserini's default English analyzer of Lucene makes of it (webshop.md section 4).
+"""Index terms of a text: what Anserini's default English analyzer of Lucene makes of it.
 
 Unicode words; a trailing ``'s`` is cut; lower case; 33 stop words go; Porter's stemmer.
 """

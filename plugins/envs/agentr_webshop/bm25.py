@@ -1,4 +1,4 @@
-"""Search as the original's Lucene index does it: BM25 with k1 = 0.9 and b = 0.4, in single precision (webshop.md 4).
+"""Search as the original's Lucene index does it: BM25 with k1 = 0.9 and b = 0.4, in single precision.
 
 For a query term that occurs q times in the query and in df of N documents, and tf times in a document of length L::
 

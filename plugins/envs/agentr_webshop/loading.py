@@ -126,7 +126,7 @@ def _reduced_product(asin: str, record: Raw, entry: Raw) -> Product:
 
 
 def parse_price(text: str | None) -> tuple[tuple[float, ...], str]:
-    """A scraped price as numbers, two at most, and as the shop shows it (webshop.md 2.2).
+    """A scraped price as numbers, two at most, and as the shop shows it.
 
     ``"$1,299.00"`` is ``((1299.0,), "$1299.0")``; nothing written, or no amount behind a dollar sign, is $100.
     ValueError for an amount that is no number.

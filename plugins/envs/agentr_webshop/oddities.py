@@ -1,4 +1,4 @@
-"""What is odd in scraped catalogues, each at a fixed interval of product numbers (webshop.md section 7).
+"""What is odd in scraped catalogues, each at a fixed interval of product numbers.
 
 The intervals have no common factor, so in time every oddity of prices meets every oddity of options, texts and
 attributes.

@@ -1,4 +1,4 @@
-"""The original's hidden search commands, by the first word of a search (webshop.md 1.1).
+"""The original's hidden search commands, by the first word of a search.
 
 ``<r>``: 50 products by chance. ``<c> CATEGORY``: the products of one of the five categories; only one word counts.
 ``<q> WORDS``: the products that the shop itself files under these words. ``<a> ATTRIBUTE`` finds nothing: it crashes
