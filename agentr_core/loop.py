@@ -7,7 +7,6 @@ with the rows of the run that was never interrupted.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +34,7 @@ class RunLoop:
     """The iterations of one run. ``out`` is the run's folder for checkpoints.
 
     The run's own stages (:meth:`work`) make one chain: each starts from the checkpoint that the run's last own train
-    stage made. What single stages (:meth:`once`) make stands beside it.
+    stage made. What single stages (:meth:`revise_once` and its like) make stands beside it.
     """
 
     def __init__(self, bench: Bench, out: Path, stages: tuple[StageName, ...] = ()) -> None:
@@ -81,22 +80,20 @@ class RunLoop:
 
     async def revise_once(self, iteration: int) -> Mapping[str, float]:
         """Revise an iteration's trees with the settings at hand, beside what the run made of them."""
-        return await self._once("revise", iteration, self._revise)
+        return await self._once(self._model_for("revise", iteration), self._revise(iteration))
 
     async def train_once(self, iteration: int) -> Mapping[str, float]:
         """Train on a finished revision set with the settings at hand, in a folder of its own."""
-        return await self._once("train", iteration, partial(self._train, aside=True))
+        return await self._once(self._model_for("train", iteration), self._train(iteration, aside=True))
 
     async def evaluate_once(self, iteration: int, model: str | None) -> Mapping[str, float]:
         """Measure ``model`` (None: the configured one) as one of ``iteration``."""
-        return await self._once("evaluate", iteration, self._evaluate, model)
+        return await self._once(model, self._evaluate(iteration))
 
-    async def _once(
-        self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[Made]], model: str | None = None
-    ) -> Mapping[str, float]:
+    async def _once(self, model: str | None, work: Awaitable[Made]) -> Mapping[str, float]:
+        self._model = model
         try:
-            self._model = model if stage == "evaluate" else self._model_for(stage, iteration)
-            return (await work(iteration)).metrics
+            return (await work).metrics
         finally:
             await self._drop_policy()
 
@@ -142,7 +139,7 @@ class RunLoop:
         row, dataset = collect(self.bench, revision_set, iteration)
         folder = f"iteration-{iteration}"
         if aside:
-            digest = content_hash([training_identity(self.bench), row.content_hash])
+            digest = content_hash([training_identity(self.bench, start), row.content_hash])
             folder += f"-{row.name}-{digest[:8]}"
         trainer = self.bench.registry.create("trainer", plugin.name, plugin.options)
         try:
@@ -163,10 +160,9 @@ class RunLoop:
 
 def own_checkpoint(bench: Bench, iteration: int) -> CheckpointRow | None:
     """What the run's own train stages have made last, up to ``iteration``; None where they have made nothing."""
-    stages = [row for row in bench.store.queries.stages(bench.run.id) if row.stage == "train" and row.result_id]
-    made = [row for row in stages if row.status == "done" and row.iteration <= iteration]
-    last = max(made, key=lambda row: row.iteration, default=None)
-    return bench.store.queries.checkpoint(last.result_id) if last and last.result_id else None
+    stages = bench.store.queries.stages(bench.run.id)  # by iteration; a stage without a trainer has made nothing
+    made = [row.result_id for row in stages if row.stage == "train" and row.iteration <= iteration and row.result_id]
+    return bench.store.queries.checkpoint(made[-1]) if made else None
 
 
 def make_policy(bench: Bench, model: str | None = None) -> AnyPolicy:

@@ -58,7 +58,7 @@ async def train(
         base_model=start.base_model,
         start_model=start.model,
         path=str(out / "model"),
-        config=training_identity(bench),
+        config=training_identity(bench, start),
     )
     if row.complete:
         return Made(row.metrics, row.id)
@@ -83,10 +83,9 @@ async def train(
     return Made(checkpoint.metrics, row.id)
 
 
-def training_identity(bench: Bench) -> dict[str, Any]:
+def training_identity(bench: Bench, start: Checkpoint) -> dict[str, Any]:
     """What tells trainings on one dataset apart."""
-    config = bench.config
-    return {"trainer": config.trainer.model_dump(mode="json"), "start_from": config.start_from, "seed": config.seed}
+    return {"trainer": bench.config.trainer.model_dump(mode="json"), "start": start.model, "seed": bench.config.seed}
 
 
 def _losses(losses: list[float]) -> str:

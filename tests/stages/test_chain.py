@@ -101,6 +101,16 @@ def test_other_settings_make_another_checkpoint_and_the_same_ones_do_not(trained
     assert other_data.dataset_id != other_trainer.dataset_id
 
 
+def test_another_model_on_the_same_data_is_another_checkpoint(trained: Any, tmp_path: Path) -> None:
+    made = trained()
+    made.revise(critic="last")
+    first = made.train(1, critic="last")
+    other = write_model(tmp_path / "other", 0.3)
+    second = made.train(1, critic="last", **{"learning:Learner": {"model": str(other)}})
+    assert (first.start_model, second.start_model) == (str(made.base), str(other))
+    assert first.dataset_id == second.dataset_id and first.path != second.path
+
+
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
     made = trained()
     with open_store(made.db) as store:
