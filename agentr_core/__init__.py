@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agentr_core.api import run as run
     from agentr_core.batching import BatchedPolicy as BatchedPolicy
     from agentr_core.batching import BatchRequest as BatchRequest
+    from agentr_core.cache import cache_folder as cache_folder
+    from agentr_core.cache import locked as locked
     from agentr_core.config import PluginConfig as PluginConfig
     from agentr_core.config import canonical_json as canonical_json
     from agentr_core.config import content_hash as content_hash
@@ -103,6 +105,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "agentr_core.aio": ["gather_all"],
     "agentr_core.api": ["configure", "create", "open_store", "run"],
+    "agentr_core.cache": ["cache_folder", "locked"],
     "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
     "agentr_core.conversation": ["head", "render_history", "trim"],
     "agentr_core.batching": ["BatchRequest", "BatchedPolicy"],

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,14 @@ from agentr_core.registry import Registry
 from agentr_core.registry import registry as default_registry
 from agentr_core.rng import derive_seed
 from agentr_core.runner import check_plugins, set_up
+from agentr_core.scheduler import run_bounded
 from agentr_core.settings import RunConfig
 from agentr_core.stages.bench import Bench
 from agentr_core.stages.search import busy_seconds, search
 from agentr_core.store import open_store
+
+#: The arguments of one request: the turns, and the rest by name.
+Asked = tuple[tuple[Message, ...], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -43,7 +49,7 @@ class Recorder:
 
     policy: AnyPolicy
     one_by_one: bool = False
-    asked: list[tuple[tuple[Message, ...], dict[str, Any]]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     tokens: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -104,8 +110,9 @@ def measure(
     registry = registry or default_registry()
     check_plugins(config, registry)
     with StopSignal() as stopped:
-        found, recorder = _searched(config, registry, progress, stopped)
-        flat_tokens, flat_seconds = asyncio.run(_flat(config, registry, progress, recorder.asked))
+        with _bench(config, registry, progress, stopped) as bench:
+            found, recorder = asyncio.run(_search(bench))
+            flat_tokens, flat_seconds = asyncio.run(_flat(bench, recorder.asked))
         result = {
             "model": recorder.policy.model,
             "trees": found.trees,
@@ -126,7 +133,9 @@ def measure(
             few = config.model_copy(
                 update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": sequential})}
             )
-            slow, _ = _searched(few, registry, progress, stopped, one_by_one=True)
+            with _bench(few, registry, progress, stopped) as bench:
+                with closing(EnvironmentPool(partial(_without_snapshots, bench), limit=1)) as replaying:
+                    slow, _ = asyncio.run(_search(replace(bench, pool=replaying), one_by_one=True))
             result["sequential_nodes_per_second"] = slow.nodes / slow.seconds
     return result
 
@@ -135,17 +144,14 @@ def _rate(tokens: int, seconds: float) -> float | None:
     return tokens / seconds if tokens else None
 
 
-def _searched(
-    config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool], *, one_by_one: bool = False
-) -> tuple[Searched, Recorder]:
-    """One search in a store of its own, which is thrown away."""
+@contextmanager
+def _bench(config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool]) -> Iterator[Bench]:
+    """A bench over a store of its own, which is thrown away."""
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "bench.db") as store:
         row = store.writer.create_run("bench", config.model_dump(mode="json"), seed=config.seed)
         advice = "a measurement begins anew when it is asked for again"
         with set_up(store, row, config, progress, registry, stopped, advice) as bench:
-            if one_by_one:
-                bench = replace(bench, pool=EnvironmentPool(lambda: _without_snapshots(bench), limit=1))
-            return asyncio.run(_search(bench, one_by_one))
+            yield bench
 
 
 def _without_snapshots(bench: Bench) -> AnyEnvironment:
@@ -154,7 +160,7 @@ def _without_snapshots(bench: Bench) -> AnyEnvironment:
     return environment
 
 
-async def _search(bench: Bench, one_by_one: bool) -> tuple[Searched, Recorder]:
+async def _search(bench: Bench, *, one_by_one: bool = False) -> tuple[Searched, Recorder]:
     recorder = Recorder(make_policy(bench), one_by_one)
     plugin = bench.config.searcher
     searcher = bench.registry.create("searcher", plugin.name, plugin.options)
@@ -183,23 +189,24 @@ async def _search(bench: Bench, one_by_one: bool) -> tuple[Searched, Recorder]:
     )
 
 
-async def _flat(
-    config: RunConfig,
-    registry: Registry,
-    progress: Progress,
-    asked: Sequence[tuple[tuple[Message, ...], dict[str, Any]]],
-) -> tuple[int, float]:
+async def _flat(bench: Bench, asked: Sequence[Asked]) -> tuple[int, float]:
     """Tokens and seconds of all requests of a search in one go, by a model that has seen none of them."""
-    options = dict(config.policy.options)
-    policy: AnyPolicy = registry.create("policy", config.policy.name, options)
-    policy.bind(lambda: registry.create("env", config.env.name, config.env.options))
+    policy = make_policy(bench)
     tokens = 0
+
+    async def ask(request: Asked) -> int:
+        answers = await policy.sample(request[0], **request[1])
+        return sum(len(answer.token_ids) for answer in answers)
+
     try:
         await _warm_up(policy)
-        with progress.stage("flat batch", len(asked), "requests") as bar:
+        with bench.progress.stage("flat batch", len(asked), "requests") as bar:
             began = time.perf_counter()
-            for answer in asyncio.as_completed([policy.sample(messages, **request) for messages, request in asked]):
-                tokens += sum(len(completion.token_ids) for completion in await answer)
+            async for finished in run_bounded(asked, ask, len(asked), bench.stopped):
+                bench.stop_here()
+                if finished.error is not None:
+                    raise finished.error
+                tokens += finished.result or 0
                 bar.advance()
             return tokens, time.perf_counter() - began
     finally:

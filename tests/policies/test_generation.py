@@ -98,9 +98,10 @@ def test_the_batch_changes_nothing(random_llama: Path, ask, cache: int):
 
 
 def test_the_model_is_called_as_its_library_wants_it_now(random_llama: Path, ask):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
         ask(policy_of(random_llama), CONVERSATIONS[:1], DRAWN)
+    assert [str(warning.message) for warning in seen] == []
 
 
 def test_the_prefix_cache_is_used_and_changes_nothing(random_llama: Path, ask):

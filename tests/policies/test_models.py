@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agentr_core import UsageError, create
+from agentr_core import UsageError, cache_folder, create
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-from agentr_transformers import models, smollm2
+from agentr_transformers import smollm2
 from agentr_transformers.commands import models as command
 
 WHEEL = os.environ.get("AGENTR_TEST_SMOLLM2_WHEEL")
@@ -110,7 +110,7 @@ def test_the_list_of_models_and_where_the_cache_is(monkeypatch: pytest.MonkeyPat
     assert "to be fetched" in CliRunner().invoke(command, ["list"]).stdout
     monkeypatch.delenv("AGENTR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert models.cache_folder() == tmp_path / "xdg" / "agentr"
+    assert cache_folder() == tmp_path / "xdg" / "agentr"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="gguf is not installed")

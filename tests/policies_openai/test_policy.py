@@ -19,8 +19,10 @@ from agentr_core.testing import checks
 
 def test_it_keeps_every_rule_of_a_policy() -> None:
     with Endpoint() as server:
-        for rule in checks("policy", "openai", {**QUICK, "base_url": server.url}):
-            rule()
+        rules = checks("policy", "openai", {**QUICK, "base_url": server.url})
+        for rule in rules:
+            rule()  # raises ContractError
+        assert rules and server.bodies, "and the server was asked"
 
 
 def test_what_is_sent(ask: Ask) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import gzip
 import importlib.util
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,34 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_data import read_json, shared_data
 
 Make = Callable[..., Any]
 Transcript = dict[str, Any]
 
 
-def _shared_data() -> Path:
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    return Path(os.environ.get("AGENTR_SHARED_DATA", beside))
-
-
-def _load(*parts: str) -> Any:
-    path = _shared_data().joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"no {path.name}: set AGENTR_SHARED_DATA to the folder with the reference data")
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return json.loads(text)
-
-
 @pytest.fixture(scope="session")
 def transcripts() -> list[Transcript]:
     """Solutions played on ScienceWorld 1.2.3."""
-    return _load("sciworld", "gold_transcripts.json.gz")
+    return read_json(shared_data("sciworld", "gold_transcripts.json.gz"))
 
 
 @pytest.fixture(scope="session")
 def published_ids() -> list[str]:
     """Agent-R's test ids, in the published order."""
-    return [row["item_id"] for row in _load("task_ids", "sciworld_test.json")]
+    return [row["item_id"] for row in read_json(shared_data("task_ids", "sciworld_test.json"))]
 
 
 @pytest.fixture(scope="session")

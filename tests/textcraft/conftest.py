@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,36 +8,27 @@ import pytest
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
 from agentr_textcraft.recipes import RecipeBook
-
-
-def _shared_data() -> Path:
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    return Path(os.environ.get("AGENTR_SHARED_DATA", beside))
-
-
-def _load(*parts: str) -> Any:
-    path = _shared_data().joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"no {path.name}: set AGENTR_SHARED_DATA to the folder with the reference data")
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return json.loads(text)
+from shared_data import read_json, shared_data
 
 
 @pytest.fixture(scope="session")
 def transcripts() -> list[dict[str, Any]]:
     """Attempts played on AgentGym's own class."""
-    return _load("textcraft", "agentgym_transcripts.json.gz")
+    return read_json(shared_data("textcraft", "agentgym_transcripts.json.gz"))
 
 
 @pytest.fixture(scope="session")
 def reference_goals() -> list[dict[str, Any]]:
-    return _load("textcraft", "goals_544.json")
+    return read_json(shared_data("textcraft", "goals_544.json"))
 
 
 @pytest.fixture(scope="session")
 def published_ids() -> dict[str, list[str]]:
     """Agent-R's task ids by the name of our split."""
-    test, train = _load("task_ids", "textcraft_test.json"), _load("task_ids", "textcraft_train_clean.json")
+    test, train = (
+        read_json(shared_data("task_ids", "textcraft_test.json")),
+        read_json(shared_data("task_ids", "textcraft_train_clean.json")),
+    )
     return {"agentr_test": [row["item_id"] for row in test], "agentr_train": [f"textcraft_{key}" for key in train]}
 
 

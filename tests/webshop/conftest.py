@@ -1,31 +1,20 @@
 from __future__ import annotations
 
-import gzip
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agentr_webshop.catalogue import load_catalogue
 from agentr_webshop.product import Catalogue
+from shared_data import read_json, shared_data
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def read_json(path: Path) -> Any:
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return json.loads(text)
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with the original's 1,000 products, which cannot be shipped."""
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    folder = Path(os.environ.get("AGENTR_SHARED_DATA", beside)) / "webshop"
-    if not (folder / "products_1000_env.jsonl").exists():
-        pytest.skip("no WebShop products: set AGENTR_SHARED_DATA to the folder with the reference data")
-    return folder
+    return shared_data("webshop", "products_1000_env.jsonl").parent
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,9 @@ def test_a_hundred_thousand_signs_take_no_longer_than_their_number(text: str) ->
 def test_any_text_has_words_that_stand_in_it_in_order(text: str) -> None:
     at = 0
     for word in words(text):
-        at = text.index(word, at) + len(word)
+        found = text.find(word, at)
+        assert found >= 0
+        at = found + len(word)
 
 
 @given(st.text(st.characters(max_codepoint=127)))

@@ -7,13 +7,12 @@ was found is the one that stands, for all processes that share the cache.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentr_core import Task, content_hash
+from agentr_core import Task, cache_folder, content_hash
 from agentr_sciworld.fleet import Fleet
 from agentr_sciworld.worker import Begin, Worker
 
@@ -25,7 +24,7 @@ class Demonstrations:
     """Finds the demonstrations of ``player``'s tasks; ``folder`` is where they are kept ("": the user's cache)."""
 
     def __init__(self, fleet: Fleet, player: SciWorld, folder: str = "") -> None:
-        self._fleet, self._player, self._folder = fleet, player, Path(folder) if folder else user_cache()
+        self._fleet, self._player, self._folder = fleet, player, Path(folder) if folder else cache_folder() / "sciworld"
 
     def of(self, task: Task) -> tuple[str, ...] | None:
         """The actions that solve ``task``; None where the plan does not succeed within the player's caps."""
@@ -62,12 +61,6 @@ def plan(fleet: Fleet, player: SciWorld, begin: Begin) -> list[str]:
         return worker.gold()
 
     return fleet.use(player._seat, ask)
-
-
-def user_cache() -> Path:
-    """``$XDG_CACHE_HOME/agentr/sciworld``, by default under ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "agentr" / "sciworld"
 
 
 def _read(path: Path) -> dict[str, object] | None:

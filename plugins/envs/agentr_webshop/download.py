@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentr_core import AgentrError, UsageError
-from agentr_webshop.cache import cache_folder, locked
+from agentr_core import AgentrError, UsageError, cache_folder, locked
 from agentr_webshop.reading import broken, read_json
 from agentr_webshop.remote import Report, fetch
 
@@ -57,7 +56,7 @@ Show = Callable[[str, int | None], AbstractContextManager[Report]]
 
 def default_folder(size: str) -> Path:
     """Where a set is kept unless the user says otherwise."""
-    return cache_folder() / size
+    return cache_folder() / "webshop" / size
 
 
 def fetch_set(size: str, folder: Path, show: Show, base: str | None = None) -> list[str]:

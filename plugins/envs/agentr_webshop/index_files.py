@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from agentr_core import cache_folder, locked
 from agentr_webshop.analysis import VERSION
-from agentr_webshop.cache import cache_folder, locked
 from agentr_webshop.postings import Postings, build_postings
 from agentr_webshop.product import Catalogue
 
@@ -25,7 +25,7 @@ _VOCABULARY = "vocabulary.txt"
 
 def index_folder(catalogue: Catalogue) -> Path:
     """Where the index of a catalogue is kept."""
-    return cache_folder() / f"index-{catalogue.version}-{VERSION}"
+    return cache_folder() / "webshop" / f"index-{catalogue.version}-{VERSION}"
 
 
 def kept_postings(catalogue: Catalogue) -> Postings:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentr_core import UsageError
+from agentr_core import UsageError, cache_folder
 
 TINY = Path(__file__).parent / "tiny"
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
@@ -25,13 +24,6 @@ class NamedModel:
     def ready(self) -> bool:
         """True where it can be loaded without fetching anything."""
         return (self.path / "config.json").is_file()
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: ``AGENTR_CACHE``, else ``agentr`` in the user's cache folder."""
-    if chosen := os.environ.get("AGENTR_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "agentr"
 
 
 def named_models() -> dict[str, NamedModel]:

