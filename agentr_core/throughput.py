@@ -133,9 +133,11 @@ def measure(
             few = config.model_copy(
                 update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": sequential})}
             )
-            with _bench(few, registry, progress, stopped) as bench:
-                with closing(EnvironmentPool(partial(_without_snapshots, bench), limit=1)) as replaying:
-                    slow, _ = asyncio.run(_search(replace(bench, pool=replaying), one_by_one=True))
+            with (
+                _bench(few, registry, progress, stopped) as bench,
+                closing(EnvironmentPool(partial(_without_snapshots, bench), limit=1)) as replaying,
+            ):
+                slow, _ = asyncio.run(_search(replace(bench, pool=replaying), one_by_one=True))
             result["sequential_nodes_per_second"] = slow.nodes / slow.seconds
     return result
 
