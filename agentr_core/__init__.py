@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Checkpoint as Checkpoint
     from agentr_core.records import Completion as Completion
     from agentr_core.records import Cut as Cut
+    from agentr_core.records import EngineLoad as EngineLoad
     from agentr_core.records import Example as Example
     from agentr_core.records import Label as Label
     from agentr_core.records import Message as Message
@@ -127,9 +128,8 @@ _WHERE = {
     ],
     "agentr_core.policy": ["AnyPolicy", "Policy"],
     "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "Example", "Label", "Message", "Observation", "Purpose", "Record",
-        "SamplingParams",
-        "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
+        "Checkpoint", "Completion", "Cut", "EngineLoad", "Example", "Label", "Message", "Observation", "Purpose", "Record",
+        "SamplingParams", "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
     "agentr_core.rng": ["derive_rng", "derive_seed"],
     "agentr_core.settings": ["RunConfig"],

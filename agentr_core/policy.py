@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from agentr_core.config import PluginConfig
 from agentr_core.environment import AnyEnvironment
-from agentr_core.records import Completion, Message, Purpose, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, Message, Purpose, SamplingParams, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
@@ -66,6 +66,10 @@ class Policy(ABC, Generic[ConfigT]):
     @property
     def context_length(self) -> int | None:
         """How many tokens prompt and completion may have together; None where there is no limit."""
+        return None
+
+    def engine_load(self) -> EngineLoad | None:
+        """How full the engine is, as far as is known now; None where nothing is. Cheap: called often, never waits."""
         return None
 
     def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:

@@ -98,6 +98,21 @@ class Completion(Record):
     cached_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """What an engine says of itself at this moment; None for what it does not tell.
+
+    ``kv_tokens``: tokens whose keys and values it holds at once; ``kv_used``: the share of them in use, in [0, 1];
+    ``busy``: the share of its rows (or sequences) that are computed now, in [0, 1]; ``cached``: the share of all prompt
+    tokens so far that its prefix cache held, in [0, 1].
+    """
+
+    kv_tokens: int | None = None
+    kv_used: float | None = None
+    busy: float | None = None
+    cached: float | None = None
+
+
 class Verdict(Record):
     """A critic's label for step ``step`` (1-based) of a trajectory, with its reasons where it gave any."""
 
