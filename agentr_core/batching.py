@@ -18,7 +18,7 @@ from typing import ClassVar, TypeVar
 from agentr_core.config import PluginConfig
 from agentr_core.errors import AgentrError, PolicyFailure, boundary
 from agentr_core.policy import Policy
-from agentr_core.records import Completion, Message, Purpose, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, Message, Purpose, SamplingParams, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 ResultT = TypeVar("ResultT")
@@ -76,6 +76,11 @@ class BatchedPolicy(Policy[ConfigT]):
         self._dispatcher: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agentr-policy")
         self._released = False
+        self._rows = 0
+
+    def engine_load(self) -> EngineLoad | None:
+        """How full the batch at work is, or the last one was, of what it may hold."""
+        return EngineLoad(busy=min(1.0, self._rows / self.max_rows))
 
     @property
     def busy_seconds(self) -> float:
@@ -142,6 +147,7 @@ class BatchedPolicy(Policy[ConfigT]):
             while self._queue:
                 await self._settle()
                 if batch := self._next_batch():
+                    self._rows = sum(pending.request.n for pending in batch)
                     requests = [pending.request for pending in batch]
                     _deliver(batch, await loop.run_in_executor(self._thread, self._timed, requests))
         finally:

@@ -19,7 +19,7 @@ from agentr_core.records import Checkpoint
 from agentr_core.runconfig import NO_TRAINER
 from agentr_core.stages.bench import Bench, Made
 from agentr_core.stages.evaluate import evaluate
-from agentr_core.stages.revise import find_set, revise
+from agentr_core.stages.revise import find_set, revise, reviser
 from agentr_core.stages.search import search
 from agentr_core.stages.train import collect, train, training_identity
 from agentr_core.store import CheckpointRow
@@ -119,7 +119,16 @@ class RunLoop:
     async def _search(self, iteration: int) -> Made:
         plugin = self.bench.config.searcher
         searcher = self.bench.registry.create("searcher", plugin.name, plugin.options)
-        return await search(self.bench, await self._actor(), searcher, iteration)
+        policy = await self._actor()
+        if "revise" not in self.stages:
+            return await search(self.bench, policy, searcher, iteration)
+        # A tree is revised as soon as it is done: near the end of a search the engine would else run half empty.
+        critic = make_critic(self.bench)
+        try:
+            ahead = reviser(self.bench, policy, critic, iteration)
+            return await search(self.bench, policy, searcher, iteration, ahead)
+        finally:
+            await critic.close()
 
     async def _revise(self, iteration: int) -> Made:
         critic = make_critic(self.bench)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from agentr_core.admission import Admission
 from agentr_core.branching import Branches, Outcome
 from agentr_core.conversation import head, trim
 from agentr_core.errors import EnvironmentFailure, Interrupted, PolicyFailure, StoreError, boundary
@@ -41,36 +42,35 @@ class Finished(Generic[ItemT, ResultT]):
 async def run_bounded(
     items: Iterable[ItemT],
     worker: Callable[[ItemT], Awaitable[ResultT]],
-    limit: int,
+    limit: int | Admission,
     stop: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Finished[ItemT, ResultT]]:
-    """Work on at most ``limit`` items at once and yield each one as it ends, a failure as well as a success.
+    """Work on as many items at once as ``limit`` allows and yield each one as it ends, a failure as well as a success.
 
     Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to
     (:class:`~agentr_core.errors.StoreError`) and :class:`~agentr_core.errors.Interrupted` end everything: they are
     raised here and the rest is cancelled. A caller that may leave the loop early wraps it in ``contextlib.aclosing``,
     which cancels the rest as well.
     """
-    waiting = iter(items)
+    admission = limit if isinstance(limit, Admission) else Admission(limit)
+    waiting = deque(items)
     running: dict[asyncio.Task[Finished[ItemT, ResultT]], None] = {}
+    known: asyncio.Task[None] = asyncio.ensure_future(admission.known())
     try:
         while True:
-            while len(running) < limit and not stop():
-                try:
-                    item = next(waiting)
-                except StopIteration:
-                    break
-                running[asyncio.ensure_future(_finish(item, worker))] = None
+            while waiting and admission.allows(len(running)) and not stop():
+                running[asyncio.ensure_future(_finish(waiting.popleft(), worker))] = None
             if not running:
                 return
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            events: list[asyncio.Task[Any]] = [*running] if known.done() else [*running, known]
+            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in running if task.done()]:
                 del running[task]
                 yield task.result()
     finally:
-        for task in running:
+        for task in (*running, known):
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, known, return_exceptions=True)
 
 
 async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) -> Finished[ItemT, ResultT]:
@@ -123,9 +123,10 @@ class TreeContext:
         *,
         session: str,
         stop: Callable[[], bool] = lambda: False,
+        admission: Admission | None = None,
         stored: int = 0,
     ) -> None:
-        self.tree, self.branches, self.policy = tree, branches, policy
+        self.tree, self.branches, self.policy, self._admission = tree, branches, policy, admission
         self.session, self.stats = session, TreeStats()
         self._save, self._stop = save, stop
         self._stored = list(map(_VALUES, tree.nodes[:stored]))
@@ -145,11 +146,12 @@ class TreeContext:
         session: str,
         tree: Tree | None = None,
         stop: Callable[[], bool] = lambda: False,
+        admission: Admission | None = None,
         revision_action: str = REVISION_ACTION,
     ) -> TreeContext:
         """A context for a new tree of ``task``, or for the stored ``tree`` to go on with.
 
-        The first commit of a new tree saves its root as well.
+        The first commit of a new tree saves its root as well. ``admission`` is told what the tree takes of the engine.
         """
         branches = Branches(task, pool, tree, revision_action=revision_action)
         stored = 0 if tree is None else len(tree.nodes)
@@ -158,7 +160,7 @@ class TreeContext:
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
                 turns = head(pool.reference, first.result.observation)
             tree = Tree(task, turns, seed=seed, state_key=first.state_key)
-        return cls(tree, branches, policy, save, session=session, stop=stop, stored=stored)
+        return cls(tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored)
 
     @property
     def stopping(self) -> bool:
@@ -232,6 +234,8 @@ class TreeContext:
     def close(self) -> None:
         """Drop snapshots and give the environments back."""
         self.branches.close()
+        if self._admission is not None:
+            self._admission.end(self.session)
 
     def _prompt(self, node: Node, params: SamplingParams) -> Sequence[Message]:
         limit = self.policy.context_length
@@ -255,9 +259,12 @@ class TreeContext:
         stats = self.stats
         stats.requests += 1
         stats.samples += len(completions)
-        stats.prompt_tokens += completions[0].prompt_tokens
+        prompt, drawn = completions[0].prompt_tokens, sum(len(completion.token_ids) for completion in completions)
+        stats.prompt_tokens += prompt
         stats.cached_tokens += completions[0].cached_tokens
-        stats.completion_tokens += sum(len(completion.token_ids) for completion in completions)
+        stats.completion_tokens += drawn
+        if self._admission is not None:
+            self._admission.note(self.session, prompt + drawn)
 
     def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
         parse = self.branches.pool.reference.parse

@@ -32,6 +32,7 @@ from agentr_core.revision import (
 from agentr_core.rng import derive_rng, derive_seed
 from agentr_core.scheduler import run_bounded
 from agentr_core.stages.bench import Bench, Made
+from agentr_core.stages.search import Then
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 from agentr_core.tree import Node, Tree
 
@@ -66,6 +67,11 @@ async def revise(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: 
     counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
     bench.registry.notify(RevisionsBuilt(bench.run.key, iteration, bench.config.critic.name, **counts))
     return Made(metrics, row.id)
+
+
+def reviser(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> Then:
+    """Revises one tree of the iteration that is done, while others still grow; :func:`revise` does what is left."""
+    return _Reviser(bench, policy, critic, _open_set(bench, policy, critic, iteration)).revise
 
 
 def find_set(bench: Bench, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
 
+from agentr_core.admission import Admission
 from agentr_core.config import content_hash
-from agentr_core.errors import AgentrError
+from agentr_core.errors import AgentrError, Interrupted, StoreError
 from agentr_core.hookspecs import TreeFinished
 from agentr_core.policy import AnyPolicy
 from agentr_core.rng import derive_seed
@@ -17,18 +20,30 @@ from agentr_core.stages.bench import Bench, Made, training_tasks
 from agentr_core.store import TreePlan, TreeRow
 from agentr_core.tree import Node, Tree
 
+logger = logging.getLogger("agentr.search")
 
-async def search(bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iteration: int) -> Made:
+#: What is done with a tree that is done.
+Then = Callable[[TreeRow], Awaitable[None]]
+
+
+async def search(
+    bench: Bench, policy: AnyPolicy, searcher: AnySearcher, iteration: int, then: Then | None = None
+) -> Made:
     """Grow the trees of one iteration and return counts and rates.
 
-    A tree that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
+    As many are in flight as the engine has room for (:mod:`agentr_core.admission`), at most ``concurrency``. A tree
+    that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
+
+    ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
+    batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
     """
     rows = _plan(bench, policy, iteration)
-    grower = _Grower(bench, policy, searcher)
+    admission = Admission(bench.config.concurrency, policy)
+    grower = _Grower(bench, policy, searcher, admission, then)
     todo = [row for row in rows if row.status in ("todo", "running")]
     with bench.progress.stage(f"iter {iteration} search", len(rows), "trees") as bar:
         bar.advance(len(rows) - len(todo))
-        async for finished in run_bounded(todo, grower.grow, bench.config.concurrency, bench.stopped):
+        async for finished in run_bounded(todo, grower.grow, admission, bench.stopped):
             if finished.error is not None:
                 grower.fail(finished.item, finished.error)
             bar.advance(1, grower.note(bar.seconds))
@@ -69,7 +84,13 @@ class _Grower:
     bench: Bench
     policy: AnyPolicy
     searcher: AnySearcher
+    admission: Admission
+    then: Then | None = None
     nodes: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    #: How full the engine was, each time a tree ended; empty where it does not tell.
+    occupancy: list[float] = field(default_factory=list)
     store_seconds: float = 0.0
     #: Replays that did not show what was recorded.
     mismatches: int = 0
@@ -105,6 +126,7 @@ class _Grower:
             session=str(row.id),
             tree=stored,
             stop=bench.stopped,
+            admission=self.admission,
             revision_action=bench.config.revise.revision_action,
         )
         try:
@@ -114,11 +136,23 @@ class _Grower:
         costs = context.costs()
         self.store_seconds += costs["store_seconds"]
         self.mismatches += costs["environment_mismatches"]
+        self.prompt_tokens += costs["prompt_tokens"]
+        self.cached_tokens += costs["cached_tokens"]
         if bench.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
             return
         elapsed = time.perf_counter() - started
         bench.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
         self._tell(row, len(tree.nodes), tree.best_reward)
+        if self.then is not None:
+            await self._then(self.then, row)
+
+    async def _then(self, work: Then, row: TreeRow) -> None:
+        try:
+            await work(self.bench.store.queries.tree(row.id))
+        except (StoreError, Interrupted):
+            raise
+        except Exception as error:  # the stage that this is work for tries again, and tells the user
+            logger.debug("tree %s was not worked on ahead: %s", row.id, error)
 
     def fail(self, row: TreeRow, error: Exception) -> None:
         """Keep a tree that failed as a row."""
@@ -134,14 +168,24 @@ class _Grower:
     def note(self, seconds: float) -> str:
         """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``.
 
-        Replays that did not show what was recorded are counted at the end, where there were any.
+        Then how full the engine was and what share of prompt tokens its cache held, where that is known; replays that
+        did not show what was recorded are counted at the end, where there were any.
         """
         busy = busy_seconds(self.policy)
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
         shares = {**model, "env": self.bench.pool.busy.seconds - self.environment_before, "store": self.store_seconds}
         text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
+        text += self._engine()
         differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
         return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
+
+    def _engine(self) -> str:
+        load = self.policy.engine_load()
+        if load is not None and load.busy is not None:
+            self.occupancy.append(load.busy)
+        full = f" · engine {100 * fmean(self.occupancy):.0f}% full" if self.occupancy else ""
+        cached = f" · {100 * self.cached_tokens / self.prompt_tokens:.0f}% cached" if self.cached_tokens else ""
+        return full + cached
 
 
 def busy_seconds(policy: AnyPolicy) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from agentr_core import EngineLoad
 from agentr_transformers.decode import Decoder, Flags, StopCheck
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.kv import PrefixCache
@@ -37,12 +38,25 @@ class Engine:
         self._ends[[token for token in end_ids if token < self.vocabulary]] = True
         blocks = prefix_cache_bytes // (self.token_bytes * PrefixCache.BLOCK)
         self._prefixes = PrefixCache(self._runner.layouts, blocks, self._runner.like)
+        #: Prompt tokens so far, and those of them that were in the cache.
+        self._asked = self._found = 0
+
+    def load(self) -> EngineLoad:
+        """Room and use of the prefix cache, in tokens, and what it has spared; nothing where it is off."""
+        if not self._prefixes.tokens:
+            return EngineLoad()
+        asked, found = self._asked, self._found
+        used = self._prefixes.tokens_used / self._prefixes.tokens
+        return EngineLoad(kv_tokens=self._prefixes.tokens, kv_used=used, cached=found / asked if asked else None)
 
     @torch.inference_mode()
     def generate(self, jobs: Sequence[Job], enders: Flags | None, holds_stop: StopCheck) -> list[list[Sample]]:
         """The samples of each job, all computed together; see :meth:`Decoder.run` for the last two."""
-        filled = prefill(self._runner, self._prefixes, distinct(jobs), self._pass_tokens)
-        return Decoder(self._runner, jobs, list(filled)).run(self._ends, enders, holds_stop)
+        prompts = distinct(jobs)
+        filled = list(prefill(self._runner, self._prefixes, prompts, self._pass_tokens))
+        self._asked += sum(len(prompt.ids) for prompt in prompts)
+        self._found += sum(prompt.cached for prompt in prompts)
+        return Decoder(self._runner, jobs, filled).run(self._ends, enders, holds_stop)
 
     @torch.inference_mode()
     def logprobs(self, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:

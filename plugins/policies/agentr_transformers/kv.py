@@ -112,6 +112,13 @@ class PrefixCache:
         self._pool = [layout.buffers(blocks, self.BLOCK, like) for layout in layouts] if blocks else []
         self._known: OrderedDict[_Key, tuple[int, int]] = OrderedDict()  # key -> (slot, number)
         self._numbered = 0
+        #: How many tokens it has room for.
+        self.tokens = blocks * self.BLOCK
+
+    @property
+    def tokens_used(self) -> int:
+        """How many tokens it holds."""
+        return len(self._known) * self.BLOCK
 
     def match(self, ids: Sequence[int]) -> tuple[list[int], _Key | None]:
         """The slots that hold the longest known prefix of ``ids``, and the key of the first block that is not there.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from agentr_core import BatchedPolicy, BatchRequest, Completion, Message, PolicyFailure, derive_seed
+from agentr_core import BatchedPolicy, BatchRequest, Completion, EngineLoad, Message, PolicyFailure, derive_seed
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
@@ -71,6 +72,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
     def context_length(self) -> int:
         """Tokens of prompt and completion together."""
         return self._context
+
+    def engine_load(self) -> EngineLoad:
+        """Room and use of the prefix cache, and how full the batch at work is."""
+        busy = super().engine_load()
+        return replace(self._engine.load(), busy=busy.busy if busy is not None else None)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """The length of the rendered prompt."""

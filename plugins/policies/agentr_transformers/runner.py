@@ -9,6 +9,7 @@ from typing import Any
 from agentr_core import PolicyFailure, UsageError
 from agentr_transformers.kv import Layout, Slab
 from agentr_transformers.runtime import torch, transformers
+from agentr_transformers.threads import Threads
 
 
 class Runner:
@@ -22,6 +23,7 @@ class Runner:
         self._model, self._interrupted = model, interrupted
         self.device: torch.device = model.device
         self._cache = _cache_argument(model)
+        self._threads = Threads(model)
         self._window, self._mixed = _sliding(model.config.get_text_config())
         try:
             self.layouts, self._like, self.vocabulary = _probe(model)
@@ -52,14 +54,15 @@ class Runner:
         """Logits [R, keep, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
         if self._interrupted():
             raise PolicyFailure("the model was stopped in the middle of an answer")
-        output = self._model(
-            input_ids=ids,
-            position_ids=positions.clamp_min(0),
-            attention_mask=mask,
-            use_cache=True,
-            logits_to_keep=keep,
-            **{self._cache: slab.cache},
-        )
+        with self._threads.for_tokens(ids.numel()):
+            output = self._model(
+                input_ids=ids,
+                position_ids=positions.clamp_min(0),
+                attention_mask=mask,
+                use_cache=True,
+                logits_to_keep=keep,
+                **{self._cache: slab.cache},
+            )
         logits: torch.Tensor = output.logits
         return logits
 
