@@ -8,25 +8,20 @@ anew. So the bound is the engine's room, and what a tree takes of it is learnt f
 
 from __future__ import annotations
 
-import asyncio
-
 from agentr_core.policy import AnyPolicy
 
 
 class Admission:
-    """Lets items begin. ``limit`` bounds them where the engine does not tell its room (``EngineLoad.kv_tokens``).
+    """Lets items begin: at most ``limit``, and no more than the engine has room for where it tells (``kv_tokens``).
 
-    An item says what it takes with :meth:`note`, each time it has asked; it is known by its session.
+    An item says what it takes with :meth:`note`, each time it has asked; it is known by its session. Until one has
+    ended each is taken to fill the model's whole context, but :attr:`FIRST` may begin all the same.
     """
 
-    #: Items that begin before anything is known of what one takes.
     FIRST = 8
-    #: An item that has not ended yet is expected to take so many times what the largest has taken so far.
-    GROWTH = 2
 
     def __init__(self, limit: int, policy: AnyPolicy | None = None) -> None:
         self._limit, self._policy = limit, policy
-        self._known = asyncio.Event()
         self._peaks: dict[str, int] = {}
         self._ended_tokens = self._ended = 0
 
@@ -35,9 +30,9 @@ class Admission:
         if running == 0 or running >= self._limit:
             return running == 0
         room, each = self.room, self.expected
-        if room is None:
+        if room is None or each is None:
             return True
-        return running < self.FIRST if each is None else (running + 1) * each <= room
+        return (running + 1) * each <= room or (not self._ended and running < self.FIRST)
 
     @property
     def room(self) -> int | None:
@@ -47,21 +42,19 @@ class Admission:
 
     @property
     def expected(self) -> float | None:
-        """Tokens that an item takes at its largest, as far as is known; None before any has asked."""
+        """Tokens that an item takes at its largest: the mean of those that have ended, else a whole context.
+
+        None where neither is known.
+        """
         if self._ended:
             return self._ended_tokens / self._ended
-        return self.GROWTH * max(self._peaks.values()) if self._peaks else None
+        return self._policy.context_length if self._policy is not None else None
 
     def note(self, session: str, tokens: int) -> None:
         """``session`` has ``tokens`` of prompt and completions in the engine now."""
         self._peaks[session] = max(tokens, self._peaks.get(session, 0))
-        self._known.set()
 
     def end(self, session: str) -> None:
         """``session`` is over: what it took at its largest is what the next ones are expected to take."""
         if peak := self._peaks.pop(session, 0):
             self._ended_tokens, self._ended = self._ended_tokens + peak, self._ended + 1
-
-    async def known(self) -> None:
-        """Wait until an item has said what it takes: more may then begin although none has ended."""
-        await self._known.wait()

@@ -55,22 +55,20 @@ async def run_bounded(
     admission = limit if isinstance(limit, Admission) else Admission(limit)
     waiting = deque(items)
     running: dict[asyncio.Task[Finished[ItemT, ResultT]], None] = {}
-    known: asyncio.Task[None] = asyncio.ensure_future(admission.known())
     try:
         while True:
             while waiting and admission.allows(len(running)) and not stop():
                 running[asyncio.ensure_future(_finish(waiting.popleft(), worker))] = None
             if not running:
                 return
-            events: list[asyncio.Task[Any]] = [*running] if known.done() else [*running, known]
-            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in running if task.done()]:
                 del running[task]
                 yield task.result()
     finally:
-        for task in (*running, known):
+        for task in running:
             task.cancel()
-        await asyncio.gather(*running, known, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) -> Finished[ItemT, ResultT]:

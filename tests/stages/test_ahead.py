@@ -1,0 +1,43 @@
+"""Trees are revised while others still grow: the critic rides along, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from interrupting import COUNTS, interrupt
+
+FLAKY = """
+from agentr_core import Critic, Cut, PluginConfig, PolicyFailure
+
+SEEN = set()
+
+class Flaky(Critic[PluginConfig]):
+    config_class = PluginConfig
+    async def judge(self, bad, good, context):
+        if bad.task.key not in SEEN:
+            SEEN.add(bad.task.key)
+            raise PolicyFailure("not today")
+        return Cut(step=len(bad.steps))
+"""
+
+
+def test_a_tree_is_revised_before_the_search_is_over(empty, settings) -> None:
+    interrupt(empty, settings(concurrency=2), ("search", "revise"), "search", 6)
+    with empty.store() as store:
+        done, revised = (store.one(f"SELECT COUNT(*) FROM {COUNTS[name]}")[0] for name in ("search", "revise"))
+        stages = {row.stage: row.status for row in store.queries.stages(store.queries.run("last").id)}
+    assert stages == {"search": "running"}
+    assert 4 <= revised <= done < 10
+
+
+def test_what_failed_on_the_way_is_done_again(
+    empty, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "moody.py").write_text(FLAKY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    empty.run(settings(critic="moody:Flaky"), "search", "revise")
+    with empty.store() as store:
+        (row,) = empty.sets(store)
+        assert store.one("SELECT COUNT(*) FROM revised_trees")[0] == 10
+    assert row.status == "done" and row.metrics["failed"] == 0 and row.metrics["revisions"] > 0
