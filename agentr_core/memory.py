@@ -7,18 +7,25 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-#: Objects made between two collections of the youngest garbage; Python's own choice is 700.
-SELDOM = 50_000
+#: Objects made between two collections of the youngest garbage; Python's own choice is 700. More would not spare much,
+#: and a collection holds up the event loop: this many take a few milliseconds.
+SELDOM = 20_000
 
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Collect garbage less often: trees in flight are hundreds of thousands of objects, and hardly any is garbage."""
+    """Collect garbage less often: trees in flight are hundreds of thousands of objects, and hardly any is garbage.
+
+    What is there already (the modules: as many objects again) is not looked at.
+    """
     youngest, *older = gc.get_threshold()
     gc.set_threshold(max(youngest, SELDOM), *older)
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(youngest, *older)
 
 

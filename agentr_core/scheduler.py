@@ -59,6 +59,7 @@ async def run_bounded(
         while True:
             while waiting and admission.allows(len(running)) and not stop():
                 running[asyncio.ensure_future(_finish(waiting.popleft(), worker))] = None
+                await asyncio.sleep(0)  # a thousand that begin in one pass of the event loop would hold up all others
             if not running:
                 return
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -29,16 +29,16 @@ class Roomy(Policy[PluginConfig]):
 
 
 def most_at_once(admission: Admission, takes: int, items: int = 40) -> int:
-    """How many items are at work at once, each of which takes ``takes`` tokens in ten steps."""
+    """How many items are at work at once, each of which takes ``takes`` tokens in a hundred steps."""
     busy = most = 0
 
     async def grow(item: int) -> None:
         nonlocal busy, most
         busy, session = busy + 1, str(item)
         most = max(most, busy)
-        for step in range(1, 11):
+        for step in range(1, 101):
             await asyncio.sleep(0)
-            admission.note(session, takes * step // 10)
+            admission.note(session, takes * step // 100)
         busy -= 1
         admission.end(session)
 
