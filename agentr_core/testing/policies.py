@@ -10,7 +10,7 @@ from agentr_core.conversation import head
 from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import PolicyFailure
 from agentr_core.policy import AnyPolicy
-from agentr_core.records import Completion, Message, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, Message, SamplingParams, Task
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterEnvironment
 
@@ -100,6 +100,21 @@ class PolicyContract(Contract):
         require(0 < short < long, "more tokens for more turns", f"{short} and {long}")
         require(limit is None or limit > 0, "a positive context length, or None", limit)
         return f"context {limit or 'without limit'}"
+
+    def what_it_tells_of_its_engine_is_possible(self) -> str:
+        """Before and after it was asked: shares in [0, 1], room for at least one token."""
+
+        async def loads(policy: AnyPolicy) -> list[EngineLoad | None]:
+            before = policy.engine_load()
+            await self._ask(policy, n=2, seed=5)
+            return [before, policy.engine_load()]
+
+        told = [load for load in self._run(loads) if load is not None]
+        for load in told:
+            for share in (load.kv_used, load.busy, load.cached):
+                require(share is None or 0.0 <= share <= 1.0, "shares in [0, 1]", load)
+            require(load.kv_tokens is None or load.kv_tokens > 0, "kv_tokens above 0, or None", load)
+        return "told" if told else "not told"
 
     def a_conversation_that_is_too_long_is_answered_or_refused(self) -> str:
         """With PolicyFailure: any other exception would look like a defect of the policy."""

@@ -232,6 +232,44 @@ def test_an_answer_ends_where_the_context_does(random_llama: Path, ask):
     assert len(completion.token_ids) == 3 and completion.finish_reason == "length"
 
 
+def test_the_engine_tells_its_room_and_what_the_cache_spared(random_llama: Path, ask):
+    policy = policy_of(random_llama, prefix_cache_mb=1, max_rows=6)
+    room = policy.engine_load().kv_tokens
+    assert room == policy._engine._prefixes.tokens > 0
+    assert (policy.engine_load().kv_used, policy.engine_load().cached, policy.engine_load().busy) == (0.0, None, 0.0)
+    ask(policy, CONVERSATIONS[:1], GREEDY)
+    first = policy.engine_load()
+    assert first.busy == 0.5 and first.cached == 0.0 and 0 < first.kv_used <= 1
+    again = ask(policy, CONVERSATIONS[:1], GREEDY)[0][0]
+    assert policy.engine_load().cached == again.cached_tokens / (2 * again.prompt_tokens) > 0.3
+    assert policy_of(random_llama, prefix_cache_mb=0).engine_load().kv_tokens is None
+
+
+def test_small_passes_take_one_thread_and_give_it_back(random_llama: Path, ask, monkeypatch):
+    import torch
+    from agentr_transformers import threads
+
+    policy, used = policy_of(random_llama), []
+    forward = type(policy._engine._runner._model).forward
+
+    def noted(self, *args, **settings):
+        used.append(torch.get_num_threads())
+        return forward(self, *args, **settings)
+
+    monkeypatch.setattr(type(policy._engine._runner._model), "forward", noted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        ask(policy, CONVERSATIONS[:1], GREEDY)
+        assert set(used) == {1} and torch.get_num_threads() == 2
+        used.clear()
+        monkeypatch.setattr(threads, "SMALL_FLOP", 0)
+        ask(policy, CONVERSATIONS[:1], GREEDY)
+        assert set(used) == {2}
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_closing_gives_the_model_back(random_llama: Path):
     import gc
     import weakref

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import gc
 import platform
-from pathlib import Path
 
 import pytest
+from resident import resident
 
 from agentr_core.memory import SELDOM, release_memory, seldom_collecting
 
 MEGABYTE = 1 << 20
-
-
-def resident() -> int:
-    """Bytes of this process that lie in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 @pytest.mark.skipif(

@@ -1,0 +1,52 @@
+"""The policies of iteration after iteration: what one took is there for the next."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from resident import STATM, resident
+
+from agentr_core import Message, SamplingParams, create
+from agentr_core.memory import release_memory
+
+pytestmark = pytest.mark.model
+TALK = (Message("system", "You answer."), Message("user", "Say something. " * 20))
+
+
+def swap(folder: Path, device: str) -> None:
+    """What a run does with the model of one iteration."""
+
+    async def act() -> None:
+        policy = create("policy", "transformers", model=str(folder), device=device, prefix_cache_mb=32)
+        await policy.sample(TALK, n=4, params=SamplingParams(max_tokens=8), session="1", seed=0)
+        await policy.close()
+
+    asyncio.run(act())
+    release_memory()
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from /proc")
+def test_policies_swapped_in_one_after_another_take_the_memory_of_one(make_model) -> None:
+    folder = make_model(hidden_size=512, intermediate_size=2048, num_hidden_layers=6)
+    weights = (folder / "model.safetensors").stat().st_size
+    assert weights > 60e6
+    swap(folder, "cpu")
+    swap(folder, "cpu")
+    before = resident()
+    for _ in range(5):
+        swap(folder, "cpu")
+    assert resident() - before < weights, "five models came and went"
+
+
+def test_a_gpu_is_as_empty_as_before(make_model) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    folder = make_model(hidden_size=512, intermediate_size=2048, num_hidden_layers=6)
+    swap(folder, "cuda")
+    before = torch.cuda.memory_allocated()
+    for _ in range(3):
+        swap(folder, "cuda")
+    assert torch.cuda.memory_allocated() <= before
