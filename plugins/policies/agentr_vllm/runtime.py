@@ -1,0 +1,107 @@
+"""vllm, imported and started as a search wants it: quiet, and fair to other processes on the same cores.
+
+Every other module of this package takes what it needs of ``vllm`` from here. Nothing is left behind in the environment
+of this process: vLLM reads its settings from there, and puts libraries to preload there, which no other program should
+get.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing.spawn
+import os
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+#: AGENTR_DEBUG shows all that vLLM says, on stderr; stdout is for data.
+DEBUG = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
+_ALWAYS = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    # A fork of a process in which OpenMP has run (a trainer's) never computes anything.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
+_ON_CPU = {
+    # The engine's own process computes: one process and one copy of every message less.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    # The system places threads: bound ones stand still beside an environment's process.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    # Idle OpenMP threads otherwise spin; beside a busy process two of them run two to ten times slower.
+    "GOMP_SPINCOUNT": "0",
+}
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while, those that are set already excepted; all are as before afterwards."""
+    before = dict(os.environ)
+    try:
+        os.environ.update({name: value for name, value in values.items() if name not in before})
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+# What is said before vLLM configures its logging would otherwise reach the terminal.
+logging.getLogger("vllm").addHandler(logging.NullHandler())
+with variables(_ALWAYS if DEBUG else {**_ALWAYS, "VLLM_LOGGING_LEVEL": "CRITICAL"}), warnings.catch_warnings():
+    warnings.simplefilter("default" if DEBUG else "ignore")
+    from vllm import SamplingParams as SamplingParams
+    from vllm.engine.arg_utils import AsyncEngineArgs as AsyncEngineArgs
+    from vllm.lora.request import LoRARequest as LoRARequest
+    from vllm.outputs import RequestOutput as RequestOutput
+    from vllm.platforms import current_platform
+    from vllm.sampling_params import RequestOutputKind as RequestOutputKind
+    from vllm.v1.engine.async_llm import AsyncLLM as AsyncLLM
+    from vllm.v1.engine.exceptions import EngineDeadError as EngineDeadError
+
+ON_CPU: bool = current_platform.is_cpu()
+
+
+@contextmanager
+def starting(threads: int | None, log: Path, *, processes: int, eager: bool) -> Iterator[None]:
+    """While an engine is started: its process gets the right environment, and what it says goes to ``log``."""
+    values = {**_ALWAYS}
+    if ON_CPU:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(threads or max(1, cores // processes))}
+        if processes > 1:
+            del values["VLLM_ENABLE_V1_MULTIPROCESSING"]
+        if eager:
+            # Two small functions of the sampler would be compiled all the same, which takes longer than it brings.
+            values["TORCHDYNAMO_DISABLE"] = "1"
+    with variables(values), _without_main(), _said_to(log):
+        yield
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the new process from running this program's main module again: the engine needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _said_to(log: Path) -> Iterator[None]:
+    """Processes that are started write to ``log`` instead of the terminal."""
+    if DEBUG:
+        yield
+        return
+    python = multiprocessing.spawn.get_executable()
+    shell = log.with_name("python")
+    shell.write_text(f"#!/bin/sh\nexec '{os.fsdecode(python)}' \"$@\" >>'{log}' 2>&1\n")
+    shell.chmod(0o700)
+    multiprocessing.spawn.set_executable(str(shell))
+    try:
+        yield
+    finally:
+        multiprocessing.spawn.set_executable(python)
