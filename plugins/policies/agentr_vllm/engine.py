@@ -7,6 +7,7 @@ can outlive the event loop of whoever asked for it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import shutil
@@ -29,6 +30,7 @@ from agentr_vllm.runtime import (
     RequestOutput,
     SamplingParams,
     starting,
+    tokens_input,
 )
 
 T = TypeVar("T")
@@ -78,6 +80,7 @@ class Engine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        gc.collect()  # what is left of the engine here refers to itself
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Any:
@@ -107,7 +110,7 @@ class Engine:
         self._in_flight += 1
         try:
             number = str(next(self._numbers))
-            async for output in llm.generate({"prompt_token_ids": list(ids)}, params, number, lora_request=adapter):
+            async for output in llm.generate(tokens_input(list(ids)), params, number, lora_request=adapter):
                 answer = output
             return answer
         finally:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-#: What vLLM puts in front of each line of its log.
-_PREFIX = re.compile(r"^\(.*?\) (?:[A-Z]+ [\d\- :]+ \[[^\]]*\] )?")
 _RAISED = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception): (.+)$")
 #: Only says that another process failed, and where to look.
 _ELSEWHERE = re.compile(r"root cause|background process", re.IGNORECASE)
@@ -26,7 +24,7 @@ def _lines(log: Path) -> list[str]:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    return [_PREFIX.sub("", line).strip() for line in text.splitlines()]
+    return [line.strip() for line in text.splitlines()]
 
 
 def _of_validation(text: str) -> str:

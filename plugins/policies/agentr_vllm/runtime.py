@@ -22,6 +22,9 @@ DEBUG = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
 _ALWAYS = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    # Without a logging of its own vLLM says nothing here, and in the engine's process what Python does by itself:
+    # warnings and errors on stderr.
+    "VLLM_CONFIGURE_LOGGING": "1" if DEBUG else "0",
     # A fork of a process in which OpenMP has run (a trainer's) never computes anything.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
@@ -47,12 +50,14 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-# What is said before vLLM configures its logging would otherwise reach the terminal.
-logging.getLogger("vllm").addHandler(logging.NullHandler())
-with variables(_ALWAYS if DEBUG else {**_ALWAYS, "VLLM_LOGGING_LEVEL": "CRITICAL"}), warnings.catch_warnings():
+if not DEBUG:
+    logging.getLogger("vllm").addHandler(logging.NullHandler())
+    logging.getLogger("vllm").propagate = False
+with variables(_ALWAYS), warnings.catch_warnings():
     warnings.simplefilter("default" if DEBUG else "ignore")
     from vllm import SamplingParams as SamplingParams
     from vllm.engine.arg_utils import AsyncEngineArgs as AsyncEngineArgs
+    from vllm.inputs import tokens_input as tokens_input
     from vllm.lora.request import LoRARequest as LoRARequest
     from vllm.outputs import RequestOutput as RequestOutput
     from vllm.platforms import current_platform
