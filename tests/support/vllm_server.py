@@ -43,7 +43,7 @@ class VLLMServer:
     def start(self) -> None:
         """Begin to start it; it listens once :meth:`wait` returns."""
         command = [
-            sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(self.model), "--served-model-name", NAME,
+            sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.model), "--served-model-name", NAME,
             "--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32", "--max-model-len", str(CONTEXT),
             "--enforce-eager", "--block-size", "32", "--kv-cache-memory-bytes", str(1 << 30),
             "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT), "--enable-prompt-tokens-details",
