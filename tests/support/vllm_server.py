@@ -42,12 +42,14 @@ class VLLMServer:
 
     def start(self) -> None:
         """Begin to start it; it listens once :meth:`wait` returns."""
+        # `vllm serve` itself wants the metadata of a distribution called vllm, which the CPU build has not.
         command = [
-            sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.model), "--served-model-name", NAME,
-            "--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32", "--max-model-len", str(CONTEXT),
-            "--enforce-eager", "--block-size", "32", "--kv-cache-memory-bytes", str(1 << 30),
-            "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT), "--enable-prompt-tokens-details",
-        ]  # fmt: skip
+            *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.model)),
+            *("--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32"),
+            *("--max-model-len", str(CONTEXT), "--max-num-batched-tokens", str(CONTEXT), "--no-enable-chunked-prefill"),
+            *("--enforce-eager", "--block-size", "32", "--kv-cache-memory-bytes", str(1 << 30)),
+            "--enable-prompt-tokens-details",
+        ]
         environment = {
             **os.environ,
             "VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
