@@ -50,7 +50,7 @@ class OpenAIConfig(PluginConfig):
     extra_body: dict[str, Any] = Field(default_factory=dict, description="further fields of each request")
     tokenizer: str | None = Field(
         None,
-        description="folder, hub id or short name; its tokenizer counts tokens and makes the prompts of api=completions",
+        description="folder, hub id or short name; its tokenizer counts tokens, and renders api=completions's prompts",
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion; longer ones are cut")
     prices: Prices = Field(Prices(), description="what tokens cost")
