@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from agentr_core import Message, PolicyFailure, SamplingParams
 from agentr_core.policy import AnyPolicy
 
 from .conftest import MODEL, SHARED, TURNS
+
+psutil = pytest.importorskip("psutil", reason="comes with vllm")
 
 ALONE = {**SHARED, "lora": False}
 PARAMS = SamplingParams(max_tokens=24)
@@ -64,17 +68,45 @@ def test_requests_that_are_lost_with_the_engine_are_asked_again(own: AnyPolicy) 
 
 
 def test_closing_leaves_no_process_and_no_setting_behind(own: AnyPolicy) -> None:
-    before = dict(os.environ)
-    asyncio.run(ask_all(own))
-    running = engines()
-    asyncio.run(own.close())
-    asyncio.run(own.close())
+    before, running = dict(os.environ), engines()
+
+    async def scene() -> None:
+        asked = asyncio.ensure_future(ask_all(own))
+        while not (load := own.engine_load()) or not load.busy:
+            await asyncio.sleep(0.01)
+        await own.close()
+        await own.close()
+        with pytest.raises(PolicyFailure, match="was closed before it answered"):
+            await asked
+
+    asyncio.run(scene())
     gone = running - engines()
     assert len(gone) == 1
     assert not any(Path(f"/proc/{pid}").exists() for pid in gone)
     assert dict(os.environ) == before
     with pytest.raises(PolicyFailure, match="is closed and answers no more"):
         asyncio.run(own.sample(TURNS, n=1, params=PARAMS, session="s", seed=1))
+
+
+@pytest.mark.parametrize("ending", ["killed", "forgotten"])
+def test_a_program_that_ends_without_closing_leaves_no_engine_behind(ending: str) -> None:
+    script = (
+        "import asyncio, multiprocessing, agentr_core, sys\n"
+        f"policy = agentr_core.create('policy', 'vllm', model={MODEL!r}, context_length=512, kv_cache_mb=256)\n"
+        "turns, params = [agentr_core.Message('user', 'a')], agentr_core.SamplingParams(max_tokens=1)\n"
+        "asyncio.run(policy.sample(turns, n=1, params=params, session='', seed=0))\n"
+        "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    program = subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, stderr=-1, text=True)
+    assert program.stdout is not None
+    engine = int(program.stdout.readline())
+    if ending == "killed":
+        program.kill()
+    _, said = program.communicate()
+    assert said == ""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(engine).wait(60)
 
 
 def test_adapters_of_one_base_share_an_engine(policy: AnyPolicy, smollm2: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ program.
 
 from __future__ import annotations
 
-import atexit
 import json
 import threading
 import zlib
@@ -73,7 +72,6 @@ class _Shelf:
 
 
 _shelf = _Shelf()
-atexit.register(_shelf.clear)
 
 
 def lend(source: Path | str, config: VLLMConfig, context: int) -> Lease:

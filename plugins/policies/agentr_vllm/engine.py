@@ -7,6 +7,7 @@ can outlive the event loop of whoever asked for it.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import itertools
 import logging
@@ -58,6 +59,7 @@ class Engine:
         self._failure: AgentrError | None = None
         self._in_flight = 0
         self._closed = False
+        atexit.register(self.close)
 
     async def ask(self, ids: tuple[int, ...], params: SamplingParams, adapter: LoRARequest | None) -> RequestOutput:
         """The finished answer to one request; may be awaited in any event loop.
@@ -65,7 +67,13 @@ class Engine:
         A request that is lost with its engine is asked again. Raises :class:`~agentr_core.UsageError` where the engine
         cannot be started, :class:`~agentr_core.PolicyFailure` where it refuses the request or keeps dying.
         """
-        return await asyncio.wrap_future(self._submit(self._persist(ids, params, adapter)))
+        try:
+            return await asyncio.wrap_future(self._submit(self._persist(ids, params, adapter)))
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if self._closed and not (caller and caller.cancelling()):
+                raise self._was_closed() from None
+            raise
 
     def load(self) -> EngineLoad | None:
         """How full it is; None before it was started."""
@@ -76,6 +84,7 @@ class Engine:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self.close)
         self._submit(self._stop()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -85,6 +94,9 @@ class Engine:
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _was_closed(self) -> PolicyFailure:
+        return PolicyFailure(f"the policy '{self._name}' was closed before it answered")
 
     # All below runs in the engine's thread.
 
@@ -121,7 +133,7 @@ class Engine:
             if self._failure is not None:
                 raise self._failure
             if self._closed:
-                raise PolicyFailure(f"the policy '{self._name}' was closed before it answered")
+                raise self._was_closed()
             if self._llm is None:
                 self._llm = self._start()
             return self._llm

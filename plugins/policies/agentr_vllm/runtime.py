@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing.spawn
 import os
+import shlex
 import sys
 import types
 import warnings
@@ -36,6 +37,18 @@ _ON_CPU = {
     # Idle OpenMP threads otherwise spin; beside a busy process two of them run two to ten times slower.
     "GOMP_SPINCOUNT": "0",
 }
+#: Stands in for the interpreter while an engine is started. A system of Linux ends the process with the thread that
+#: started it (prctl 1 is PR_SET_PDEATHSIG): a run that is killed would otherwise leave its engine behind.
+_LAUNCHER = """\
+import ctypes, os, sys
+if {log!r}:
+    file = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+if sys.platform == "linux" and "--multiprocessing-fork" in sys.argv:
+    ctypes.CDLL(None).prctl(1, 9)
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+"""
 
 
 @contextmanager
@@ -80,7 +93,7 @@ def starting(threads: int | None, log: Path, *, processes: int, eager: bool) -> 
         if eager:
             # Two small functions of the sampler would be compiled all the same, which takes longer than it brings.
             values["TORCHDYNAMO_DISABLE"] = "1"
-    with variables(values), _without_main(), _said_to(log):
+    with variables(values), _without_main(), _launched(log):
         yield
 
 
@@ -96,16 +109,14 @@ def _without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _said_to(log: Path) -> Iterator[None]:
-    """Processes that are started write to ``log`` instead of the terminal."""
-    if DEBUG:
-        yield
-        return
+def _launched(log: Path) -> Iterator[None]:
+    """Processes that are started write to ``log`` instead of the terminal, and end with this one, however it ends."""
     python = multiprocessing.spawn.get_executable()
-    shell = log.with_name("python")
-    shell.write_text(f"#!/bin/sh\nexec '{os.fsdecode(python)}' \"$@\" >>'{log}' 2>&1\n")
-    shell.chmod(0o700)
-    multiprocessing.spawn.set_executable(str(shell))
+    code = _LAUNCHER.format(python=os.fsdecode(python), log=None if DEBUG else str(log))
+    launcher = log.with_name("python")
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(os.fsdecode(python))} -c {shlex.quote(code)} "$@"\n')
+    launcher.chmod(0o700)
+    multiprocessing.spawn.set_executable(str(launcher))
     try:
         yield
     finally:
