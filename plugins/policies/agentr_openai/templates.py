@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 
 from agentr_core import ChatPrompts, Message, MissingDependencyError, UsageError, resolve_model
 
@@ -20,8 +21,10 @@ class Template:
             raise MissingDependencyError("openai.tokenizer", "transformers", install)
         from transformers import AutoTokenizer
 
+        # A folder may hold a tokenizer alone.
+        place = source if Path(source).is_dir() else resolve_model(source)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(resolve_model(source))
+            tokenizer = AutoTokenizer.from_pretrained(place)
         except (OSError, ValueError) as error:
             raise UsageError(f"openai.tokenizer: there is no tokenizer at '{source}': {_line(error)}") from None
         self._prompts = ChatPrompts(tokenizer, {}, source)
