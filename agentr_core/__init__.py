@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from agentr_core.batching import BatchRequest as BatchRequest
     from agentr_core.cache import cache_folder as cache_folder
     from agentr_core.cache import locked as locked
+    from agentr_core.chat import ChatPrompts as ChatPrompts
+    from agentr_core.chat import context_length as context_length
+    from agentr_core.chat import end_tokens as end_tokens
+    from agentr_core.clock import BusyClock as BusyClock
     from agentr_core.config import PluginConfig as PluginConfig
     from agentr_core.config import canonical_json as canonical_json
     from agentr_core.config import content_hash as content_hash
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from agentr_core.hookspecs import CheckpointSaved as CheckpointSaved
     from agentr_core.hookspecs import CommandSpec as CommandSpec
     from agentr_core.hookspecs import Evaluated as Evaluated
+    from agentr_core.hookspecs import ModelSpec as ModelSpec
     from agentr_core.hookspecs import PluginSpec as PluginSpec
     from agentr_core.hookspecs import RevisionsBuilt as RevisionsBuilt
     from agentr_core.hookspecs import RunFinished as RunFinished
@@ -62,6 +67,8 @@ if TYPE_CHECKING:
     from agentr_core.hookspecs import TreeFinished as TreeFinished
     from agentr_core.hookspecs import hookimpl as hookimpl
     from agentr_core.mixing import read_dataset as read_dataset
+    from agentr_core.models import model_failure as model_failure
+    from agentr_core.models import resolve_model as resolve_model
     from agentr_core.parsing import PAPER_REVISION_ACTION as PAPER_REVISION_ACTION
     from agentr_core.parsing import REVISION_ACTION as REVISION_ACTION
     from agentr_core.parsing import REVISION_REPLY as REVISION_REPLY
@@ -107,6 +114,8 @@ _WHERE = {
     "agentr_core.aio": ["gather_all"],
     "agentr_core.api": ["configure", "create", "open_store", "run"],
     "agentr_core.cache": ["cache_folder", "locked"],
+    "agentr_core.chat": ["ChatPrompts", "context_length", "end_tokens"],
+    "agentr_core.clock": ["BusyClock"],
     "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
     "agentr_core.conversation": ["head", "render_history", "trim"],
     "agentr_core.batching": ["BatchRequest", "BatchedPolicy"],
@@ -119,10 +128,11 @@ _WHERE = {
         "StoreError", "UnknownPluginError", "UsageError", "boundary",
     ],
     "agentr_core.hookspecs": [
-        "CheckpointSaved", "CommandSpec", "Evaluated", "PluginSpec", "RevisionsBuilt", "RunFinished", "RunStarted",
-        "TreeFinished", "hookimpl",
+        "CheckpointSaved", "CommandSpec", "Evaluated", "ModelSpec", "PluginSpec", "RevisionsBuilt", "RunFinished",
+        "RunStarted", "TreeFinished", "hookimpl",
     ],
     "agentr_core.mixing": ["read_dataset"],
+    "agentr_core.models": ["model_failure", "resolve_model"],
     "agentr_core.parsing": [
         "PAPER_REVISION_ACTION", "REVISION_ACTION", "REVISION_REPLY", "ParsedAction", "is_revision", "parse_response",
     ],

@@ -33,7 +33,8 @@ class PluginSpec:
     ``target``: ``"module:Class"``, imported when the plugin is created. ``summary``: one line for listings.
     ``config``: ``"module:Class"`` of the configuration where it can be imported without the target (else the
     target's ``config_class`` is used). ``requires``: import names that must be there. ``extra``: the extra of the
-    plugin's distribution that installs them. ``version``: of the plugin's behaviour; stored with every run.
+    plugin's distribution that installs them, ``advice``: what else to say where they are missing. ``version``: of the
+    plugin's behaviour; stored with every run.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class PluginSpec:
     requires: tuple[str, ...] = ()
     extra: str | None = None
     version: int = 1
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,17 @@ class CommandSpec:
     name: str
     target: str
     help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model with a short name. ``target``: ``"module:function"``, which returns its folder and makes it where needed.
+
+    The function takes no arguments; it raises :class:`~agentr_core.errors.AgentrError` where the model cannot be had.
+    """
+
+    name: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +173,12 @@ def agentr_register_commands() -> Iterable[CommandSpec]:
 @hookspec
 def agentr_register_data() -> Iterable[CommandSpec]:
     """Return the data sets that this plugin can fetch, each as the command behind ``agentr data get NAME``."""
+    return ()
+
+
+@hookspec
+def agentr_register_models() -> Iterable[ModelSpec]:
+    """Return the models that this plugin gives short names, for policies that load models."""
     return ()
 
 

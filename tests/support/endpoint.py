@@ -20,10 +20,12 @@ class Endpoint:
     """``with Endpoint(faults=[status(500)]) as server``: each POST takes the next fault, then answers are proper.
 
     ``bodies`` and ``headers`` are what the requests held. ``most``: choices that one answer has at the most.
+    ``metrics``: the text of its page of that name, and ``looks`` how often it was asked for.
     """
 
-    def __init__(self, *faults: Fault, model: str = "stub", most: int = 128) -> None:
+    def __init__(self, *faults: Fault, model: str = "stub", most: int = 128, metrics: str = "") -> None:
         self.faults, self.model, self.most = deque(faults), model, most
+        self.metrics, self.looks = metrics, 0
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.released = threading.Event()
@@ -75,7 +77,10 @@ class Endpoint:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                send(self, 200, {"object": "list", "data": [{"id": endpoint.model, "object": "model"}]})
+                if self.path == "/metrics":
+                    endpoint.looks += 1
+                    return send(self, 200 if endpoint.metrics else 404, endpoint.metrics)
+                return send(self, 200, {"object": "list", "data": [{"id": endpoint.model, "object": "model"}]})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -35,7 +35,7 @@ class OpenAIConfig(PluginConfig):
     api: Literal["chat", "completions"] = Field("chat", description="which interface is asked")
     api_key_env: str = Field("OPENAI_API_KEY", description="name of the environment variable that holds the key")
     concurrency: int = Field(64, ge=1, le=1000, description="requests in flight at each URL")
-    retries: int = Field(6, ge=0, description="further attempts after a failure that may pass")
+    retries: int = Field(8, ge=0, description="further attempts after a failure that may pass")
     backoff: float = Field(0.5, ge=0.0, description="seconds before the first of them; doubles each time")
     max_wait: float = Field(60.0, ge=0.0, description="seconds; a server that asks for a longer wait fails")
     timeout: float = Field(300.0, gt=0.0, description="seconds for one answer, from the first byte sent to the last")
@@ -49,7 +49,8 @@ class OpenAIConfig(PluginConfig):
     token_ids: bool = Field(False, description="ask for token ids and logprobs (vLLM gives both)")
     extra_body: dict[str, Any] = Field(default_factory=dict, description="further fields of each request")
     tokenizer: str | None = Field(
-        None, description="folder or hub id of the tokenizer: counts tokens, and renders prompts for api=completions"
+        None,
+        description="folder, hub id or short name; its tokenizer counts tokens, and renders api=completions's prompts",
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion; longer ones are cut")
     prices: Prices = Field(Prices(), description="what tokens cost")

@@ -61,6 +61,12 @@ class Connection:
         except Exception:  # this only adds to a message; whatever goes wrong here, the message stands
             return []
 
+    async def page(self, url: str) -> str:
+        """The text of a page of the server; empty where it has none. The key is not sent."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            response = await self._http.get(url)
+            return response.text if response.status_code == 200 else ""
+
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from agentr_core import (
     AgentrError,
+    BusyClock,
     Completion,
+    EngineLoad,
     Message,
     Policy,
     PolicyFailure,
@@ -24,6 +26,7 @@ from agentr_core import (
 from agentr_openai.config import OpenAIConfig, Prices
 from agentr_openai.connection import Connection
 from agentr_openai.failures import Failure
+from agentr_openai.metrics import Monitor
 from agentr_openai.servers import Server, Servers
 from agentr_openai.templates import Template
 from agentr_openai.wire import Reply, request_body
@@ -81,6 +84,8 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         self._template = Template(config.tokenizer) if config.tokenizer else None
         self._connection = Connection(config)
         self._servers = Servers(config.base_url, config.concurrency, config.down_seconds)
+        self._monitor = Monitor(config.base_url, config.concurrency, self._connection.page)
+        self._busy = BusyClock()
         # Only spreads waits; no result depends on it.
         self._jitter = random.Random()
         self._closed = False
@@ -99,6 +104,15 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
     def context_length(self) -> int | None:
         """The ``context_length`` of the configuration: a server does not tell."""
         return self.config.context_length
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds in which at least one request was waited for."""
+        return self._busy.seconds
+
+    def engine_load(self) -> EngineLoad | None:
+        """What the servers said a moment ago, where they are vLLM's; ``busy`` is the share of ``concurrency``."""
+        return self._monitor.load()
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """The length of the prompt; a guess of four characters a token where no ``tokenizer`` is configured."""
@@ -123,11 +137,10 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
         if n < 1:
             return []
-        question = _Question(tuple(messages), params, session, seed)
-        answers = (await self._request(question, 1 if self.config.n == "one" else n, 0))[:n]
-        if rest := range(len(answers), n):
-            more = await gather_all(self._request(question, 1, place) for place in rest)
-            answers += [each[0] for each in more]
+        # Greedy samples are all the same, and some servers refuse to draw more than one.
+        draws = n if params.temperature > 0 else 1
+        with self._busy, self._monitor:
+            answers = await self._answers(_Question(tuple(messages), params, session, seed), draws) * (n // draws)
         if all(answer.finish_reason == "error" for answer in answers):
             raise PolicyFailure(
                 f"'{self.model}' gave {n} answers without text: a filter held them back, or {params.max_tokens} tokens "
@@ -139,9 +152,17 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         """Close all connections."""
         if not self._closed:
             self._closed = True
+            self._monitor.stop()
             cost = f", ${self.usage.cost(self.config.prices):.4f}" if self.config.prices != Prices() else ""
             logger.info("%s: %s%s", self.model, self.usage, cost)
             await self._connection.close()
+
+    async def _answers(self, question: _Question, n: int) -> list[Completion]:
+        answers = (await self._request(question, 1 if self.config.n == "one" else n, 0))[:n]
+        if rest := range(len(answers), n):
+            more = await gather_all(self._request(question, 1, place) for place in rest)
+            answers += [each[0] for each in more]
+        return answers
 
     async def _request(self, question: _Question, n: int, place: int) -> list[Completion]:
         """The answers to one request for ``n`` samples, the first of which is sample ``place`` of the question."""

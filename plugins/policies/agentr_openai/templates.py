@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-from agentr_core import Message, MissingDependencyError, UsageError
+from agentr_core import ChatPrompts, Message, MissingDependencyError, UsageError, resolve_model
 
 
 class Template:
-    """The tokenizer at ``source``, a folder or hub id; transformers is imported here and nowhere else.
+    """The tokenizer at ``source``, a folder, hub id or short name; transformers is imported here and nowhere else.
 
     Raises :class:`~agentr_core.UsageError` where there is none, or it has no chat template.
     """
@@ -21,25 +21,25 @@ class Template:
             raise MissingDependencyError("openai.tokenizer", "transformers", install)
         from transformers import AutoTokenizer
 
+        # A folder may hold a tokenizer alone.
+        place = source if Path(source).is_dir() else resolve_model(source)
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
+            tokenizer = AutoTokenizer.from_pretrained(place)
         except (OSError, ValueError) as error:
             raise UsageError(f"openai.tokenizer: there is no tokenizer at '{source}': {_line(error)}") from None
-        if getattr(self._tokenizer, "chat_template", None) is None:
-            raise UsageError(f"openai.tokenizer: the tokenizer of '{source}' has no chat template")
+        self._prompts = ChatPrompts(tokenizer, {}, source)
+        self._start = str(tokenizer.bos_token) if self._prompts.adds_start() else ""
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation up to where the assistant begins to write.
 
-        Without the token that begins a text: servers put that in front themselves.
+        Without the token that begins a text where servers, which encode it as plain text, put that in front themselves.
         """
-        turns = [message.as_dict() for message in messages]
-        text = str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        return text.removeprefix(self._tokenizer.bos_token or "")
+        return self._prompts.render(messages).removeprefix(self._start)
 
     def count(self, messages: Sequence[Message]) -> int:
         """The length of the prompt in tokens."""
-        return len(self._tokenizer(self.render(messages))["input_ids"])
+        return len(self._prompts.ids(messages))
 
 
 def _line(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentr_core import CommandSpec, PluginSpec, hookimpl
+from agentr_core import CommandSpec, ModelSpec, PluginSpec, hookimpl
 
 
 @hookimpl
@@ -28,4 +28,13 @@ def agentr_register_commands() -> Iterable[CommandSpec]:
     """Register ``agentr models``."""
     return [
         CommandSpec("models", "agentr_transformers.commands:models", help="List and fetch the models that come along.")
+    ]
+
+
+@hookimpl
+def agentr_register_models() -> Iterable[ModelSpec]:
+    """Register the models that need nothing but the package index."""
+    return [
+        ModelSpec("tiny", "agentr_transformers.models:tiny"),
+        ModelSpec("smollm2-135m", "agentr_transformers.models:smollm2"),
     ]

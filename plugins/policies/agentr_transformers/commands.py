@@ -6,8 +6,8 @@ import json
 
 import click
 
-from agentr_core import UsageError
-from agentr_transformers.models import named_models, resolve_model
+from agentr_core import UsageError, resolve_model
+from agentr_transformers.models import named_models
 
 
 @click.group()

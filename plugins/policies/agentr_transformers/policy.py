@@ -8,14 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from agentr_core import BatchedPolicy, BatchRequest, Completion, EngineLoad, Message, PolicyFailure, derive_seed
+from agentr_core import (
+    BatchedPolicy,
+    BatchRequest,
+    ChatPrompts,
+    Completion,
+    EngineLoad,
+    Message,
+    PolicyFailure,
+    context_length,
+    derive_seed,
+    end_tokens,
+    resolve_model,
+)
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
 from agentr_transformers.jobs import Job, Sample
-from agentr_transformers.loading import context_length, end_ids, load
-from agentr_transformers.models import resolve_model
-from agentr_transformers.prompts import Prompts
+from agentr_transformers.loading import load
 from agentr_transformers.runtime import torch
 
 _MB = 1 << 20
@@ -39,8 +49,8 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         self._source = resolve_model(config.model)
         model, tokenizer = load(config, self._source)
         self._context = context_length(model.config, tokenizer, config.context_length)
-        self._prompts = Prompts(tokenizer, config.template_options, config.model)
-        self._ends = end_ids(model, tokenizer) | self._prompts.end_of_turn()
+        self._prompts = ChatPrompts(tokenizer, config.template_options, config.model)
+        self._ends = end_tokens(model.generation_config, tokenizer) | self._prompts.end_of_turn()
         self._engine = Engine(
             model,
             end_ids=sorted(self._ends),

@@ -1,4 +1,7 @@
-"""Conversations as token ids, through the model's own chat template."""
+"""Conversations as token ids, through the model's own chat template, so that all engines are asked the same.
+
+Nothing heavy is imported here: tokenizers and configurations are those of transformers, loaded by the caller.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,19 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentr_core import Message, UsageError
+from agentr_core.errors import UsageError
+from agentr_core.records import Message
+
+#: A tokenizer that knows no limit says 10^30.
+_NO_LIMIT = 10**9
 
 
-class Prompts:
-    """Renders and tokenizes conversations; the last few thousand are remembered.
+class ChatPrompts:
+    """Renders and tokenizes conversations with a tokenizer of transformers; the last few thousand are remembered.
 
-    A conversation is rendered once to be measured and once to be answered, and again for every sibling, so
-    remembering pays.
+    ``options`` are values for the chat template, ``name`` is what messages call the model. A conversation is rendered
+    once to be measured and once to be answered, and again for every sibling, so remembering pays. Raises
+    :class:`~agentr_core.errors.UsageError` where the tokenizer has no chat template.
     """
 
     REMEMBERED = 4096
@@ -68,6 +76,10 @@ class Prompts:
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
         return {tail[0]} if tail and tail[0] in special else set()
 
+    def adds_start(self) -> bool:
+        """True where encoding plain text puts the token that begins a text in front of it."""
+        return [self._tokenizer.bos_token_id] == list(self._tokenizer("")["input_ids"])[:1]
+
     def _renders(self, messages: Sequence[Message]) -> bool:
         try:
             self.render(messages)
@@ -82,3 +94,23 @@ def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
         return turns
     first = {"role": turns[1]["role"], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
     return [first, *turns[2:]]
+
+
+def context_length(config: Any, tokenizer: Any, wanted: int | None) -> int:
+    """Tokens of prompt and completion: ``wanted``, at most what the model of ``config`` was made for.
+
+    Raises :class:`~agentr_core.errors.UsageError` where more is wanted.
+    """
+    limits = [getattr(config.get_text_config(), "max_position_embeddings", None), tokenizer.model_max_length]
+    own = min([limit for limit in limits if limit is not None and limit < _NO_LIMIT], default=None)
+    if wanted is None:
+        return own or 4096
+    if own is not None and wanted > own:
+        raise UsageError(f"policy.context_length: must be at most {own}, the model's own limit (got {wanted})")
+    return wanted
+
+
+def end_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
+    """The tokens that the model's files name as the end; ``generation_config`` may be None."""
+    named = [getattr(generation_config, "eos_token_id", None), tokenizer.eos_token_id]
+    return {token for item in named if item is not None for token in (item if isinstance(item, list) else [item])}

@@ -1,0 +1,108 @@
+"""Engines as policies hold them: one each, or with ``lora`` one for all adapters of the same base model.
+
+A trainer of low-rank adapters leaves the whole model in ``model/`` and the adapter in ``adapter/`` beside it. With
+``lora`` the adapter is served over the base model that it names, by an engine that runs on between two policies: the
+next iteration needs no new start. It ends when another base model or other settings are asked for, and with the
+program.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentr_core import UsageError, canonical_json
+from agentr_vllm.config import VLLMConfig
+from agentr_vllm.engine import Engine
+from agentr_vllm.runtime import LoRARequest
+
+
+@dataclass(slots=True)
+class Lease:
+    """An engine on loan, and the adapter to be asked for with each request; ``end`` gives it back."""
+
+    engine: Engine
+    adapter: LoRARequest | None
+    end: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Kept:
+    key: str
+    engine: Engine
+    users: int = 0
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """The engine that is kept, if any."""
+
+    kept: _Kept | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def lend(self, key: str, make: Callable[[], Engine]) -> _Kept:
+        """The engine of ``key``; another one is closed, unless someone still uses it: then it closes after them."""
+        with self.lock:
+            if self.kept is None or self.kept.key != key:
+                self._drop()
+                self.kept = _Kept(key, make())
+            self.kept.users += 1
+            return self.kept
+
+    def back(self, kept: _Kept) -> None:
+        """One user less; only the newest engine is kept without any."""
+        with self.lock:
+            kept.users -= 1
+            if not kept.users and kept is not self.kept:
+                kept.engine.close()
+
+    def clear(self) -> None:
+        """Close what is kept."""
+        with self.lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        kept, self.kept = self.kept, None
+        if kept is not None and not kept.users:
+            kept.engine.close()
+
+
+_shelf = _Shelf()
+
+
+def lend(source: Path | str, config: VLLMConfig, context: int) -> Lease:
+    """An engine for the model at ``source``; raises :class:`~agentr_core.UsageError` for an adapter it cannot take."""
+    if not config.lora:
+        engine = Engine(source, config, name=config.model, context=context)
+        return Lease(engine, None, engine.close)
+    base, adapter = _split(source, config)
+    key = canonical_json([str(base), context, config.model_dump(mode="json", exclude={"model"})])
+    kept = _shelf.lend(key, lambda: Engine(base, config, name=str(base), context=context))
+    return Lease(kept.engine, adapter, lambda: _shelf.back(kept))
+
+
+def close_kept() -> None:
+    """Close the engine that ``lora`` keeps, if nobody uses it."""
+    _shelf.clear()
+
+
+def _split(source: Path | str, config: VLLMConfig) -> tuple[Path | str, LoRARequest | None]:
+    """Base model and adapter of a trainer's folder; anything else is its own base."""
+    folder = Path(source).parent / "adapter"
+    settings = folder / "adapter_config.json"
+    if not isinstance(source, Path) or not settings.is_file():
+        return source, None
+    found = json.loads(settings.read_text(encoding="utf-8"))
+    if found["r"] > config.lora_rank:
+        raise UsageError(
+            f"the adapter in '{folder}' has rank {found['r']}, more than vllm.lora_rank={config.lora_rank}: raise that"
+        )
+    base = str(found["base_model_name_or_path"])
+    path = Path(base).expanduser()
+    # vLLM tells adapters apart by number.
+    number = zlib.crc32(str(folder).encode()) % (1 << 30) + 1
+    return (path.resolve() if path.is_dir() else base), LoRARequest(str(folder), number, str(folder))

@@ -1,0 +1,123 @@
+"""vllm, imported and started as a search wants it: quiet, and fair to other processes on the same cores.
+
+Every other module of this package takes what it needs of ``vllm`` from here. Nothing is left behind in the environment
+of this process: vLLM reads its settings from there, and puts libraries to preload there, which no other program should
+get.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing.spawn
+import os
+import shlex
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+#: AGENTR_DEBUG shows all that vLLM says, on stderr; stdout is for data.
+DEBUG = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
+_ALWAYS = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    # Without a logging of its own vLLM says nothing here, and in the engine's process what Python does by itself:
+    # warnings and errors on stderr.
+    "VLLM_CONFIGURE_LOGGING": "1" if DEBUG else "0",
+    # A fork of a process in which OpenMP has run (a trainer's) never computes anything.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
+_ON_CPU = {
+    # The engine's own process computes: one process and one copy of every message less.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    # The system places threads: bound ones stand still beside an environment's process.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    # Idle OpenMP threads otherwise spin; beside a busy process two of them run two to ten times slower.
+    "GOMP_SPINCOUNT": "0",
+}
+#: Stands in for the interpreter while an engine is started. A system of Linux ends the process with the thread that
+#: started it (prctl 1 is PR_SET_PDEATHSIG): a run that is killed would otherwise leave its engine behind.
+_LAUNCHER = """\
+import ctypes, os, sys
+if {log!r}:
+    file = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+if sys.platform == "linux" and "--multiprocessing-fork" in sys.argv:
+    ctypes.CDLL(None).prctl(1, 9)
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+"""
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while, those that are set already excepted; all are as before afterwards."""
+    before = dict(os.environ)
+    try:
+        os.environ.update({name: value for name, value in values.items() if name not in before})
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+if not DEBUG:
+    logging.getLogger("vllm").addHandler(logging.NullHandler())
+    logging.getLogger("vllm").propagate = False
+with variables(_ALWAYS), warnings.catch_warnings():
+    warnings.simplefilter("default" if DEBUG else "ignore")
+    from vllm import SamplingParams as SamplingParams
+    from vllm.engine.arg_utils import AsyncEngineArgs as AsyncEngineArgs
+    from vllm.inputs import tokens_input as tokens_input
+    from vllm.lora.request import LoRARequest as LoRARequest
+    from vllm.outputs import RequestOutput as RequestOutput
+    from vllm.platforms import current_platform
+    from vllm.sampling_params import RequestOutputKind as RequestOutputKind
+    from vllm.v1.engine.async_llm import AsyncLLM as AsyncLLM
+    from vllm.v1.engine.exceptions import EngineDeadError as EngineDeadError
+
+ON_CPU: bool = current_platform.is_cpu()
+
+
+@contextmanager
+def starting(threads: int | None, log: Path, *, processes: int, eager: bool) -> Iterator[None]:
+    """While an engine is started: its process gets the right environment, and what it says goes to ``log``."""
+    values = {**_ALWAYS}
+    if ON_CPU:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(threads or max(1, cores // processes))}
+        if processes > 1:
+            del values["VLLM_ENABLE_V1_MULTIPROCESSING"]
+        if eager:
+            # Two small functions of the sampler would be compiled all the same, which takes longer than it brings.
+            values["TORCHDYNAMO_DISABLE"] = "1"
+    with variables(values), _without_main(), _launched(log):
+        yield
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the new process from running this program's main module again: the engine needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _launched(log: Path) -> Iterator[None]:
+    """Processes that are started write to ``log`` instead of the terminal, and end with this one, however it ends."""
+    python = multiprocessing.spawn.get_executable()
+    code = _LAUNCHER.format(python=os.fsdecode(python), log=None if DEBUG else str(log))
+    launcher = log.with_name("python")
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(os.fsdecode(python))} -c {shlex.quote(code)} "$@"\n')
+    launcher.chmod(0o700)
+    multiprocessing.spawn.set_executable(str(launcher))
+    try:
+        yield
+    finally:
+        multiprocessing.spawn.set_executable(python)

@@ -1,0 +1,45 @@
+"""Prompts as text: what the server's tokenizer puts in front itself is left out, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from openai_asking import TURNS
+
+pytest.importorskip("transformers")
+from agentr_openai.templates import Template
+
+from agentr_core.testing import random_llama
+
+START = "<|im_start|>"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_llama(tmp_path_factory.mktemp("llama"))
+
+
+def saved(folder: Path, out: Path, *, adds_start: bool) -> Template:
+    """The tokenizer of ``folder`` with a start token, which it puts in front of plain text or does not."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.bos_token = START
+    if adds_start:
+        tokens = [(START, tokenizer.convert_tokens_to_ids(START))]
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{START} $A", special_tokens=tokens)
+    tokenizer.save_pretrained(out)
+    return Template(str(out))
+
+
+@pytest.mark.parametrize("adds_start", [True, False])
+def test_the_start_token_comes_once(folder: Path, tmp_path: Path, adds_start: bool) -> None:
+    from transformers import AutoTokenizer
+
+    template = saved(folder, tmp_path, adds_start=adds_start)
+    server = AutoTokenizer.from_pretrained(tmp_path)
+    ids = server(template.render(TURNS))["input_ids"]
+    assert ids.count(server.bos_token_id) == len(TURNS) + 1
+    assert template.count(TURNS) == len(ids)

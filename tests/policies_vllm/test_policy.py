@@ -1,0 +1,150 @@
+"""The policy ``vllm`` on the real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agentr_core
+from agentr_core import ConfigError, Message, PolicyFailure, SamplingParams, UsageError
+from agentr_core.policy import AnyPolicy
+from agentr_core.testing import checks
+
+from .conftest import MODEL, SHARED, TURNS, Ask
+
+
+def test_it_keeps_every_rule_of_a_policy(policy: AnyPolicy) -> None:
+    rules = checks("policy", "vllm", SHARED)
+    for rule in rules:
+        rule()  # raises ContractError
+    assert rules
+
+
+def test_many_samples_in_one_request(ask: Ask) -> None:
+    answers = ask(n=4, temperature=1.0)
+    assert len(answers) == 4 and len({answer.text for answer in answers}) > 1
+    for answer in answers:
+        assert 0 < len(answer.token_ids) == len(answer.logprobs) <= 16
+        assert all(math.isfinite(value) and value <= 0 for value in answer.logprobs)
+
+
+def test_greedy_samples_are_all_the_same(ask: Ask) -> None:
+    first, *rest = ask(n=3, temperature=0.0)
+    assert rest == [first, first]
+
+
+def test_the_token_ids_are_those_of_the_text(ask: Ask, smollm2: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    for answer in ask(n=4, max_tokens=60):
+        assert tokenizer.decode(answer.token_ids, skip_special_tokens=True) == answer.text
+        assert (answer.finish_reason == "stop") == (answer.token_ids[-1] == tokenizer.eos_token_id)
+
+
+def test_a_stop_string_ends_the_answer_and_is_not_in_it(ask: Ask) -> None:
+    (plain,) = ask(temperature=0.0, max_tokens=30)
+    stop = plain.text[10:13]
+    (cut,) = ask(temperature=0.0, max_tokens=30, stop=(stop,))
+    assert cut.text == plain.text[: plain.text.index(stop)] and cut.finish_reason == "stop"
+    assert cut.token_ids == plain.token_ids[: len(cut.token_ids)] and len(cut.token_ids) < len(plain.token_ids)
+
+
+def test_a_seed_draws_the_same_again_and_another_does_not(ask: Ask) -> None:
+    first = ask(n=4, seed=7)
+    assert [answer.token_ids for answer in ask(n=4, seed=7)] == [answer.token_ids for answer in first]
+    assert [answer.token_ids for answer in ask(n=4, seed=8)] != [answer.token_ids for answer in first]
+
+
+def test_logprobs_are_those_of_temperature_1(ask: Ask, policy: AnyPolicy) -> None:
+    (cold,) = ask(temperature=0.0, max_tokens=8)
+    scores = asyncio.run(policy.score(TURNS, cold.text))
+    assert len(scores) == len(cold.token_ids)
+    assert scores == pytest.approx(cold.logprobs, abs=0.05)
+
+
+def test_a_prefix_is_computed_once(ask: Ask) -> None:
+    turns = (TURNS[0], Message("user", "A quick brown fox jumps over the lazy dog. " * 20))
+    ask(turns=turns)
+    (again,) = ask(turns=(*turns, Message("assistant", "Yes."), Message("user", "And now?")))
+    assert again.prompt_tokens // 2 < again.cached_tokens < again.prompt_tokens
+
+
+def test_prompts_longer_than_one_batch_are_answered(policy: AnyPolicy) -> None:
+    """Computed in parts, a seeded prompt would end the CPU engine."""
+
+    async def scene() -> list[int]:
+        turns = [(TURNS[0], Message("user", f"{number} " + "word " * 900)) for number in range(5)]
+        params = SamplingParams(max_tokens=2)
+        asked = (policy.sample(each, n=2, params=params, session=str(each), seed=3) for each in turns)
+        return [len(answers) for answers in await asyncio.gather(*asked)]
+
+    assert asyncio.run(scene()) == [2] * 5
+
+
+def test_a_conversation_that_is_too_long_is_refused(ask: Ask) -> None:
+    with pytest.raises(PolicyFailure, match=r"has \d+ tokens and 'smollm2-135m' reads at most 2048"):
+        ask(turns=(TURNS[0], Message("user", "word " * 2100)))
+
+
+def test_the_engine_says_how_full_it_is(policy: AnyPolicy) -> None:
+    async def scene() -> list[float]:
+        params = SamplingParams(max_tokens=24)
+        asked = [
+            asyncio.ensure_future(policy.sample(TURNS, n=4, params=params, session="s", seed=seed)) for seed in range(8)
+        ]
+        seen = []
+        while not all(each.done() for each in asked):
+            await asyncio.sleep(0.01)
+            load = policy.engine_load()
+            assert load is not None and load.kv_tokens and load.kv_used is not None and load.busy is not None
+            assert 0 <= load.kv_used <= 1 and 0 <= load.busy <= 1 and 0 <= (load.cached or 0) <= 1
+            seen.append(load.busy * load.kv_used)
+        await asyncio.gather(*asked)
+        return seen
+
+    assert max(asyncio.run(scene())) > 0
+    after = policy.engine_load()
+    assert after is not None and after.busy == after.kv_used == 0
+    assert after.kv_tokens and after.kv_tokens >= 2048
+    assert policy.busy_seconds > 0
+
+
+def test_wrong_models_and_settings_are_one_sentence(tmp_path: Path) -> None:
+    for model, said in {"./nothing": "there is no model folder", str(tmp_path): "holds no model"}.items():
+        with pytest.raises(UsageError, match=said) as failed:
+            agentr_core.create("policy", "vllm", model=model)
+        assert "\n" not in str(failed.value)
+    with pytest.raises(UsageError, match="must be at most 8192"):
+        agentr_core.create("policy", "vllm", model=MODEL, context_length=9000)
+    with pytest.raises(ConfigError, match="may not hold max_model_len"):
+        agentr_core.create("policy", "vllm", engine={"max_model_len": 3})
+
+
+def test_an_engine_that_cannot_start_says_why_and_leaves_the_terminal_alone(smollm2: Path) -> None:
+    # A script without a guard around its main part, as users write them.
+    script = (
+        "import asyncio, agentr_core\n"
+        f"policy = agentr_core.create('policy', 'vllm', model={str(smollm2)!r}, kv_cache_mb=1)\n"
+        "params = agentr_core.SamplingParams()\n"
+        "turns = [agentr_core.Message('user', 'a')]\n"
+        "async def scene():\n"
+        "    for _ in range(2):\n"
+        "        try: await policy.sample(turns, n=1, params=params, session='', seed=0)\n"
+        "        except agentr_core.AgentrError as error: print(int(error.exit_code), error)\n"
+        "    await policy.close()\n"
+        "asyncio.run(scene())\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "AGENTR_DEBUG"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 and lines[0] == lines[1], done.stdout
+    assert lines[0].startswith("2 vLLM cannot serve '") and "KV cache" in lines[0]
+    assert done.stderr == ""
