@@ -68,7 +68,7 @@ def test_a_lost_process_is_replaced_and_the_episode_goes_on(make: Any, apart: An
     assert play(env, harm) == play(make())
     [after] = env._fleet.workers
     assert after is not before and gone(before.jvm.pid)
-    assert (env._fleet.lost, env._fleet.divergences) == (lost + 1, 0)
+    assert (env._fleet.lost, env.mismatches) == (lost + 1, 0)
 
 
 class Harmed:
@@ -241,12 +241,12 @@ def test_ctrl_c_does_not_reach_the_simulator(make: Any) -> None:
 
 @pytest.mark.slow
 def test_five_hundred_episodes_and_a_worn_process_is_replaced(apart: Any) -> None:
-    from agentr_sciworld.worker import Begin
+    from agentr_sciworld.moments import Begin
 
     env = apart(workers=1, recycle=200)
     processes, begin = set(), Begin("identify-life-stages-2", 0)
     for _ in range(500):
-        description = env._fleet.use(env._seat, lambda worker: worker.load(begin))
+        description = env._fleet.use(lambda worker: worker.load(begin))
         assert description.startswith("Your task is to focus on the life stages")
         processes |= {worker.jvm.pid for worker in env._fleet.workers}
     assert "life stages" in env.reset(env.task_for(*begin[:2]))
