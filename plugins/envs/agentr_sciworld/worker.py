@@ -69,7 +69,10 @@ class Worker:
         return [(past, seen) for past in reversed(trail) if (seen := self._again(past)) != past.observation]
 
     def _stands_at(self, moment: Moment) -> bool:
-        return self.stand is not None and self.stand.key == moment.key
+        if self.stand is None or self.stand.key != moment.key:
+            return False
+        self.stand = moment  # the one that its episode may call wanted
+        return True
 
     def _restored(self, moment: Moment) -> bool:
         """True where a snapshot of ``moment`` was put back."""
