@@ -128,8 +128,8 @@ _WHERE = {
     ],
     "agentr_core.policy": ["AnyPolicy", "Policy"],
     "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "EngineLoad", "Example", "Label", "Message", "Observation", "Purpose", "Record",
-        "SamplingParams", "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
+        "Checkpoint", "Completion", "Cut", "EngineLoad", "Example", "Label", "Message", "Observation", "Purpose",
+        "Record", "SamplingParams", "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
     "agentr_core.rng": ["derive_rng", "derive_seed"],
     "agentr_core.settings": ["RunConfig"],

@@ -86,7 +86,8 @@ def find_java(named: str = "") -> str:
 class Jvm:
     """One process and its gateway. ``jvm`` is py4j's view of Java's packages.
 
-    ``extra``: a folder of classes beside the simulator's. :class:`PluginError` where it does not start. All talk goes through :meth:`ask`, one thread at a time.
+    ``extra``: a folder of classes beside the simulator's. :class:`PluginError` where it does not start.
+    All talk goes through :meth:`ask`, one thread at a time.
     """
 
     def __init__(self, settings: JvmSettings, extra: Path | None = None) -> None:

@@ -42,8 +42,8 @@ class Moment:
 
     def __init__(self, begin: Begin, parent: Moment | None, text: str, observation: str) -> None:
         self.begin, self.parent, self.text, self.observation = begin, parent, text, observation
-        self.depth = 0 if parent is None else parent.depth + 1
-        self.key = _key(b"" if parent is None else parent.key, text)
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.key: bytes = _key(b"" if parent is None else parent.key, text)
         self.wanted = False
 
     @classmethod

@@ -22,9 +22,9 @@ _OTHER = Begin("find-plant", 0)
 class Worker:
     """A simulator. :class:`~agentr_sciworld.jvm.WorkerLost` from any method where its process is gone or stuck.
 
-    ``stand`` is None where nobody knows what state it is in. ``loads`` counts the episodes begun. ``exact``: a short
-    episode, played twice with another one in between, showed the same, and all objects have the same hash.
-    ``snapshots``: None where there are none; where there are, the same episode went on the same after one was put back.
+    ``stand`` is None where nobody knows what state it is in. ``loads`` and ``steps`` count what was done.
+    ``exact``: a short episode, played twice with another one in between, showed the same, and all objects have the same
+    hash. ``snapshots``: None where there are none, or that episode did not go on the same after one was put back.
     """
 
     def __init__(self, settings: JvmSettings) -> None:
@@ -32,7 +32,7 @@ class Worker:
         self.jvm = Jvm(settings, classes)
         self.stand: Moment | None = None
         self.snapshots: Snapshots | None = None
-        self.loads = 0
+        self.loads = self.steps = 0
         try:
             self._server: Any = self.jvm.ask(lambda jvm: jvm.scienceworld.runtime.pythonapi.PythonInterface())
             self._dice: Dice = self.jvm.ask(Dice)
@@ -121,6 +121,7 @@ class Worker:
         """Execute one input, whatever it is."""
         stand = self.stand
         self._leave()
+        self.steps += 1
         seen = self.jvm.ask(lambda _: self._step(text))
         self.stand = None if stand is None else stand.after(text, seen.observation)
         return seen
