@@ -28,8 +28,8 @@ from agentr_core.tree import Tree
 DEPTH = 15
 KINDS = ("boil", "use-thermometer", "identify-life-stages-1", "test-conductivity")
 WANTED = ("look around", "inventory", "wait1", "look around")
-TREES = ("find-plant/0", "lifespan-longest-lived/1", "use-thermometer/2", "boil/3", "find-animal/4", "melt/5",
-         "identify-life-stages-2/1", "chemistry-mix/2")  # fmt: skip
+TREES = ("find-plant", "lifespan-longest-lived", "use-thermometer", "boil", "find-animal", "melt",
+         "identify-life-stages-2", "chemistry-mix")  # fmt: skip
 MEANS = ("on", "off")
 
 
@@ -99,11 +99,12 @@ def trees_in_flight(repeat: int, cache: Path) -> None:
     warm = [environment(workers=0, snapshots=means, cache=str(cache)) for means in MEANS]
     print("| trees | means | nodes | nodes/s, median | best | loads | steps in Java |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
-    for keys in (TREES[:1], TREES):
+    for names in (TREES[:1], TREES):
         rows: dict[str, list[tuple[int, float, int, int]]] = {means: [] for means in MEANS}
-        for _ in range(repeat + 1):  # the first warms up
+        for number in range(repeat + 1):  # other variations each time; the first warms up
             for means in MEANS:
-                rows[means].append(asyncio.run(grow(keys, means, cache)))
+                tasks = [task_for(name, number) for name in names]
+                rows[means].append(asyncio.run(grow(tasks, means, cache)))
         middle = {means: median(nodes / seconds for nodes, seconds, *_ in made[1:]) for means, made in rows.items()}
         for means, made in rows.items():
             best = max(nodes / seconds for nodes, seconds, *_ in made[1:])
@@ -116,7 +117,7 @@ def trees_in_flight(repeat: int, cache: Path) -> None:
         each.close()
 
 
-async def grow(keys: Sequence[str], means: str, cache: Path) -> tuple[int, float, int, int]:
+async def grow(tasks: Sequence[Task], means: str, cache: Path) -> tuple[int, float, int, int]:
     """Nodes, seconds, and what was loaded and executed in Java for them."""
 
     async def no_store(*_: Any) -> None:
@@ -127,8 +128,7 @@ async def grow(keys: Sequence[str], means: str, cache: Path) -> tuple[int, float
 
     pool, policy = EnvironmentPool(new, limit=os.cpu_count() or 1), create("policy", "flawed", rate=0.4)
     policy.bind(new)
-    searcher, env = create("searcher", "mcts", simulations=3, depth=12), pool.reference
-    tasks = [env.task(key) for key in keys]
+    searcher, env = create("searcher", "mcts", simulations=2, depth=10), pool.reference
     for task in tasks:
         env.demonstrate(task)
     contexts = [
