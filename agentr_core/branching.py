@@ -203,10 +203,17 @@ class Branches:
         return [here.onward[action].outcome for action in actions]
 
     async def _use(self, place: Place | None, work: Callable[[Cursor], T]) -> T:
+        def counted(cursor: Cursor) -> T:
+            before = cursor.environment.mismatches
+            try:
+                return work(cursor)
+            finally:
+                self.stats.mismatches += cursor.environment.mismatches - before
+
         began = time.perf_counter()
         try:
             with boundary(EnvironmentFailure, f"the environment failed on task '{self.task.key}'"):
-                return await self.pool.use(self, place, work)
+                return await self.pool.use(self, place, counted)
         finally:
             self.stats.seconds += time.perf_counter() - began
 

@@ -26,6 +26,10 @@ class Environment(ABC, Generic[ConfigT]):
     supports_snapshot: ClassVar[bool] = False
     #: True where a call may wait for another process (a JVM): the core then makes it in a thread.
     blocking: ClassVar[bool] = False
+    #: True where instances share workers of their own and wait for them: any number may then be in use at once.
+    shares_workers: ClassVar[bool] = False
+    #: How often a replay behind :meth:`restore` has not shown what had been recorded, in the life of this instance.
+    mismatches: int = 0
     #: What a critic's prompt calls this world, e.g. ``"a crafting game"``.
     domain: ClassVar[str] = "an interactive environment"
 

@@ -13,6 +13,9 @@ from agentr_core.environment import AnyEnvironment
 
 T = TypeVar("T")
 
+#: At most as many environments that share workers of their own are in use, each in a thread that mostly waits.
+SHARING = 64
+
 
 class Cursor:
     """A pooled environment and where it stands.
@@ -48,18 +51,19 @@ class Cursor:
 
 
 class EnvironmentPool:
-    """Lends environments made by ``make_environment``, at most ``limit`` at once.
+    """Lends environments made by ``make_environment``, at most ``limit`` at once; :data:`SHARING` where they share
+    workers of their own, whose turns they know best.
 
     One environment that does not block and has snapshots serves any number of trees: no more are made. An environment
     that raised is closed and replaced.
     """
 
     def __init__(self, make_environment: Callable[[], AnyEnvironment], *, limit: int = 1) -> None:
-        self._make, self._limit = make_environment, limit
+        self._make, self._least = make_environment, limit
         self._idle: list[Cursor] = []
         self._all: list[Cursor] = []
         self._abandoned: list[Cursor] = []
-        self._free = asyncio.Semaphore(limit)
+        self._turns: asyncio.Semaphore | None = None
         self._threads: ThreadPoolExecutor | None = None
         #: While any environment works.
         self.busy = BusyClock()
@@ -75,6 +79,10 @@ class EnvironmentPool:
                 self._idle.append(cursor)
             self._reference = cursor.environment
         return self._reference
+
+    @property
+    def _limit(self) -> int:
+        return max(self._least, SHARING) if self.reference.shares_workers else self._least
 
     @property
     def blocking(self) -> bool:
@@ -97,7 +105,9 @@ class EnvironmentPool:
                 raise
             self._idle.append(cursor)
             return result
-        async with self._free:
+        if self._turns is None:
+            self._turns = asyncio.Semaphore(self._limit)
+        async with self._turns:
             with self.busy:
                 return await self._use_in_thread(self._take(owner, place), work)
 

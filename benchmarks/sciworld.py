@@ -5,38 +5,27 @@
 
 ``steps`` (fastest rounds): the same actions in the same process options, with the official ``ScienceWorldEnv.step``
 and with our environment, whose time inside the gateway's calls (step, score, completed, moves) is taken as well.
-``branch``: new children of a node at depth 15, by pool, memory and replay, against a reset and a replay for each
-sample (first with our steps, then with the official wrapper, as Agent-R's code does). ``memory``: four processes that
-each played in all thirty kinds. ``gold``: the simulator's plan for one variation of each kind, played twice.
+``branch`` and ``trees``: see sciworld_branching.py. ``memory``: four processes that each played in all thirty kinds,
+with a snapshot of each step. ``gold``: the simulator's plan for one variation of each kind, played twice.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from agentr_sciworld.config import SciWorldConfig
-from agentr_sciworld.env import SciWorld
 from agentr_sciworld.tasks import kinds, task_for
-
-from agentr_core import Task
-from agentr_core.branching import Branches
-from agentr_core.pool import EnvironmentPool
-from agentr_core.tree import Tree
+from sciworld_branching import environment, expansion, trees_in_flight
 
 KINDS = ("boil", "use-thermometer", "power-component", "find-animal", "chemistry-mix-paint-secondary-color",
          "lifespan-longest-lived", "identify-life-stages-1", "test-conductivity")  # fmt: skip
-DEPTH = 15
-
-
-def environment(**options: Any) -> SciWorld:
-    return SciWorld(SciWorldConfig(**{"max_steps": 0, "move_cap": 0, "workers": 1, **options}))
 
 
 def official(options: str) -> Any:
@@ -106,67 +95,25 @@ def steps(repeat: int) -> None:
     env.close()
 
 
-def branch(repeat: int) -> None:
-    """Seconds for one expansion: of four samples two do the same."""
-    print("| kind | depth | pool | reset and replay | official | to reset | to official |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    wrapper = official("-Xmx256m -XX:+UseSerialGC -XX:+UnlockExperimentalVMOptions -XX:hashCode=2")
-    env, warm = environment(), environment(workers=0)  # the second keeps the pool's processes
-    for kind in ("boil", "use-thermometer", "identify-life-stages-1", "test-conductivity"):
-        task = task_for(kind, 1)
-        path = list(env.demonstrate(task) or ())[:-1][:DEPTH]
-        wanted = ["look around", "inventory", "wait1", "look around"]
-        pooled = [asyncio.run(expand(task, path, wanted)) for _ in range(repeat + 2)][2:]  # the first warm up
-        plain, theirs = [], []
-        for _ in range(repeat):
-            began = time.perf_counter()
-            for action in wanted:
-                env.reset(task)
-                timed(env.step, [*path, action])
-            plain.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            for action in wanted:
-                wrapper.load(kind, 1, "")
-                wrapper.reset()
-                timed(wrapper.step, [*path, action])
-            theirs.append(time.perf_counter() - began)
-        one, two, three = min(pooled), min(plain), min(theirs)
-        cells = f"{one:.2f} s | {two:.2f} s | {three:.2f} s | {two / one:.1f} | {three / one:.1f}"
-        print(f"| {kind} | {len(path)} | {cells} |", flush=True)
-    print()
-    wrapper.close()
-    env.close()
-    warm.close()
-
-
-async def expand(task: Task, path: Sequence[str], wanted: Sequence[str]) -> float:
-    """Stand at the end of ``path``, then do ``wanted`` there; the seconds of the second part."""
-    pool = EnvironmentPool(lambda: environment(workers=0), limit=os.cpu_count() or 1)
-    branches = Branches(task, pool)
-    results = await branches.execute(path)
-    tree = Tree(task, (), seed=0)
-    node = tree.root
-    for action, result in zip(path, results, strict=True):
-        node = tree.add(node, action=action, observation=result.observation)
-    await asyncio.gather(*(branches.step(tree.root, [text]) for text in ("inventory", "task")))  # all workers are up
-    await branches.execute([*path, "task"])  # the nearest stands beyond the node, as after a sibling
-    began = time.perf_counter()
-    await branches.step(node, wanted)
-    seconds = time.perf_counter() - began
-    pool.close()
-    return seconds
-
-
 def memory() -> None:
     environments = [environment(workers=4, memory_mb=256, timeout=121) for _ in range(4)]
-    for kind in kinds():
-        for env in environments:
-            env.reset(env.task_for(kind.name, 0))
-            timed(env.step, ["open door to hallway", "wait1", "look around", "inventory", "wait"])
-    sizes = [resident(worker.jvm.pid) for worker in environments[0]._fleet.workers]
-    print(f"memory of {len(sizes)} processes after all 30 kinds: {', '.join(f'{size:.0f} MB' for size in sizes)}\n")
+    with ThreadPoolExecutor(4) as threads:
+        for kind in kinds():
+            list(threads.map(lambda env, kind=kind: tour(env, kind.name), environments))
+    workers = environments[0]._fleet.workers
+    sizes = [resident(worker.jvm.pid) for worker in workers]
+    held = ", ".join(str(len(worker.snapshots or ())) for worker in workers)
+    print(f"memory of {len(sizes)} processes after all 30 kinds: {', '.join(f'{size:.0f} MB' for size in sizes)}")
+    print(f"snapshots in them: {held}\n")
     for env in environments:
         env.close()
+
+
+def tour(env: Any, kind: str) -> None:
+    env.reset(env.task_for(kind, 0))
+    for action in ("open door to hallway", "wait1", "look around", "inventory", "wait", "look around", "task", "wait1"):
+        env.snapshot()
+        env.step(action)
 
 
 def resident(pid: int) -> float:
@@ -191,16 +138,19 @@ def gold() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="ScienceWorld: speed, branching, memory, plans")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--only", choices=["steps", "branch", "memory", "gold"])
+    parser.add_argument("--only", choices=["steps", "branch", "trees", "memory", "gold"])
     options = parser.parse_args()
-    for name, table in {
+    tables = {
         "steps": lambda: steps(options.repeat),
-        "branch": lambda: branch(options.repeat),
+        "branch": lambda: expansion(options.repeat, official),
+        "trees": lambda: trees_in_flight(options.repeat, Path(folder)),
         "memory": memory,
         "gold": gold,
-    }.items():
-        if options.only in (None, name):
-            table()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, table in tables.items():
+            if options.only in (None, name):
+                table()
 
 
 if __name__ == "__main__":

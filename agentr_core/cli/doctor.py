@@ -95,9 +95,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _java() -> Iterator[Finding]:
-    home = os.environ.get("JAVA_HOME")
-    path = (shutil.which(str(Path(home, "bin", "java"))) if home else None) or shutil.which("java")
-    if path:
+    """A runtime, and a compiler, which environments on a JVM can do without."""
+    if path := _program("java"):
         yield Finding("java", "ok", path)
     else:
         yield Finding(
@@ -106,6 +105,18 @@ def _java() -> Iterator[Finding]:
             "not on the PATH",
             "only environments on a JVM need it: install Java 8 or newer, e.g. apt-get install default-jre-headless",
         )
+        return
+    if compiler := _program("javac") or shutil.which("javac", path=str(Path(path).resolve().parent)):
+        yield Finding("javac", "ok", compiler)
+    else:
+        advice = "nothing needs it; an environment on a JVM may be faster with it: apt-get install default-jdk-headless"
+        yield Finding("javac", "missing", "a Java, but no compiler", advice)
+
+
+def _program(name: str) -> str | None:
+    """The program of this name in ``JAVA_HOME``, else on the ``PATH``."""
+    home = os.environ.get("JAVA_HOME")
+    return (shutil.which(str(Path(home, "bin", name))) if home else None) or shutil.which(name)
 
 
 def _plugins() -> Iterator[Finding]:

@@ -55,3 +55,19 @@ def test_the_text_says_what_to_do(
     lines = capsys.readouterr().out.splitlines()
     row = next(number for number, line in enumerate(lines) if line.startswith("missing  java"))
     assert "install Java 8 or newer" in lines[row + 1]
+
+
+def test_a_java_without_a_compiler(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    found = findings(capsys, tmp_path / "agentr.db")
+    assert found["java"]["detail"] == str(program) and found["javac"]["state"] == "missing"
+    (program.parent / "javac").write_bytes(program.read_bytes())
+    (program.parent / "javac").chmod(0o755)
+    assert findings(capsys, tmp_path / "agentr.db")["javac"]["state"] == "ok"

@@ -39,6 +39,33 @@ def java() -> str:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled classes go into a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENTR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def jdk(java: str) -> str:
+    """The Java compiler; the test is skipped where there is none."""
+    from agentr_sciworld.snapshots import NotCompiled, find_compiler
+
+    try:
+        return find_compiler()
+    except NotCompiled as error:
+        pytest.skip(f"needs a JDK: {error}")
+
+
+@pytest.fixture(params=["replay", "snapshots"])
+def means(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings: how a state is come back to."""
+    if request.param == "snapshots":
+        request.getfixturevalue("jdk")
+    return {"snapshots": "on" if request.param == "snapshots" else "off"}
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder for demonstrations, so that the user's own is left alone."""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def test_a_lost_process_is_replaced_and_the_episode_goes_on(make: Any, apart: An
     assert play(env, harm) == play(make())
     [after] = env._fleet.workers
     assert after is not before and gone(before.jvm.pid)
-    assert (env._fleet.lost, env._fleet.divergences) == (lost + 1, 0)
+    assert (env._fleet.lost, env.mismatches) == (lost + 1, 0)
 
 
 class Harmed:
@@ -84,7 +85,7 @@ class Harmed:
         def harmed(action: str) -> Any:
             self.steps += 1
             if harm := self.harms.get(self.steps):
-                harm(env._seat.worker or env._fleet.workers[0])
+                harm(min(env._fleet.workers, key=lambda worker: worker.way(env.snapshot().moment)))
             return step(action)
 
         env.step = harmed
@@ -114,11 +115,34 @@ def search(make_environment: Callable[[], Any]) -> list[tuple[Any, ...]]:
     return asyncio.run(grow())
 
 
-def test_a_search_that_loses_processes_grows_the_same_tree(apart: Any) -> None:
-    undisturbed = search(lambda: apart(workers=2))
+def test_a_search_that_loses_processes_grows_the_same_tree(apart: Any, means: dict[str, Any]) -> None:
+    """Killed, frozen, out of memory, killed again; their snapshots are lost with them."""
+    undisturbed = search(lambda: apart(workers=2, snapshots="off"))
     harmed = Harmed({3: kill, 9: freeze, 15: exhaust, 16: kill})
-    assert search(lambda: harmed.environment(apart, workers=2, timeout=8.0)) == undisturbed
+    assert search(lambda: harmed.environment(apart, workers=2, timeout=8.0, **means)) == undisturbed
     assert harmed.steps > 16 and len(undisturbed) > 8
+
+
+def test_a_process_that_dies_while_it_takes_or_restores_a_snapshot_is_replaced(apart: Any, jdk: str) -> None:
+    env = apart(workers=1, snapshots="on")
+    undisturbed, lost = play(env), env._fleet.lost
+    env.reset(env.task_for("boil", 3))
+    states, seen = [], []
+    for action in SCRIPT:
+        states.append(env.snapshot())
+        if len(states) == 3:
+            die_in(env._fleet.workers[0], "keep")
+        seen.append(env.step(action))
+    assert seen == undisturbed[1::2] and env._fleet.lost == lost + 1
+    die_in(env._fleet.workers[0], "restore")
+    env.restore(states[4])
+    assert env.step(SCRIPT[4]) == seen[4] and (env._fleet.lost, env.mismatches) == (lost + 2, 0)
+
+
+def die_in(worker: Any, method: str) -> None:
+    """Kill the process at the beginning of the next call of a method of its snapshots."""
+    call = getattr(worker.snapshots, method)
+    setattr(worker.snapshots, method, lambda moment: (kill(worker), call(moment))[1])
 
 
 def test_what_kills_every_process_is_an_environment_failure(apart: Any) -> None:
@@ -157,22 +181,39 @@ def test_no_java(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (
-            "echo 'java.lang.UnsupportedClassVersionError: py4j' >&2; exit 1",
-            "too old for ScienceWorld: install Java 8",
-        ),
         ("echo 'Error: Could not create the Java Virtual Machine.' >&2; exit 1", "Could not create the Java Virtual"),
         ("exec sleep 600", "did not start ScienceWorld within 0.5 s"),
     ],
 )
 def test_a_java_that_does_not_start(make: Any, tmp_path: Path, script: str, message: str) -> None:
-    program = tmp_path / "java"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    env = make(java=str(program), timeout=0.5)
+    program = executable(tmp_path / "java", script)
+    env = make(java=program, timeout=0.5)
     with pytest.raises(PluginError, match=message):
         env.reset(env.task_for("boil", 0))
     assert env._fleet.workers == []
+
+
+def test_a_java_that_is_too_old(make: Any, java: str, tmp_path: Path) -> None:
+    """This Java, for which one class was made by a much newer compiler: what it says is what an old one says."""
+    from py4j.java_gateway import find_jar_path
+
+    name = "py4j/GatewayServer.class"
+    with zipfile.ZipFile(find_jar_path()) as jar:
+        made = bytearray(jar.read(name))
+    made[6:8] = (200).to_bytes(2, "big")  # the version of a class file
+    (tmp_path / "py4j").mkdir()
+    (tmp_path / name).write_bytes(made)
+    program = executable(tmp_path / "java", f"exec '{java}' '-Xbootclasspath/a:{tmp_path}' \"$@\"")
+    env = make(java=program)
+    with pytest.raises(PluginError, match=r"java is too old for ScienceWorld: install Java 8 or newer"):
+        env.reset(env.task_for("boil", 0))
+    assert env._fleet.workers == []
+
+
+def executable(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 def test_taken_ports_are_not_in_the_way_and_strangers_are_not_let_in(apart: Any) -> None:
@@ -241,12 +282,12 @@ def test_ctrl_c_does_not_reach_the_simulator(make: Any) -> None:
 
 @pytest.mark.slow
 def test_five_hundred_episodes_and_a_worn_process_is_replaced(apart: Any) -> None:
-    from agentr_sciworld.worker import Begin
+    from agentr_sciworld.moments import Begin
 
     env = apart(workers=1, recycle=200)
     processes, begin = set(), Begin("identify-life-stages-2", 0)
     for _ in range(500):
-        description = env._fleet.use(env._seat, lambda worker: worker.load(begin))
+        description = env._fleet.use(lambda worker: worker.load(begin))
         assert description.startswith("Your task is to focus on the life stages")
         processes |= {worker.jvm.pid for worker in env._fleet.workers}
     assert "life stages" in env.reset(env.task_for(*begin[:2]))

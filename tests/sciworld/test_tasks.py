@@ -99,7 +99,8 @@ def test_bad_settings(values: dict[str, object], message: str) -> None:
 
 def test_the_table_is_that_of_the_simulator(java: str) -> None:
     from agentr_sciworld.jvm import JvmSettings, simulator_folder
-    from agentr_sciworld.worker import Begin, Worker
+    from agentr_sciworld.moments import Begin
+    from agentr_sciworld.worker import Worker
 
     listed = json.loads((simulator_folder() / "tasks.json").read_text())
     assert [(row["task_id"], row["task_name"]) for row in listed] == [(kind.id, kind.name) for kind in kinds()]

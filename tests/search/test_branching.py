@@ -188,6 +188,25 @@ def test_a_replay_that_shows_something_else_is_counted_and_the_record_stands() -
     assert branches.mismatches == [(["add 1"], "You are at 2. (1)", "You are at 2. (3)")]
 
 
+def test_replays_that_an_environment_does_by_itself_are_counted_too() -> None:
+    class Remembering(CounterEnvironment):
+        """Behind ``restore`` it does again what it did, and sees something else."""
+
+        def restore(self, snapshot: tuple[int, int, int, bool]) -> None:
+            super().restore(snapshot)
+            self.mismatches += 1
+
+    async def play() -> Branches:
+        branches = Branches(task(), EnvironmentPool(Remembering))
+        await branches.start()
+        tree = Tree(task(), (), seed=0)
+        await branches.step(tree.root, ["add 1", "add 2", "double"])
+        return branches
+
+    stats = asyncio.run(play()).stats
+    assert (stats.restores, stats.mismatches) == (2, 2)
+
+
 def test_a_stored_tree_of_another_world_is_noticed() -> None:
     async def play() -> Branches:
         tree = stored_tree("add 1", "add 1")
@@ -295,6 +314,21 @@ def test_environments_that_block_work_side_by_side_in_threads() -> None:
     assert asyncio.run(play()) == ["You are at 2.", "You are at 3.", "You are at 2."]
     assert len(Watched.instances) == 3
     assert threading.current_thread().name not in Watched.threads
+
+
+def test_environments_with_workers_of_their_own_are_in_use_beyond_the_limit() -> None:
+    class Sharing(Watched):
+        shares_workers = True
+
+    Watched.everyone = threading.Barrier(3)
+
+    async def play() -> list[str]:
+        pool = EnvironmentPool(Sharing, limit=1)
+        results = await asyncio.gather(*(Branches(task(n), pool).execute(["add 1"]) for n in (11, 13, 15)))
+        pool.close()
+        return [result.observation for [result] in results]
+
+    assert asyncio.run(play()) == ["You are at 2."] * 3
 
 
 def test_no_more_environments_than_the_limit() -> None:

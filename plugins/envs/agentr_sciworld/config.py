@@ -46,6 +46,9 @@ class SciWorldConfig(PluginConfig):
     timeout: float = Field(
         120.0, gt=0, description="seconds after which a JVM that does not answer is killed and replaced"
     )
+    snapshots: Literal["auto", "on", "off"] = Field(
+        "auto", description="copies of the simulator's state in its JVM; auto: where a JDK is found, on: or else fail"
+    )
     recycle: int = Field(2000, ge=1, description="episodes begun after which a JVM is replaced by a new one")
     java: str = Field("", description="the java program (default: that of JAVA_HOME, else of the PATH)")
     cache: str = Field("", description="folder of the demonstrations once found (default: the user's cache folder)")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from agentr_core import Environment, Observation, PluginConfig, StepResult, Task, content_hash
 from agentr_sciworld.config import SciWorldConfig
 from agentr_sciworld.correction import corrected
-from agentr_sciworld.fleet import Fleet, Seat, fleet
+from agentr_sciworld.fleet import Fleet, fleet
 from agentr_sciworld.gold import Demonstrations
 from agentr_sciworld.jvm import JvmSettings
+from agentr_sciworld.moments import Begin, Moment, Seen
 from agentr_sciworld.tasks import SPLITS, TaskTable, task_for
-from agentr_sciworld.worker import FIRST_INPUT, Begin, Seen, Worker
+from agentr_sciworld.worker import Worker
 
 T = TypeVar("T")
 
@@ -39,23 +40,36 @@ Thought: ...
 Action: ..."""
 
 
+class State(NamedTuple):
+    """An episode: the moment it has reached, and what counts at it."""
+
+    moment: Moment
+    steps: int = 0
+    reward: float = 0.0
+    score: float = 0.0
+    done: bool = False
+
+
 class SciWorld(Environment[SciWorldConfig]):
-    """ScienceWorld 1.2 over the Java processes of :mod:`agentr_sciworld.fleet`, which all instances share."""
+    """ScienceWorld 1.2 over the Java processes of :mod:`agentr_sciworld.fleet`, which all instances share.
+
+    An instance is no more than its :class:`State`: any process can be brought there by replay. So a snapshot is that
+    state, good for every instance and after any loss; that a process holds a copy of it only makes the way shorter.
+    """
 
     config_class: ClassVar[type[PluginConfig]] = SciWorldConfig
+    supports_snapshot: ClassVar[bool] = True
     blocking: ClassVar[bool] = True
+    shares_workers: ClassVar[bool] = True
     domain: ClassVar[str] = "a science laboratory"
 
     def __init__(self, config: SciWorldConfig) -> None:
         super().__init__(config)
-        settings = JvmSettings(config.java, config.memory_mb, config.timeout)
+        settings = JvmSettings(config.java, config.memory_mb, config.timeout, config.snapshots)
         self._fleet: Fleet = fleet(settings, config.workers, config.recycle)
-        self._seat: Seat = self._fleet.join()
+        self._fleet.join(self)
         self._table = TaskTable(config.only, config.variations)
-        self._begin: Begin | None = None
-        self._inputs: list[str] = []
-        self._seen: list[str] = []
-        self._steps, self._reward, self._score, self._done = 0, 0.0, 0.0, False
+        self._state: State | None = None
 
     @property
     def version(self) -> str:
@@ -92,38 +106,44 @@ class SciWorld(Environment[SciWorldConfig]):
         """Begin ``task``: its description, and what the agent sees, as AgentGym shows them."""
         kind, variation = str(task.metadata["task"]), int(task.metadata["variation"])
         task_for(kind, variation)  # the simulator would answer a variation that does not exist with errors for ever
-        self._begin = Begin(kind, variation, ",".join(self.config.simplifications))
-        self._inputs, self._seen = [], []
-        self._steps, self._reward, self._score, self._done = 0, 0.0, 0.0, False
-
-        def begin(worker: Worker) -> str:
-            description = worker.load(self._started())
-            return f"{description}\n{worker.step(FIRST_INPUT).observation}"
-
-        observation = self._fleet.use(self._seat, begin)
-        self._remember(FIRST_INPUT, observation.partition("\n")[2])
-        return observation
+        begin = Begin(kind, variation, ",".join(self.config.simplifications))
+        self._state = None
+        moment = self._fleet.use(lambda worker: worker.begin(begin), Moment.opening(begin))
+        self._state = State(moment)
+        description = moment.parent.observation if moment.parent else ""
+        return f"{description}\n{moment.observation}"
 
     def step(self, action: str) -> StepResult:
         """Do one action. The reward is the score, from 0 to 100, by 100; a wrong focus ends the task at 0."""
-        if self._begin is None or self._done:
-            raise RuntimeError("the episode has ended: call reset first" if self._done else _NOT_STARTED)
+        if self._state is None or self._state.done:
+            raise RuntimeError(_NOT_STARTED if self._state is None else "the episode has ended: call reset first")
         text = self._correct(_one_line(action))
         seen, broken = self._at_state(lambda worker: _step(worker, text))
-        self._remember(text, seen.observation)
-        self._steps += 1
         return self._result(seen, broken, executed=text, asked=_one_line(action))
 
+    def snapshot(self) -> State:
+        """The present state; a process that leaves it keeps a copy, where it can."""
+        state = self._now()
+        state.moment.wanted = True
+        return state
+
+    def restore(self, snapshot: State) -> None:
+        """Go back to a state. A process is brought there when it is needed."""
+        self._state = snapshot
+
     def _result(self, seen: Seen, broken: str | None, *, executed: str, asked: str) -> StepResult:
+        before = self._now()
         info: dict[str, object] = {}
-        if broken is None:
-            self._reward, self._score = min(max(seen.score, 0), 100) / 100, float(seen.score)
-        else:
-            info["error"] = broken  # the simulator failed, not the agent: what had been reached stands
+        reward, score = min(max(seen.score, 0), 100) / 100, float(seen.score)
+        if broken is not None:  # the simulator failed, not the agent: what had been reached stands
+            info["error"] = broken
+            reward, score = before.reward, before.score
         failed = broken is None and seen.score < 0
         terminated = broken is None and (seen.completed or failed)
-        truncated = not terminated and (broken is not None or self._capped(seen.moves))
-        self._done = terminated or truncated
+        steps = before.steps + 1
+        truncated = not terminated and (broken is not None or self._capped(steps, seen.moves))
+        after = before.moment.after(executed, seen.observation)
+        self._state = State(after, steps, reward, score, terminated or truncated)
         if failed:
             info["failed"] = True
         if seen.observation.startswith(REFUSALS):
@@ -132,24 +152,25 @@ class SciWorld(Environment[SciWorldConfig]):
             info["executed"] = executed
         return StepResult(
             observation=seen.observation,
-            reward=self._reward,
-            score=self._score,
+            reward=reward,
+            score=score,
             terminated=terminated,
             truncated=truncated,
             info=info,
         )
 
-    def _capped(self, moves: int) -> bool:
+    def _capped(self, steps: int, moves: int) -> bool:
         config = self.config
-        return (0 < config.max_steps <= self._steps) or (0 < config.move_cap < moves)
+        return (0 < config.max_steps <= steps) or (0 < config.move_cap < moves)
 
     def state_key(self) -> str:
         """The task and all inputs: the simulator may answer differently after any other list."""
-        return content_hash([self._started(), self._inputs])
+        moment = self._now().moment
+        return content_hash([moment.begin, moment.inputs()])
 
     def legal_actions(self) -> Sequence[str]:
         """Every action that the simulator holds to be possible now: hundreds or thousands, computed on demand."""
-        if self._done:
+        if self._now().done:
             return []
         return self._at_state(lambda worker: worker.valid())
 
@@ -158,38 +179,26 @@ class SciWorld(Environment[SciWorldConfig]):
         return Demonstrations(self._fleet, SciWorld(self.config), self.config.cache).of(task)
 
     def close(self) -> None:
-        """Give the worker back; the last instance that is closed ends the Java processes. May be called twice."""
-        self._fleet.leave(self._seat)
+        """The last instance that is closed ends the Java processes. May be called twice."""
+        self._fleet.leave(self)
 
-    def _started(self) -> Begin:
-        if self._begin is None:
+    def _now(self) -> State:
+        if self._state is None:
             raise RuntimeError(_NOT_STARTED)
-        return self._begin
-
-    def _remember(self, text: str, observation: str) -> None:
-        self._inputs.append(text)
-        self._seen.append(observation)
+        return self._state
 
     def _at_state(self, work: Callable[[Worker], T]) -> T:
         """``work`` with a worker that stands where this episode does."""
+        moment = self._now().moment
 
         def there(worker: Worker) -> T:
-            self._catch_up(worker)
+            for past, _ in worker.bring(moment):
+                self.mismatches += 1
+                where = f"{past.begin.kind}/{past.begin.variation}"
+                logger.warning("replay of %s showed something else after '%s'", where, past.text)
             return work(worker)
 
-        return self._fleet.use(self._seat, there)
-
-    def _catch_up(self, worker: Worker) -> None:
-        """Bring a worker to this episode's state: step what it lacks, from the start where it is elsewhere."""
-        begin, stand = self._started(), worker.stand
-        done = 0 if stand is None else len(stand.inputs)
-        if stand is None or stand.begin != begin or stand.inputs != self._inputs[:done]:
-            worker.load(begin)
-            done = 0
-        for text, recorded in zip(self._inputs[done:], self._seen[done:], strict=True):
-            if worker.step(text).observation != recorded:
-                self._fleet.divergences += 1
-                logger.warning("replay of %s showed something else after '%s'", "/".join(map(str, begin[:2])), text)
+        return self._fleet.use(there, moment)
 
     def _correct(self, text: str) -> str:
         if self.config.action_correction == "none":

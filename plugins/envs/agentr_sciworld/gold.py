@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from agentr_core import Task, cache_folder, content_hash
 from agentr_sciworld.fleet import Fleet
-from agentr_sciworld.worker import Begin, Worker
+from agentr_sciworld.moments import Begin
+from agentr_sciworld.worker import Worker
 
 if TYPE_CHECKING:
     from agentr_sciworld.env import SciWorld
@@ -42,7 +43,7 @@ class Demonstrations:
             int(task.metadata["variation"]),
             ",".join(self._player.config.simplifications),
         )
-        planned = plan(self._fleet, self._player, begin)
+        planned = plan(self._fleet, begin)
         self._player.reset(task)
         for count, action in enumerate(planned, 1):
             result = self._player.step(action)
@@ -53,14 +54,14 @@ class Demonstrations:
         return None
 
 
-def plan(fleet: Fleet, player: SciWorld, begin: Begin) -> list[str]:
+def plan(fleet: Fleet, begin: Begin) -> list[str]:
     """The simulator's own plan for a task."""
 
     def ask(worker: Worker) -> list[str]:
         worker.load(begin, gold=True)
         return worker.gold()
 
-    return fleet.use(player._seat, ask)
+    return fleet.use(ask)
 
 
 def _read(path: Path) -> dict[str, object] | None:

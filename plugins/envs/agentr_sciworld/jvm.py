@@ -44,15 +44,20 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JvmSettings:
-    """How a process is started; ``timeout`` (seconds) bounds the start and every answer."""
+    """How a process is started; ``timeout`` (seconds) bounds the start and every answer.
+
+    ``snapshots``: whether it is to have them (``auto``, ``on``, ``off``; see :mod:`agentr_sciworld.snapshots`).
+    """
 
     java: str = ""
     memory_mb: int = 256
     timeout: float = 120.0
+    snapshots: str = "auto"
 
-    def command(self) -> list[str]:
-        """The command line."""
-        classes = os.pathsep.join((find_jar_path(), str(simulator_folder() / "scienceworld.jar")))
+    def command(self, extra: Path | None = None) -> list[str]:
+        """The command line; ``extra`` is a folder of more classes."""
+        jars = (find_jar_path(), str(simulator_folder() / "scienceworld.jar"), *([str(extra)] if extra else []))
+        classes = os.pathsep.join(jars)
         heap = (f"-Xmx{self.memory_mb}m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
         serve = ("py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0")
         return [find_java(self.java), *heap, *EXACT_OPTIONS, "-classpath", classes, *serve]
@@ -81,14 +86,15 @@ def find_java(named: str = "") -> str:
 class Jvm:
     """One process and its gateway. ``jvm`` is py4j's view of Java's packages.
 
-    :class:`PluginError` where it does not start. All talk goes through :meth:`ask`, one thread at a time.
+    ``extra``: a folder of classes beside the simulator's. :class:`PluginError` where it does not start.
+    All talk goes through :meth:`ask`, one thread at a time.
     """
 
-    def __init__(self, settings: JvmSettings) -> None:
+    def __init__(self, settings: JvmSettings, extra: Path | None = None) -> None:
         self.settings = settings
         self._errors: deque[str] = deque(maxlen=20)
         self._process = subprocess.Popen(
-            settings.command(),
+            settings.command(extra),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
