@@ -19,7 +19,7 @@ class VLLMConfig(PluginConfig):
 
     model: str = Field("smollm2-135m", min_length=1, description="a short name, a model folder, or a hub id")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="arithmetic; 'auto' is that of the model's files"
+        "auto", description="arithmetic; 'auto' is float32 on a CPU and that of the model's files on a GPU"
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     kv_cache_mb: int | None = Field(

@@ -37,8 +37,8 @@ _ON_CPU = {
     # Idle OpenMP threads otherwise spin; beside a busy process two of them run two to ten times slower.
     "GOMP_SPINCOUNT": "0",
 }
-#: Stands in for the interpreter while an engine is started. A system of Linux ends the process with the thread that
-#: started it (prctl 1 is PR_SET_PDEATHSIG): a run that is killed would otherwise leave its engine behind.
+#: Stands in for the interpreter while an engine is started. Linux ends the process with the thread that started it
+#: (prctl 1 is PR_SET_PDEATHSIG): a run that is killed would otherwise leave its engine behind.
 _LAUNCHER = """\
 import ctypes, os, sys
 if {log!r}:
@@ -59,7 +59,8 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update({name: value for name, value in values.items() if name not in before})
         yield
     finally:
-        os.environ.clear()
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         os.environ.update(before)
 
 
@@ -87,13 +88,15 @@ def starting(threads: int | None, log: Path, *, processes: int, eager: bool) -> 
     values = {**_ALWAYS}
     if ON_CPU:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(threads or max(1, cores // processes))}
+        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(max(1, cores // processes))}
         if processes > 1:
             del values["VLLM_ENABLE_V1_MULTIPROCESSING"]
         if eager:
             # Two small functions of the sampler would be compiled all the same, which takes longer than it brings.
             values["TORCHDYNAMO_DISABLE"] = "1"
     with variables(values), _without_main(), _launched(log):
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(threads)
         yield
 
 
