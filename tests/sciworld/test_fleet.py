@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from agentr_sciworld.moments import Begin, Moment
 
 ACTIONS = ("open door to hallway", "look around", "inventory", "wait1")
@@ -58,6 +61,28 @@ def test_an_episode_that_was_begun_before_is_put_back(apart: Any, jdk: str) -> N
     loads = worker.loads
     assert env.reset(env.task_for("boil", 2)) == seen and env.step("look around") == first
     assert worker.loads == loads
+
+
+def test_who_is_interrupted_while_waiting_leaves_the_queue(apart: Any) -> None:
+    env, held, enough = apart(workers=1), threading.Event(), threading.Event()
+    fleet, main = env._fleet, threading.get_ident()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+
+    def interrupt() -> None:
+        while not fleet._waiting:
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(fleet.use, lambda worker: (held.set(), enough.wait(120)))
+        assert held.wait(120)
+        threads.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            env.reset(env.task_for("boil", 0))
+        assert fleet._waiting == [] and len(fleet.workers) == 1
+        enough.set()
+    signal.signal(signal.SIGUSR1, before)
+    assert "This room" in env.reset(env.task_for("boil", 0))
 
 
 def test_moments_of_equal_inputs_are_one_state() -> None:
