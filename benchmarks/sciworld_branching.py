@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -97,6 +98,8 @@ async def expand(task: Task, path: Sequence[str], means: str) -> float:
 
 def trees_in_flight(repeat: int, cache: Path) -> None:
     warm = [environment(workers=0, snapshots=means, cache=str(cache)) for means in MEANS]
+    for env in warm:
+        warm_up(env)
     print("| trees | means | nodes | nodes/s, median | nodes a CPU second of Java | loads | steps in Java |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for names in (TREES[:1], TREES):
@@ -115,6 +118,21 @@ def trees_in_flight(repeat: int, cache: Path) -> None:
         print(f"\nsnapshots to replay: {speeds['on'] / speeds['off']:.1f}\n", flush=True)
     for each in warm:
         each.close()
+
+
+def warm_up(env: SciWorld, rounds: int = 4) -> None:
+    """Execute the same in all processes: Java is several times slower before it has compiled what is used."""
+    plans = [(task, list(env.demonstrate(task) or ())[:-1]) for task in (task_for(name, 9) for name in TREES)]
+
+    def work(number: int) -> None:
+        other = SciWorld(env.config)
+        for task, actions in plans[::-1] * rounds if number % 2 else plans * rounds:
+            other.reset(task)
+            play(other.step, actions[:30])
+        other.close()
+
+    with ThreadPoolExecutor(env._fleet.size) as threads:
+        list(threads.map(work, range(env._fleet.size)))
 
 
 class Grown(NamedTuple):
