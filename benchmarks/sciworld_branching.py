@@ -11,9 +11,10 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentr_sciworld.config import SciWorldConfig
 from agentr_sciworld.env import SciWorld
@@ -97,28 +98,55 @@ async def expand(task: Task, path: Sequence[str], means: str) -> float:
 
 def trees_in_flight(repeat: int, cache: Path) -> None:
     warm = [environment(workers=0, snapshots=means, cache=str(cache)) for means in MEANS]
-    print("| trees | means | nodes | nodes/s, median | best | loads | steps in Java |")
+    for env in warm:
+        warm_up(env)
+    print("| trees | means | nodes | nodes/s, median | nodes a CPU second of Java | loads | steps in Java |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for names in (TREES[:1], TREES):
-        rows: dict[str, list[tuple[int, float, int, int]]] = {means: [] for means in MEANS}
+        rows: dict[str, list[Grown]] = {means: [] for means in MEANS}
         for number in range(repeat + 1):  # other variations each time; the first warms up
             for means in MEANS:
                 tasks = [task_for(name, number) for name in names]
                 rows[means].append(asyncio.run(grow(tasks, means, cache)))
-        middle = {means: median(nodes / seconds for nodes, seconds, *_ in made[1:]) for means, made in rows.items()}
+        speeds = {}
         for means, made in rows.items():
-            best = max(nodes / seconds for nodes, seconds, *_ in made[1:])
-            nodes, _, loads, steps = made[-1]
-            print(
-                f"| {len(keys)} | snapshots {means} | {nodes} | {middle[means]:.1f} | {best:.1f} | {loads} | {steps} |"
-            )
-        print(f"\nsnapshots to replay: {middle['on'] / middle['off']:.1f}\n", flush=True)
+            last = made[-1]
+            speeds[means] = median(each.nodes / each.seconds for each in made[1:])
+            work = median(each.nodes / each.java for each in made[1:])
+            rates = f"{speeds[means]:.1f} | {work:.1f}"
+            print(f"| {len(names)} | snapshots {means} | {last.nodes} | {rates} | {last.loads} | {last.steps} |")
+        print(f"\nsnapshots to replay: {speeds['on'] / speeds['off']:.1f}\n", flush=True)
     for each in warm:
         each.close()
 
 
-async def grow(tasks: Sequence[Task], means: str, cache: Path) -> tuple[int, float, int, int]:
-    """Nodes, seconds, and what was loaded and executed in Java for them."""
+def warm_up(env: SciWorld, rounds: int = 4) -> None:
+    """Execute the same in all processes: Java is several times slower before it has compiled what is used."""
+    plans = [(task, list(env.demonstrate(task) or ())[:-1]) for task in (task_for(name, 9) for name in TREES)]
+
+    def work(number: int) -> None:
+        other = SciWorld(env.config)
+        for task, actions in plans[::-1] * rounds if number % 2 else plans * rounds:
+            other.reset(task)
+            play(other.step, actions[:30])
+        other.close()
+
+    with ThreadPoolExecutor(env._fleet.size) as threads:
+        list(threads.map(work, range(env._fleet.size)))
+
+
+class Grown(NamedTuple):
+    """Trees: ``java`` are CPU seconds; what was loaded and executed there."""
+
+    nodes: int
+    seconds: float
+    java: float
+    loads: int
+    steps: int
+
+
+async def grow(tasks: Sequence[Task], means: str, cache: Path) -> Grown:
+    """Grow a tree of each task."""
 
     async def no_store(*_: Any) -> None:
         return None
@@ -139,13 +167,16 @@ async def grow(tasks: Sequence[Task], means: str, cache: Path) -> tuple[int, flo
     began = time.perf_counter()
     trees = await asyncio.gather(*map(searcher.search, tasks, contexts))
     seconds = time.perf_counter() - began
-    loads, steps = (after - old for after, old in zip(counts(env), before, strict=True))
+    work = [after - old for after, old in zip(counts(env), before, strict=True)]
     for context in contexts:
         context.close()
     pool.close()
-    return sum(len(tree.nodes) for tree in trees), seconds, loads, steps
+    return Grown(sum(len(tree.nodes) for tree in trees), seconds, *work)
 
 
-def counts(env: Any) -> tuple[int, int]:
+def counts(env: Any) -> tuple[float, int, int]:
+    """CPU seconds, loads and steps of the Java processes so far."""
     workers = env._fleet.workers
-    return sum(worker.loads for worker in workers), sum(worker.steps for worker in workers)
+    ticks = sum(sum(map(int, Path(f"/proc/{each.jvm.pid}/stat").read_text().split()[13:15])) for each in workers)
+    loads, steps = sum(each.loads for each in workers), sum(each.steps for each in workers)
+    return ticks / os.sysconf("SC_CLK_TCK"), loads, steps

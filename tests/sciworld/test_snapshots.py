@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from agentr_sciworld import jvm, snapshots, worker
+from agentr_sciworld.tasks import kinds
 
 from agentr_core import PluginError, cache_folder
 
@@ -115,6 +116,20 @@ def test_what_cannot_be_copied_is_played_again(apart: Any, jdk: str, caplog: pyt
     assert "Thread cannot be copied" in caplog.text and made.snapshots.held(state.moment) is None
     env.restore(state)
     assert env.step("open door to kitchen") == seen and (env.mismatches, env._fleet.lost) == (0, lost)
+
+
+def test_snapshots_of_all_kinds_fit_into_the_heap(apart: Any, jdk: str) -> None:
+    """A snapshot must not keep alive what a task was made with: that is many times as large."""
+    env = apart(workers=1, snapshots="on", memory_mb=256, timeout=121)
+    for kind in kinds():
+        env.reset(env.task_for(kind.name, 0))
+        for action in ("open door to hallway", "wait1", "look around", "inventory", "wait", "look around", "task"):
+            env.snapshot()
+            env.step(action)
+    [made] = env._fleet.workers
+    assert env._fleet.lost == 0 and len(made.snapshots) == made.snapshots.most
+    resident = Path(f"/proc/{made.jvm.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+    assert int(resident) < 450 * 1024
 
 
 def test_sources_are_part_of_the_package() -> None:

@@ -144,11 +144,25 @@ class Fleet:
         with self._lock:
             request = Request(goal, self._lock)
             self._waiting.append(request)
-            self._serve()
-            while not (request.worker or request.start):
-                request.turn.wait(PATIENCE)
+            try:
                 self._serve()
+                while not (request.worker or request.start):
+                    request.turn.wait(PATIENCE)
+                    self._serve()
+            except BaseException:  # Ctrl-C while waiting: what it has been lent, if anything, is free again
+                self._withdraw(request)
+                raise
             return request.worker
+
+    def _withdraw(self, request: Request) -> None:
+        if request.worker is not None:
+            del self._busy[request.worker]
+            self._idle[request.worker] = time.monotonic()
+        elif request.start:
+            self._starting -= 1
+        else:
+            self._waiting.remove(request)
+        self._serve()
 
     def _serve(self) -> None:
         """Lend what is idle and start what is worth it. Oldest first, each request chooses the worker that is there

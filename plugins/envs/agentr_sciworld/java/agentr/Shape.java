@@ -19,6 +19,12 @@ final class Shape {
         Thread.class, ThreadLocal.class, ClassLoader.class, Reference.class, Closeable.class
     };
 
+    /**
+     * What makes tasks: of use to load() alone, which makes a new one. It is large, and a snapshot would keep alive the
+     * one of its episode, so fields of this type are left as they are.
+     */
+    private static final String MAKER = "scienceworld.tasks.TaskMaker1";
+
     /** True for what is not copied, because it never changes or belongs to no episode. */
     final boolean shared;
     private final Class<?> type;
@@ -32,7 +38,7 @@ final class Shape {
         List<Field> toValues = new ArrayList<>();
         for (Class<?> each = type; each != null; each = each.getSuperclass()) {
             for (Field field : each.getDeclaredFields()) {
-                if (!Modifier.isStatic(field.getModifiers())) {
+                if (!Modifier.isStatic(field.getModifiers()) && !field.getType().getName().equals(MAKER)) {
                     (field.getType().isPrimitive() ? toValues : toObjects).add(field);
                 }
             }
@@ -46,13 +52,13 @@ final class Shape {
         kinds = toValues.stream().map(Field::getType).toArray(Class<?>[]::new);
     }
 
-    /** Texts, numbers, classes, Scala's singletons, and the maker of tasks, which only load() uses. */
+    /** Texts, numbers, classes, and Scala's singletons. */
     private boolean isConstant() {
         String name = type.getName();
         return type == String.class || type == Class.class || Enum.class.isAssignableFrom(type)
                 || name.startsWith("java.lang.") && (Number.class.isAssignableFrom(type) || type == Character.class
                         || type == Boolean.class)
-                || isSingleton() || name.equals("scienceworld.tasks.TaskMaker1");
+                || isSingleton();
     }
 
     private boolean isSingleton() {
