@@ -41,7 +41,8 @@ async def search(
     admission = Admission(bench.config.concurrency, policy)
     grower = _Grower(bench, policy, searcher, admission, then)
     todo = [row for row in rows if row.status in ("todo", "running")]
-    with bench.progress.stage(f"iter {iteration} search", len(rows), "trees") as bar:
+    work = "search" if then is None else "search, revise"
+    with bench.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
         bar.advance(len(rows) - len(todo))
         async for finished in run_bounded(todo, grower.grow, admission, bench.stopped):
             if finished.error is not None:
