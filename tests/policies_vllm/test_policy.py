@@ -131,7 +131,7 @@ def test_an_engine_that_cannot_start_says_why_and_leaves_the_terminal_alone(smol
     # A script without a guard around its main part, as users write them.
     script = (
         "import asyncio, agentr_core\n"
-        f"policy = agentr_core.create('policy', 'vllm', model={str(smollm2)!r}, kv_cache_mb=1)\n"
+        f"policy = agentr_core.create('policy', 'vllm', model={str(smollm2)!r}, kv_cache_mb=8)\n"
         "params = agentr_core.SamplingParams()\n"
         "turns = [agentr_core.Message('user', 'a')]\n"
         "async def scene():\n"
