@@ -15,6 +15,7 @@ from agentr_core import (
     ContractError,
     Critic,
     Cut,
+    EngineLoad,
     NothingToDo,
     PluginConfig,
     SamplingParams,
@@ -284,6 +285,11 @@ class ClosedOnce(ScriptedPolicy):
         self.closed = True
 
 
+class Boastful(ScriptedPolicy):
+    def engine_load(self) -> EngineLoad:
+        return EngineLoad(kv_tokens=0, busy=1.5)
+
+
 POLICIES = {
     Nameless: {"it gives as many answers as were asked for"},
     Short: {"it gives as many answers as were asked for", "a critics question is answered"},
@@ -298,6 +304,7 @@ POLICIES = {
         "a critics question is answered",
     },
     ClosedOnce: {"closing twice is fine"},
+    Boastful: {"what it tells of its engine is possible"},
 }
 
 
