@@ -162,6 +162,12 @@ class Branches:
         """Drop snapshots and memory, and let the pool have its environments back."""
         self.pool.vacate(self)
         self._places.clear()
+        # Taken apart, as Tree.unlink does it: what refers to itself would wait for a collector.
+        waiting = [self._root] if self._root is not None else []
+        while waiting:
+            place = waiting.pop()
+            waiting += place.onward.values()
+            place.onward.clear()
         self._root = None
 
     def reaches(self, action: str | None) -> TypeGuard[str]:

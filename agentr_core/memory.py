@@ -7,26 +7,28 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-#: Objects made between two collections of the youngest garbage; Python's own choice is 700. More would not spare much,
-#: and a collection holds up the event loop: this many take a few milliseconds.
-SELDOM = 20_000
+#: After so many new objects they are searched for garbage; after so many of those times, all that were new since; after so
+#: many of these, everything. Python's own choice is 700, 10, 10. Whatever is searched holds up the event loop for about a
+#: microsecond an object, and trees in flight are hundreds of thousands, hardly any of them garbage: so hardly ever all.
+THRESHOLDS = (2_000, 10, 2_000)
 
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Collect garbage less often: trees in flight are hundreds of thousands of objects, and hardly any is garbage.
+    """Collect garbage so that the event loop is never held up for long, whatever is in flight.
 
-    What is there already (the modules: as many objects again) is not looked at.
+    What is there already (the modules: as many objects again) is not looked at. Trees are taken apart by those who are
+    done with them (:meth:`agentr_core.tree.Tree.unlink`) and need no collector.
     """
-    youngest, *older = gc.get_threshold()
-    gc.set_threshold(max(youngest, SELDOM), *older)
+    before = gc.get_threshold()
+    gc.set_threshold(*map(max, before, THRESHOLDS))
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
-        gc.set_threshold(youngest, *older)
+        gc.set_threshold(*before)
 
 
 def release_memory() -> None:

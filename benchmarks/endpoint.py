@@ -131,8 +131,9 @@ async def grow(url: str, trees: int, in_flight: int, store: Store) -> str:
             seed=derive_seed(0, number),
             session=str(number),
         )
-        await searcher.search(tasks[number], context)
+        tree = await searcher.search(tasks[number], context)
         context.close()
+        tree.unlink()
         return context.stats.requests
 
     watch, before, requests = Watch(), resident(), 0

@@ -121,8 +121,14 @@ class _Reviser:
 
     async def revise(self, tree_row: TreeRow) -> None:
         """Make and store all samples of one tree."""
+        tree = self.bench.store.queries.load_tree(tree_row.id)
+        try:
+            await self._revise(tree, tree_row)
+        finally:
+            tree.unlink()
+
+    async def _revise(self, tree: Tree, tree_row: TreeRow) -> None:
         bench, settings = self.bench, self.bench.config.revise
-        tree = bench.store.queries.load_tree(tree_row.id)
         alpha = settings.alpha_at(tree_row.iteration)
         pairs = pair(
             tree,

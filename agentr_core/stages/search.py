@@ -144,6 +144,7 @@ class _Grower:
         elapsed = time.perf_counter() - started
         bench.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
         self._tell(row, len(tree.nodes), tree.best_reward)
+        tree.unlink()
         if self.then is not None:
             await self._then(self.then, row)
 

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import gc
 import platform
+from pathlib import Path
 
 import pytest
 from resident import resident
 
-from agentr_core.memory import SELDOM, release_memory, seldom_collecting
+from agentr_core import Node, TreeFinished, configure, hookimpl
+from agentr_core.branching import Place
+from agentr_core.memory import THRESHOLDS, release_memory, seldom_collecting
+from agentr_core.progress import Progress
+from agentr_core.registry import Registry
+from agentr_core.runner import run
 
 MEGABYTE = 1 << 20
+
+
+def alive() -> int:
+    return sum(isinstance(each, Node | Place) for each in gc.get_objects())
+
+
+class Counting:
+    """Counts the nodes and places that are alive each time a tree is done, and the nodes of the tree."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    @hookimpl
+    def agentr_tree_finished(self, event: TreeFinished) -> None:
+        self.seen.append((alive(), event.nodes))
 
 
 @pytest.mark.skipif(
@@ -31,5 +52,31 @@ def test_freed_memory_below_a_survivor_goes_back() -> None:
 def test_garbage_is_collected_seldom_inside_and_as_before_outside() -> None:
     before = gc.get_threshold()
     with seldom_collecting():
-        assert gc.get_threshold() == (max(before[0], SELDOM), *before[1:])
+        assert gc.get_threshold() == tuple(map(max, before, THRESHOLDS))
     assert gc.get_threshold() == before
+
+
+def test_trees_that_are_done_need_no_collection(tmp_path: Path) -> None:
+    counting, registry = Counting(), Registry()
+    registry.register(counting, "counting")
+    settings = configure(
+        env="textcraft",
+        policy="flawed",
+        trainer="none",
+        textcraft={"world": "synthetic", "depth": 3},
+        mcts={"simulations": 4, "depth": 9},
+        search={"tasks": 20},
+        concurrency=1,
+        iterations=1,
+    )
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        quiet = Progress(quiet=True)
+        run(settings, db=tmp_path / "agentr.db", stages=("search", "revise"), progress=quiet, registry=registry)
+    finally:
+        gc.enable()
+    # Nothing but the tree that has just ended; its places are gone already.
+    assert len(counting.seen) == 20
+    assert [there - before for there, _ in counting.seen] == [nodes for _, nodes in counting.seen]
