@@ -7,9 +7,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-#: After so many new objects they are searched for garbage; after so many of those times, all that were new since; after so
-#: many of these, everything. Python's own choice is 700, 10, 10. Whatever is searched holds up the event loop for about a
-#: microsecond an object, and trees in flight are hundreds of thousands, hardly any of them garbage: so hardly ever all.
+#: After so many new objects they are searched for garbage; after so many of those times, all that were new since; after
+#: so many of these, everything. Python's own choice is 700, 10, 10. Whatever is searched holds up the event loop for
+#: about a microsecond an object, and trees in flight are hundreds of thousands, hardly any of them garbage.
 THRESHOLDS = (2_000, 10, 2_000)
 
 
