@@ -89,23 +89,36 @@ async def decode(policy: AnyPolicy, prompts: list[list[Message]], n: int, tokens
 
 async def sweep(options: argparse.Namespace, device: Device) -> None:
     """The table of batch sizes."""
-    policy = create("policy", "transformers", model=options.model, device=str(device.torch), max_rows=1 << 16)
-    model = policy._engine._runner._model
-    weights = sum(each.numel() * each.element_size() for each in model.parameters())
-    each_token = policy._engine.token_bytes
-    print(f"weights {weights / 1e6:.0f} MB, {each_token / 1e3:.1f} kB of keys and values a token\n")
-    print("| rows | context | tokens/s | bound tokens/s | of the bound |")
-    print("|-----:|--------:|---------:|---------------:|-------------:|")
+    policies = [
+        create("policy", "transformers", model=options.model, device=str(device.torch), max_rows=1 << 16,
+               static_cache=fixed, prefix_cache_mb=options.cache_mb, batch_mb=options.batch_mb)
+        for fixed in (False, True)
+    ]  # fmt: skip
+    engine = policies[0]._engine
+    weights = sum(each.numel() * each.element_size() for each in engine._runner._model.parameters())
+    print(f"weights {weights / 1e6:.0f} MB, {engine.token_bytes / 1e3:.1f} kB of keys and values a token\n")
+    print("| rows | context | growing tokens/s | fixed tokens/s | bound tokens/s | fixed of the bound | ms a step |")
+    print("|-----:|--------:|-----------------:|---------------:|---------------:|-------------------:|----------:|")
     talk = [game.messages for game in games(max(1, max(options.rows) // 4))]
     for rows in options.rows:
         n = min(4, rows)
         prompts = [list(talk[number % len(talk)]) for number in range(rows // n)]
-        context = sum(map(policy.count_tokens, prompts)) / len(prompts)
-        runs = [await decode(policy, prompts, n, options.max_tokens) for _ in range(3)]
-        rate = max(drawn / seconds for seconds, drawn in runs)
-        bound = rows * device.bandwidth / (weights + rows * context * each_token)
-        print(f"| {rows:4} | {context:7.0f} | {rate:8,.0f} | {bound:14,.0f} | {rate / bound:12.1%} |", flush=True)
-    await policy.close()
+        context = sum(map(policies[0].count_tokens, prompts)) / len(prompts)
+        growing, fixed = [await best_of_three(policy, prompts, n, options.max_tokens) for policy in policies]
+        bound = rows * device.bandwidth / (weights + rows * context * engine.token_bytes)
+        print(
+            f"| {rows:4} | {context:7.0f} | {growing:16,.0f} | {fixed:14,.0f} | {bound:14,.0f} | {fixed / bound:18.1%} "
+            f"| {1000 * rows / fixed:9.2f} |",
+            flush=True,
+        )
+    for policy in policies:
+        await policy.close()
+
+
+async def best_of_three(policy: AnyPolicy, prompts: list[list[Message]], n: int, tokens: int) -> float:
+    """Tokens a second of the fastest of three batches."""
+    runs = [await decode(policy, prompts, n, tokens) for _ in range(3)]
+    return max(drawn / seconds for seconds, drawn in runs)
 
 
 def search(options: argparse.Namespace, device: Device) -> None:
@@ -130,6 +143,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024])
     parser.add_argument("--max-tokens", type=int, default=64)
+    parser.add_argument("--cache-mb", type=int, default=4096, help="memory of each policy's prefix cache")
+    parser.add_argument("--batch-mb", type=int, default=16384, help="memory of one batch")
     parser.add_argument("--trees", type=int, default=64, help="trees of the search; 0: no search")
     options = parser.parse_args()
     device = Device.at_hand(options.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
 from pathlib import Path
 
@@ -29,8 +30,13 @@ GREEDY = SamplingParams(temperature=0, max_tokens=24)
 DRAWN = SamplingParams(temperature=1, max_tokens=24)
 
 
+#: On a GPU as well: AGENTR_TEST_DEVICE=cuda.
+DEVICE = os.environ.get("AGENTR_TEST_DEVICE", "cpu")
+
+
 def policy_of(folder: Path, **config: object):
-    return create("policy", "transformers", model=str(folder), device="cpu", threads=1, **config)
+    settings = {"device": DEVICE, "dtype": "float32", "threads": 1, **config}
+    return create("policy", "transformers", model=str(folder), **settings)
 
 
 def reference(folder: Path):

@@ -30,6 +30,11 @@ class TransformersConfig(PluginConfig):
         description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole "
         "(default: 512; an eighth of a GPU's free)",
     )
+    static_cache: bool | None = Field(
+        None,
+        description="decode over buffers of a fixed size; on a GPU a step is then recorded once and replayed as a CUDA "
+        "graph (default: on a GPU)",
+    )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     template_options: dict[str, Any] = Field(
         default_factory=dict, description="values for the chat template, e.g. enable_thinking=false"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.prefill import Filled, Prompt
+from agentr_transformers.rows import FixedRows, Rows
 from agentr_transformers.runner import Runner
 from agentr_transformers.runtime import torch
 from agentr_transformers.sampling import Sampler
@@ -26,10 +27,6 @@ Numbers = npt.NDArray[np.int64]
 
 #: Samples side by side in a row. More would see ever more tokens that are not theirs.
 SIDE_BY_SIDE = 4
-#: Rows are dropped once fewer than this share of them is alive: it costs a copy of those that stay.
-KEEP = 0.75
-#: Steps that a row has room for at first.
-AHEAD = 48
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +42,12 @@ class _Draw:
 
 
 class Decoder:
-    """The samples of ``jobs``, laid out in R rows of S slots; ``filled`` are their prompts."""
+    """The samples of ``jobs``, laid out in R rows of S slots; ``filled`` are their prompts.
 
-    def __init__(self, runner: Runner, jobs: Sequence[Job], filled: Sequence[Filled]) -> None:
+    ``fixed``: by :class:`~agentr_transformers.rows.FixedRows`, where the model allows it.
+    """
+
+    def __init__(self, runner: Runner, jobs: Sequence[Job], filled: Sequence[Filled], fixed: bool) -> None:
         self._runner, self._jobs = runner, jobs
         self._draws: list[_Draw] = []
         owned = [[self._begin(prompt) for prompt in part.prompts] for part in filled]
@@ -60,9 +60,10 @@ class Decoder:
         self._sampler = Sampler([job.params for job in asked], seeds, runner.device)
         self._limits = np.array([job.limit for job in asked])
         self._longest = int(self._limits.max())
-        self._spread([[-(-len(own) // self._slots) for own in part] for part in owned], filled)
         lengths = torch.tensor([len(job.ids) for job in asked], device=runner.device)
-        self._positions = lengths.view(-1, self._slots)
+        repeats = [[-(-len(own) // self._slots) for own in part] for part in owned]
+        kind = FixedRows if fixed and not runner.windowed else Rows
+        self._rows = kind(runner, filled, repeats, lengths.view(-1, self._slots), self._longest)
         self._tokens = np.zeros((len(self._draws), self._longest), dtype=np.int64)
         self._logprobs = np.zeros(self._tokens.shape, dtype=np.float32)
 
@@ -79,35 +80,12 @@ class Decoder:
         # Index -1, an empty slot, is any job: nothing that is drawn there is kept.
         return self._jobs[self._draws[owner].job]
 
-    def _spread(self, rows: Sequence[Sequence[int]], filled: Sequence[Filled]) -> None:
-        """Give each prompt's keys, values and logits to its rows, and say what the slots see."""
-        device, width = self._runner.device, max(part.slab.length for part in filled)
-        total, room = sum(map(sum, rows)), min(self._longest, AHEAD) * self._slots
-        self._slab = self._runner.slab(total, width + room, width)
-        self._keys = torch.full((total, width), -1, device=device)
-        logits, row = [], 0
-        for part, counts in zip(filled, rows, strict=True):
-            repeats, end = torch.tensor(counts, device=device), row + sum(counts)
-            self._slab.take(part.slab, slice(row, end), repeats)
-            self._keys[row:end, width - part.slab.length :] = part.positions.repeat_interleave(repeats, 0)
-            logits.append(part.logits.repeat_interleave(repeats, 0))
-            row = end
-        self._first = torch.cat(logits).repeat_interleave(self._slots, 0)
-        self._seen = self._visible(self._keys[:, None] >= 0)
-
-    def _visible(self, seen: torch.Tensor) -> torch.Tensor:
-        """What each slot sees: ``seen`` [R, S or 1, columns] so far, and from then on its own tokens."""
-        rows = seen.shape[0]
-        own = torch.eye(self._slots, dtype=torch.bool, device=seen.device).repeat(1, self._longest)
-        seen = seen.expand(rows, self._slots, seen.shape[2])
-        return torch.cat([seen, own.expand(rows, *own.shape)], 2)
-
     def run(self, ends: Flags, enders: Flags | None, holds_stop: StopCheck) -> list[list[Sample]]:
         """Decode until every sample has ended; the samples of each job, in the order of its seeds.
 
         ``ends`` [vocabulary]: tokens that end a turn. ``enders`` [vocabulary]: tokens that may complete a stop string.
         """
-        logits, step = self._first, 0
+        logits, step = self._rows.first, 0
         while True:
             drawn, logprobs = self._sampler.draw(logits, step)
             tokens, owner = drawn.cpu().numpy(), self._owner[self._alive]
@@ -124,20 +102,8 @@ class Decoder:
                 if not self._alive.any():
                     return self._samples()
                 drawn = self._compact(drawn)
-            logits = self._step(drawn)
+            logits = self._rows.step(drawn)
             step += 1
-
-    def _step(self, tokens: torch.Tensor) -> torch.Tensor:
-        columns = self._slab.length + self._slots
-        if self._runner.windowed:
-            self._keys = torch.cat([self._keys, self._positions], 1)
-            mask = self._runner.mask(self._positions, self._keys)
-        else:
-            mask = self._runner.additive(self._seen[:, :, :columns])
-        ids = tokens.view(-1, self._slots)
-        logits = self._runner.forward(ids, self._positions, mask, self._slab, keep=self._slots)
-        self._positions = self._positions + 1
-        return logits.flatten(0, 1)
 
     def _at_stop(self, alive: Flags, tokens: Any, enders: Flags | None, step: int, holds_stop: StopCheck) -> Flags:
         found = np.zeros_like(alive)
@@ -152,22 +118,16 @@ class Decoder:
         """Drop rows in which nothing is alive once they are many, and slots that no row needs any more."""
         alive = self._alive.reshape(-1, self._slots)
         rows, slots = np.flatnonzero(alive.any(1)), int(alive.sum(1).max())
-        if len(rows) >= KEEP * len(alive):
+        if len(rows) >= self._rows.keep * len(alive):
             rows = np.arange(len(alive))
-        if len(rows) == len(alive) and slots == self._slots:
+        if len(rows) * slots >= self._rows.enough * alive.size:
             return tokens
         # The living to the front of each row.
         order = np.argsort(~alive[rows], axis=1, kind="stable")[:, :slots]
         flat = (rows[:, None] * self._slots + order).ravel()
         self._owner, self._alive, self._limits = self._owner[flat], self._alive[flat], self._limits[flat]
-        keep, among = torch.from_numpy(rows).to(tokens.device), torch.from_numpy(order).to(tokens.device)
-        if len(rows) < len(alive):
-            self._slab.select(keep)
-            self._keys = self._keys[keep]
-        seen = self._seen[keep[:, None], among, : self._slab.length]
-        self._positions = self._positions[keep[:, None], among]
+        self._rows.select(rows, order)
         self._slots = slots
-        self._seen = self._visible(seen)
         index = torch.from_numpy(flat).to(tokens.device)
         self._sampler.select(index)
         return tokens[index]

@@ -30,9 +30,11 @@ class Engine:
         end_ids: Sequence[int],
         pass_tokens: int,
         prefix_cache_bytes: int,
+        static_cache: bool | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._runner, self._pass_tokens = Runner(model, interrupted), pass_tokens
+        self._fixed = self._runner.graphs is not None if static_cache is None else static_cache
         self.vocabulary, self.token_bytes = self._runner.vocabulary, self._runner.token_bytes
         self._ends = np.zeros(self.vocabulary, dtype=bool)
         self._ends[[token for token in end_ids if token < self.vocabulary]] = True
@@ -56,7 +58,7 @@ class Engine:
         filled = list(prefill(self._runner, self._prefixes, prompts, self._pass_tokens))
         self._asked += sum(len(prompt.ids) for prompt in prompts)
         self._found += sum(prompt.cached for prompt in prompts)
-        return Decoder(self._runner, jobs, filled).run(self._ends, enders, holds_stop)
+        return Decoder(self._runner, jobs, filled, self._fixed).run(self._ends, enders, holds_stop)
 
     @torch.inference_mode()
     def logprobs(self, prompt: Sequence[int], completion: Sequence[int]) -> list[float]:

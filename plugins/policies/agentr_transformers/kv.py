@@ -8,7 +8,8 @@ child node's prompt computes only what its parent's did not have, and all trees 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,22 +35,32 @@ class Layout:
 
 
 class _SlabLayer(transformers.cache_utils.DynamicLayer):  # type: ignore[misc]
-    """One layer of a :class:`Slab`; ``length`` columns of its buffers are in use."""
+    """One layer of a :class:`Slab`; ``length`` columns of its buffers are in use.
+
+    ``places``: the columns that new keys and values go to, where they are not the next ones (:meth:`Slab.writing_at`).
+    """
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()
         self.keys, self.values, self.length = keys, values, length
+        self.places: torch.Tensor | None = None
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.places is not None:
+            self.keys.index_copy_(2, self.places, keys)
+            self.values.index_copy_(2, self.places, values)
+            return self.keys, self.values
         end = self.length + keys.shape[-2]
         if end > self.keys.shape[-2]:
-            room = end + max(64, self.length // 4)
-            self.keys, self.values = _grown(self.keys, self.length, room), _grown(self.values, self.length, room)
+            self.widen(end + max(64, self.length // 4))
         self.keys[:, :, self.length : end] = keys
         self.values[:, :, self.length : end] = values
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def widen(self, columns: int) -> None:
+        self.keys, self.values = (_grown(each, self.length, columns) for each in (self.keys, self.values))
 
     def get_seq_length(self) -> int:
         return self.length
@@ -80,12 +91,44 @@ class Slab:
         """Columns in use."""
         return int(self.layers[0].length)
 
+    @length.setter
+    def length(self, length: int) -> None:
+        for layer in self.layers:
+            layer.length = length
+
+    @property
+    def columns(self) -> int:
+        """Columns there is room for."""
+        return int(self.layers[0].keys.shape[2])
+
+    def widen(self, columns: int) -> None:
+        """Make room for ``columns``."""
+        for layer in self.layers:
+            layer.widen(columns)
+
+    def blank(self) -> None:
+        """Set to zero what is not in use: it is masked, but a masked NaN would still be a NaN."""
+        for layer in self.layers:
+            layer.keys[:, :, layer.length :] = 0
+            layer.values[:, :, layer.length :] = 0
+
+    @contextmanager
+    def writing_at(self, places: torch.Tensor) -> Iterator[None]:
+        """Inside, keys and values go to the columns ``places``, all columns are read, and the length stays."""
+        for layer in self.layers:
+            layer.places = places
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.places = None
+
     def take(self, source: Slab, rows: slice, repeats: torch.Tensor) -> None:
         """Fill ``rows`` with each row of ``source``, repeated; the last columns in use are aligned."""
         first = self.length - source.length
         for mine, other in zip(self.layers, source.layers, strict=True):
             for to, of in ((mine.keys, other.keys), (mine.values, other.values)):
-                to[rows, :, :first] = 0  # masked, but a masked NaN would still be a NaN
+                to[rows, :, :first] = 0  # as in blank()
                 to[rows, :, first : self.length] = of[:, :, : source.length].repeat_interleave(repeats, 0)
 
     def select(self, rows: torch.Tensor) -> None:

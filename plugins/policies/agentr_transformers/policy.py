@@ -56,6 +56,7 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             end_ids=sorted(self._ends),
             pass_tokens=config.prefill_tokens,
             prefix_cache_bytes=_memory(config.prefix_cache_mb, model.device, cpu_mb=512, gpu_share=1 / 8),
+            static_cache=config.static_cache,
             interrupted=lambda: self.closing,
         )
         batch_bytes = _memory(config.batch_mb, model.device, cpu_mb=2048, gpu_share=1 / 2)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentr_core import PolicyFailure, UsageError
+from agentr_transformers.graphs import Graphs
 from agentr_transformers.kv import Layout, Slab
 from agentr_transformers.runtime import torch, transformers
 from agentr_transformers.threads import Threads
@@ -24,6 +25,8 @@ class Runner:
         self.device: torch.device = model.device
         self._cache = _cache_argument(model)
         self._threads = Threads(model)
+        #: Where a step can be recorded.
+        self.graphs = Graphs() if self.device.type == "cuda" else None
         self._window, self._mixed = _sliding(model.config.get_text_config())
         try:
             self.layouts, self._like, self.vocabulary = _probe(model)
@@ -52,8 +55,7 @@ class Runner:
 
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Any, slab: Slab, keep: int = 1) -> torch.Tensor:
         """Logits [R, keep, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
-        if self._interrupted():
-            raise PolicyFailure("the model was stopped in the middle of an answer")
+        self.check()
         with self._threads.for_tokens(ids.numel()):
             output = self._model(
                 input_ids=ids,
@@ -65,6 +67,11 @@ class Runner:
             )
         logits: torch.Tensor = output.logits
         return logits
+
+    def check(self) -> None:
+        """:class:`~agentr_core.PolicyFailure` where the policy is being closed."""
+        if self._interrupted():
+            raise PolicyFailure("the model was stopped in the middle of an answer")
 
     def logprobs(self, prompt: list[int], completion: list[int]) -> list[float]:
         """The log-probability of each token of ``completion`` after ``prompt``, in one pass without a cache."""

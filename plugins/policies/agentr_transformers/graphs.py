@@ -1,0 +1,46 @@
+"""CUDA graphs: what a function starts on the GPU, recorded once and started again as one operation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from agentr_transformers.runtime import torch
+
+logger = logging.getLogger(__name__)
+
+
+class Graphs:
+    """Records graphs that share memory for what they compute in between; only the latest of them is replayed."""
+
+    def __init__(self) -> None:
+        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
+        self._possible = True
+
+    def record(self, function: Callable[[], torch.Tensor]) -> tuple[torch.cuda.CUDAGraph | None, torch.Tensor]:
+        """The graph of ``function`` and the tensor that it fills; None, now and from then on, where none can be made.
+
+        Nothing is computed while it is recorded. A model that asks the GPU for a value in the middle of a pass has none.
+        """
+        if not self._possible:
+            return None, torch.empty(0)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            return graph, self._capture(graph, function)
+        except RuntimeError as error:
+            self._possible = False
+            logger.debug("the model's step cannot be recorded: %s", error)
+            return None, torch.empty(0)
+
+    def _capture(self, graph: torch.cuda.CUDAGraph, function: Callable[[], torch.Tensor]) -> torch.Tensor:
+        # torch.cuda.graph would empty the allocator's cache, and in some versions collect all garbage, each time.
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                output = function()
+            finally:
+                graph.capture_end()
+        current.wait_stream(self._stream)
+        return output
