@@ -59,8 +59,8 @@ def flat(answers: list[list[Completion]]) -> list[Completion]:
     return [completion for completions in answers for completion in completions]
 
 
-def assert_greedy_equals_generate(folder: Path, ask, cache: int) -> None:
-    policy = policy_of(folder, prefix_cache_mb=cache)
+def assert_greedy_equals_generate(folder: Path, ask, cache: int, **config: object) -> None:
+    policy = policy_of(folder, prefix_cache_mb=cache, **config)
     model, tokenizer = reference(folder)
     for _ in range(2):  # the second time out of the prefix cache
         for messages, drawn in zip(CONVERSATIONS, ask(policy, CONVERSATIONS, GREEDY), strict=True):
@@ -72,8 +72,9 @@ def assert_greedy_equals_generate(folder: Path, ask, cache: int) -> None:
 
 
 @pytest.mark.parametrize("cache", [0, 4])
-def test_greedy_equals_generate(random_llama: Path, ask, cache: int):
-    assert_greedy_equals_generate(random_llama, ask, cache)
+@pytest.mark.parametrize("static", [False, True])
+def test_greedy_equals_generate(random_llama: Path, ask, cache: int, static: bool):
+    assert_greedy_equals_generate(random_llama, ask, cache, static_cache=static)
 
 
 def test_greedy_equals_generate_for_tiny(tiny: Path, ask):
@@ -91,7 +92,19 @@ def test_greedy_equals_generate_for_tiny(tiny: Path, ask):
     ],
 )
 def test_other_architectures_and_sliding_windows(make_model, ask, kind: str, settings: dict[str, object]):
-    assert_greedy_equals_generate(make_model(kind, **settings), ask, 4)
+    folder = make_model(kind, **settings)
+    assert_greedy_equals_generate(folder, ask, 4)
+    assert_greedy_equals_generate(folder, ask, 4, static_cache=True)  # taken where the model has no windows
+
+
+@pytest.mark.parametrize("length", [24, 150])
+def test_buffers_of_a_fixed_size_change_nothing(random_llama: Path, ask, length: int):
+    params = SamplingParams(max_tokens=length, stop=("ra",))
+    growing, fixed = (policy_of(random_llama, static_cache=static) for static in (False, True))
+    answers = ask(fixed, CONVERSATIONS, params, n=5)
+    assert ids_of(answers) == ids_of(ask(growing, CONVERSATIONS, params, n=5))
+    lengths = {len(completion.token_ids) for completion in flat(answers)}
+    assert len(lengths) > 5 and max(lengths) == length  # rows ended one after another, and the buffers had to grow
 
 
 @pytest.mark.parametrize("cache", [0, 4])
@@ -251,6 +264,15 @@ def test_the_engine_tells_its_room_and_what_the_cache_spared(random_llama: Path,
     assert policy_of(random_llama, prefix_cache_mb=0).engine_load().kv_tokens is None
 
 
+@pytest.mark.skipif(DEVICE == "cpu", reason="there is no GPU; AGENTR_TEST_DEVICE=cuda runs these tests on one")
+def test_a_step_is_recorded_for_every_shape(random_llama: Path, ask):
+    policy = policy_of(random_llama)
+    for count in (1, 3, 6):
+        ask(policy, CONVERSATIONS[:count], DRAWN)
+    assert policy._engine._runner.graphs._possible and policy._engine._runner.graphs.recorded >= 3
+
+
+@pytest.mark.skipif(DEVICE != "cpu", reason="threads are a matter of CPUs")
 def test_small_passes_take_one_thread_and_give_it_back(random_llama: Path, ask, monkeypatch):
     import torch
     from agentr_transformers import threads

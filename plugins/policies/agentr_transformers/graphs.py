@@ -14,27 +14,34 @@ class Graphs:
     """Records graphs that share memory for what they compute in between; only the latest of them is replayed."""
 
     def __init__(self) -> None:
-        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
+        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        #: Keeps the pool alive: torch cannot take up again one whose last graph is gone.
+        self._first: torch.cuda.CUDAGraph | None = None
         self._possible = True
+        #: How many have been recorded.
+        self.recorded = 0
 
     def record(self, function: Callable[[], torch.Tensor]) -> tuple[torch.cuda.CUDAGraph | None, torch.Tensor]:
-        """The graph of ``function`` and the tensor that it fills; None, now and from then on, where none can be made.
+        """The graph of ``function`` and the tensor that it fills; None, now and from then on, where it has none.
 
-        Nothing is computed while it is recorded. A model that asks the GPU for a value in the middle of a pass has none.
+        Nothing is computed while it is recorded. A model that asks the GPU for a value amid a pass cannot be recorded.
         """
         if not self._possible:
             return None, torch.empty(0)
-        graph = torch.cuda.CUDAGraph()
         try:
-            return graph, self._capture(graph, function)
+            if self._first is None:
+                self._first, _ = self._capture(lambda: torch.zeros(1, device="cuda"))
+            made = self._capture(function)
+            self.recorded += 1
+            return made
         except RuntimeError as error:
             self._possible = False
             logger.debug("the model's step cannot be recorded: %s", error)
             return None, torch.empty(0)
 
-    def _capture(self, graph: torch.cuda.CUDAGraph, function: Callable[[], torch.Tensor]) -> torch.Tensor:
+    def _capture(self, function: Callable[[], torch.Tensor]) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
         # torch.cuda.graph would empty the allocator's cache, and in some versions collect all garbage, each time.
-        current = torch.cuda.current_stream()
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
@@ -43,4 +50,4 @@ class Graphs:
             finally:
                 graph.capture_end()
         current.wait_stream(self._stream)
-        return output
+        return graph, output

@@ -1,8 +1,8 @@
 """What a batch keeps from one decode step to the next, and the step itself: two ways, with equal results.
 
-:class:`Rows` reads the columns that are in use, which is the least work and what a CPU wants. On a GPU a step of a small
-model is a thousand operations that each take longer to start than to do; :class:`FixedRows` keeps all shapes fixed for
-many steps, so that the step can be recorded once as a CUDA graph and then started as one operation.
+:class:`Rows` reads the columns that are in use, which is the least work and what a CPU wants. On a GPU a step
+of a small model is a thousand operations that each take longer to start than to do; :class:`FixedRows` keeps all shapes
+fixed for many steps, so that the step can be recorded once as a CUDA graph and then started as one operation.
 """
 
 from __future__ import annotations
