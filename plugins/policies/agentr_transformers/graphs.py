@@ -11,10 +11,11 @@ logger = logging.getLogger(__name__)
 
 
 class Graphs:
-    """Records graphs that share memory for what they compute in between; only the latest of them is replayed."""
+    """Records graphs on ``device`` that share memory for what they compute in between; only the latest is replayed."""
 
-    def __init__(self) -> None:
-        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         #: Keeps the pool alive: torch cannot take up again one whose last graph is gone.
         self._first: torch.cuda.CUDAGraph | None = None
         self._possible = True
@@ -30,7 +31,7 @@ class Graphs:
             return None, torch.empty(0)
         try:
             if self._first is None:
-                self._first, _ = self._capture(lambda: torch.zeros(1, device="cuda"))
+                self._first, _ = self._capture(lambda: torch.zeros(1, device=self._device))
             made = self._capture(function)
             self.recorded += 1
             return made
@@ -41,7 +42,7 @@ class Graphs:
 
     def _capture(self, function: Callable[[], torch.Tensor]) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
         # torch.cuda.graph would empty the allocator's cache, and in some versions collect all garbage, each time.
-        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")

@@ -26,7 +26,7 @@ class Runner:
         self._cache = _cache_argument(model)
         self._threads = Threads(model)
         #: Where a step can be recorded.
-        self.graphs = Graphs() if self.device.type == "cuda" else None
+        self.graphs = Graphs(self.device) if self.device.type == "cuda" else None
         self._window, self._mixed = _sliding(model.config.get_text_config())
         try:
             self.layouts, self._like, self.vocabulary = _probe(model)
