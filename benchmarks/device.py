@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024])
+    parser.add_argument("--rows", type=int, nargs="*", default=[1, 4, 16, 64, 256, 1024], help="none: no table")
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--cache-mb", type=int, default=4096, help="memory of each policy's prefix cache")
     parser.add_argument("--batch-mb", type=int, default=16384, help="memory of one batch")
@@ -151,7 +151,8 @@ def main() -> None:
     print(f"{options.model} on {device.name}; memory copies {device.bandwidth / 1e9:,.0f} GB/s")
     if device.torch.type == "cpu":
         print("no GPU is used: on one, the same table shows how near a decode step comes to the card's bandwidth")
-    asyncio.run(sweep(options, device))
+    if options.rows:
+        asyncio.run(sweep(options, device))
     if options.trees:
         search(options, device)
 
