@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 from agentr_transformers.runtime import torch
 
@@ -15,7 +16,7 @@ class Graphs:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pool, self._stream = torch.cuda.graph_pool_handle(), _stream(device)
         #: Keeps the pool alive: torch cannot take up again one whose last graph is gone.
         self._first: torch.cuda.CUDAGraph | None = None
         self._possible = True
@@ -52,3 +53,9 @@ class Graphs:
                 graph.capture_end()
         current.wait_stream(self._stream)
         return graph, output
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream that graphs are recorded on, one for all models: cuBLAS keeps 32 MB for each stream for ever."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
