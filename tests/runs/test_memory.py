@@ -20,7 +20,7 @@ MEGABYTE = 1 << 20
 
 
 def alive() -> int:
-    return sum(isinstance(each, Node | Place) for each in gc.get_objects())
+    return sum(type(each) in (Node, Place) for each in gc.get_objects())
 
 
 class Counting:

@@ -77,7 +77,7 @@ def play(env: Any, harm: Harm | None = None, after: int = 3) -> list[object]:
 
 @pytest.mark.parametrize("harm", [kill, freeze, exhaust], ids=lambda harm: harm.__name__)
 def test_a_lost_process_is_replaced_and_the_episode_goes_on(make: Any, apart: Any, harm: Harm) -> None:
-    env = apart(workers=1, timeout=20.0 if harm is freeze else 120.0)
+    env = apart(workers=1, timeout=10.0 if harm is freeze else 120.0)
     env.reset(env.task_for("boil", 3))
     [before], lost = env._fleet.workers, env._fleet.lost
     assert play(env, harm) == play(make())
@@ -135,7 +135,7 @@ def test_a_search_that_loses_processes_grows_the_same_tree(apart: Any, means: di
     """Killed, frozen, out of memory, killed again; their snapshots are lost with them."""
     undisturbed = search(lambda: apart(workers=2, snapshots="off"))
     harmed = Harmed({3: kill, 9: freeze, 15: starve, 16: kill})
-    assert search(lambda: harmed.environment(apart, workers=2, timeout=20.0, **means)) == undisturbed
+    assert search(lambda: harmed.environment(apart, workers=2, timeout=10.0, **means)) == undisturbed
     assert harmed.steps > 16 and len(undisturbed) > 8 and harmed.fleet.lost >= 2
 
 
