@@ -13,6 +13,7 @@ from agentr_core.errors import PluginError, UnknownPluginError
 from agentr_core.hookspecs import KINDS, Kind
 
 if TYPE_CHECKING:
+    from agentr_core.config import PluginConfig
     from agentr_core.loader import Failure, Plugin
     from agentr_core.registry import Entry, Registry
     from agentr_core.testing import Check
@@ -189,7 +190,8 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
 
 def _details(entry: Entry, found: Registry) -> dict[str, Any]:
     spec = entry.spec
-    schema = found.config_class(spec.kind, spec.name).model_json_schema()
+    config_class = found.config_class(spec.kind, spec.name)
+    schema = config_class.model_json_schema()
     return {
         "kind": spec.kind,
         "name": spec.name,
@@ -202,12 +204,18 @@ def _details(entry: Entry, found: Registry) -> dict[str, Any]:
         "options": {
             key: {
                 "type": _type(value),
-                "default": value.get("default", "required"),
+                "default": value.get("default", _made_default(config_class, key)),
                 "description": value.get("description", ""),
             }
             for key, value in cast(dict[str, dict[str, Any]], schema.get("properties", {})).items()
         },
     }
+
+
+def _made_default(config_class: type[PluginConfig], key: str) -> Any:
+    """The default of a field whose schema has none: what its factory makes, or the word ``required``."""
+    field = config_class.model_fields[key]
+    return "required" if field.is_required() else field.get_default(call_default_factory=True)
 
 
 def _type(schema: dict[str, Any]) -> str:

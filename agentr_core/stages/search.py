@@ -134,6 +134,7 @@ class _Grower:
             tree = await self.searcher.search(task, context)
         finally:
             context.close()
+        self._look()
         costs = context.costs()
         self.store_seconds += costs["store_seconds"]
         self.mismatches += costs["environment_mismatches"]
@@ -181,10 +182,12 @@ class _Grower:
         differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
         return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
 
-    def _engine(self) -> str:
+    def _look(self) -> None:
         load = self.policy.engine_load()
         if load is not None and load.busy is not None:
             self.occupancy.append(load.busy)
+
+    def _engine(self) -> str:
         full = f" · engine {100 * fmean(self.occupancy):.0f}% full" if self.occupancy else ""
         cached = f" · {100 * self.cached_tokens / self.prompt_tokens:.0f}% cached" if self.cached_tokens else ""
         return full + cached

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,15 @@ def test_every_command_of_the_table_exists_and_has_help(capsys: pytest.CaptureFi
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--version"]) == 0
     assert capsys.readouterr().out == f"agentr {__version__}\n"
+
+
+def test_settings_are_shown_with_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    assert program.main(["plugins", "show", "transformers", "--json"]) == 0
+    [shown] = json.loads(capsys.readouterr().out)
+    options = shown["options"]
+    assert options["template_options"]["default"] == {} and options["max_rows"]["default"] == 256
+    assert "required" not in [each["default"] for each in options.values()]
 
 
 @pytest.mark.parametrize(
