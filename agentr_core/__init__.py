@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from agentr_core.hookspecs import RunStarted as RunStarted
     from agentr_core.hookspecs import TreeFinished as TreeFinished
     from agentr_core.hookspecs import hookimpl as hookimpl
+    from agentr_core.memory import without_collections as without_collections
     from agentr_core.mixing import read_dataset as read_dataset
     from agentr_core.models import model_failure as model_failure
     from agentr_core.models import resolve_model as resolve_model
@@ -131,6 +132,7 @@ _WHERE = {
         "CheckpointSaved", "CommandSpec", "Evaluated", "ModelSpec", "PluginSpec", "RevisionsBuilt", "RunFinished",
         "RunStarted", "TreeFinished", "hookimpl",
     ],
+    "agentr_core.memory": ["without_collections"],
     "agentr_core.mixing": ["read_dataset"],
     "agentr_core.models": ["model_failure", "resolve_model"],
     "agentr_core.parsing": [

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 
-from agentr_core import UsageError
+from agentr_core import UsageError, without_collections
 from agentr_webshop.generator import generate
 from agentr_webshop.loading import Contents, load_path
 from agentr_webshop.product import Catalogue
@@ -37,13 +34,13 @@ def load_catalogue(source: str = GENERATED, *, size: int = 1000, seed: int = 0) 
 
 @lru_cache(maxsize=4)
 def _generated(size: int, seed: int) -> Catalogue:
-    with _without_collections():
+    with without_collections():
         return _catalogue(generate(size, seed), GENERATED)
 
 
 @lru_cache(maxsize=4)
 def _from_path(path: Path) -> Catalogue:
-    with _without_collections():
+    with without_collections():
         return _catalogue(load_path(path), str(path))
 
 
@@ -60,15 +57,3 @@ def content_version(contents: Contents) -> str:
         digest.update(ascii(instruction).encode())
     digest.update(ascii(contents.nouns and sorted(contents.nouns.items())).encode())
     return digest.hexdigest()
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Nothing that is loaded is garbage: walking a million products over and over would double the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -7,7 +7,6 @@ get.
 
 from __future__ import annotations
 
-import gc
 import logging
 import multiprocessing.spawn
 import os
@@ -18,6 +17,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from agentr_core import without_collections
 
 #: AGENTR_DEBUG shows all that vLLM says, on stderr; stdout is for data.
 DEBUG = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
@@ -70,22 +71,10 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's collector: what an import makes stays, and looking through it takes a quarter of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 if not DEBUG:
     logging.getLogger("vllm").addHandler(logging.NullHandler())
     logging.getLogger("vllm").propagate = False
-with variables(_ALWAYS), warnings.catch_warnings(), _uncollected():
+with variables(_ALWAYS), warnings.catch_warnings(), without_collections():
     warnings.simplefilter("default" if DEBUG else "ignore")
     from vllm import SamplingParams as SamplingParams
     from vllm.engine.arg_utils import AsyncEngineArgs as AsyncEngineArgs
