@@ -264,6 +264,39 @@ def test_the_engine_tells_its_room_and_what_the_cache_spared(random_llama: Path,
     assert policy_of(random_llama, prefix_cache_mb=0).engine_load().kv_tokens is None
 
 
+def test_what_was_recorded_is_replayed_until_the_shape_changes(random_llama: Path, ask, monkeypatch):
+    from agentr_transformers.rows import _Recorded
+
+    class Replayed:
+        """Stands in for a CUDA graph: fills the same tensor by doing the step again."""
+
+        def __init__(self, step) -> None:
+            self.step, self.output, self.times = step, torch.empty(0), 0
+            made.append(self)
+
+        def replay(self) -> None:
+            logits, self.times = self.step(), self.times + 1
+            self.output.resize_(logits.shape).copy_(logits)
+
+    class Graphs:
+        def record(self, step):
+            graph = Replayed(step)
+            return graph, graph.output
+
+    made: list[Replayed] = []
+    plain, recording = (policy_of(random_llama, device="cpu", static_cache=True) for _ in range(2))
+    steps = []
+    forward = _Recorded._forward
+    monkeypatch.setattr(_Recorded, "_forward", lambda self: (steps.append(self), forward(self))[1])
+    monkeypatch.setattr(recording._engine._runner, "graphs", Graphs())
+    params = SamplingParams(max_tokens=150, stop=("ra",))
+    answers = ask(recording, CONVERSATIONS, params, n=5)
+    # Each shape: one step by itself, and all others, where there are any, by its one recording.
+    shapes = {id(each): each for each in steps}
+    assert sum(graph.times for graph in made) == len(steps) - len(shapes) > len(made) > 1
+    assert ids_of(answers) == ids_of(ask(plain, CONVERSATIONS, params, n=5))
+
+
 @pytest.mark.skipif(DEVICE == "cpu", reason="there is no GPU; AGENTR_TEST_DEVICE=cuda runs these tests on one")
 def test_a_step_is_recorded_for_every_shape(random_llama: Path, ask):
     policy = policy_of(random_llama)

@@ -33,7 +33,7 @@ class TransformersConfig(PluginConfig):
     static_cache: bool | None = Field(
         None,
         description="decode over buffers of a fixed size; on a GPU a step is then recorded once and replayed as a CUDA "
-        "graph (default: on a GPU)",
+        "graph (default: on a GPU); never with sliding windows",
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     template_options: dict[str, Any] = Field(

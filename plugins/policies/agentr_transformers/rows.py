@@ -146,11 +146,14 @@ class _Recorded:
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         self._ids.copy_(ids)
-        if self._graph is not None:
+        graphs = self._runner.graphs
+        if self._steps == 1 and graphs is not None:  # the first step has made what cannot be made while recording
+            self._graph, self._logits = graphs.record(self._forward)
+        if self._graph is None:
+            self._logits = self._forward()
+        else:
             self._runner.check()
             self._graph.replay()
-        elif self._steps == 0 or not self._record():
-            self._logits = self._forward()
         self._steps += 1
         self._slab.length += self._places.shape[0]
         return self._logits
@@ -162,12 +165,3 @@ class _Recorded:
         self.positions += 1
         self._places += self._places.shape[0]
         return logits
-
-    def _record(self) -> bool:
-        """Record the step as a CUDA graph and run it; False where it is done without one."""
-        if self._graph is None and self._runner.graphs is not None:
-            self._graph, self._logits = self._runner.graphs.record(self._forward)
-        if self._graph is None:
-            return False
-        self._graph.replay()
-        return True
