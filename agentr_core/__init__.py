@@ -1,7 +1,9 @@
 """agentr: language-model agents that learn to notice and repair their own mistakes.
 
-This is the whole public face: plugins import only these names (and :mod:`agentr_core.testing`). Importing the
-package imports nothing else; each name is loaded when it is first used.
+This is the whole public face: plugins import only these names (and :mod:`agentr_core.testing`). They stand on three
+shelves (docs/public-names.md): what every author of a plugin needs, what a plugin with an engine, files or commands of
+its own needs besides, and what a script or notebook needs. Importing the package imports nothing else; each name is
+loaded when it is first used, and this file alone knows from where.
 """
 
 from __future__ import annotations
@@ -10,36 +12,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentr_core.aio import gather_all as gather_all
     from agentr_core.api import configure as configure
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
     from agentr_core.api import run as run
-    from agentr_core.batching import BatchedPolicy as BatchedPolicy
-    from agentr_core.batching import BatchRequest as BatchRequest
-    from agentr_core.cache import cache_folder as cache_folder
-    from agentr_core.cache import locked as locked
-    from agentr_core.chat import ChatPrompts as ChatPrompts
-    from agentr_core.chat import context_length as context_length
-    from agentr_core.chat import end_tokens as end_tokens
-    from agentr_core.clock import BusyClock as BusyClock
-    from agentr_core.config import PluginConfig as PluginConfig
-    from agentr_core.config import canonical_json as canonical_json
-    from agentr_core.config import content_hash as content_hash
-    from agentr_core.config import validate_config as validate_config
-    from agentr_core.conversation import head as head
-    from agentr_core.conversation import render_history as render_history
-    from agentr_core.conversation import trim as trim
-    from agentr_core.critic import Critic as Critic
-    from agentr_core.critic import CritiqueContext as CritiqueContext
-    from agentr_core.critic import StepwiseCritic as StepwiseCritic
-    from agentr_core.critic import divergence as divergence
-    from agentr_core.critic import first_bad as first_bad
-    from agentr_core.dataset import RenderedExample as RenderedExample
-    from agentr_core.dataset import check_rendered as check_rendered
-    from agentr_core.dataset import render_example as render_example
-    from agentr_core.environment import AnyEnvironment as AnyEnvironment
-    from agentr_core.environment import Environment as Environment
     from agentr_core.errors import AgentrError as AgentrError
     from agentr_core.errors import ConfigError as ConfigError
     from agentr_core.errors import ContractError as ContractError
@@ -56,28 +32,42 @@ if TYPE_CHECKING:
     from agentr_core.errors import UnknownPluginError as UnknownPluginError
     from agentr_core.errors import UsageError as UsageError
     from agentr_core.errors import boundary as boundary
-    from agentr_core.hookspecs import CheckpointSaved as CheckpointSaved
-    from agentr_core.hookspecs import CommandSpec as CommandSpec
-    from agentr_core.hookspecs import Evaluated as Evaluated
-    from agentr_core.hookspecs import ModelSpec as ModelSpec
-    from agentr_core.hookspecs import PluginSpec as PluginSpec
-    from agentr_core.hookspecs import RevisionsBuilt as RevisionsBuilt
-    from agentr_core.hookspecs import RunFinished as RunFinished
-    from agentr_core.hookspecs import RunStarted as RunStarted
-    from agentr_core.hookspecs import TreeFinished as TreeFinished
-    from agentr_core.hookspecs import hookimpl as hookimpl
-    from agentr_core.memory import without_collections as without_collections
-    from agentr_core.mixing import read_dataset as read_dataset
-    from agentr_core.models import model_failure as model_failure
-    from agentr_core.models import resolve_model as resolve_model
-    from agentr_core.parsing import PAPER_REVISION_ACTION as PAPER_REVISION_ACTION
-    from agentr_core.parsing import REVISION_ACTION as REVISION_ACTION
-    from agentr_core.parsing import REVISION_REPLY as REVISION_REPLY
-    from agentr_core.parsing import ParsedAction as ParsedAction
-    from agentr_core.parsing import is_revision as is_revision
-    from agentr_core.parsing import parse_response as parse_response
-    from agentr_core.policy import AnyPolicy as AnyPolicy
-    from agentr_core.policy import Policy as Policy
+    from agentr_core.hashing import canonical_json as canonical_json
+    from agentr_core.hashing import content_hash as content_hash
+    from agentr_core.interfaces.batched_policy import BatchedPolicy as BatchedPolicy
+    from agentr_core.interfaces.batched_policy import BatchRequest as BatchRequest
+    from agentr_core.interfaces.critic import Critic as Critic
+    from agentr_core.interfaces.critic import CritiqueContext as CritiqueContext
+    from agentr_core.interfaces.critic import StepwiseCritic as StepwiseCritic
+    from agentr_core.interfaces.critic import divergence as divergence
+    from agentr_core.interfaces.environment import AnyEnvironment as AnyEnvironment
+    from agentr_core.interfaces.environment import Environment as Environment
+    from agentr_core.interfaces.plugin_config import PluginConfig as PluginConfig
+    from agentr_core.interfaces.plugin_config import validate_config as validate_config
+    from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
+    from agentr_core.interfaces.policy import Policy as Policy
+    from agentr_core.interfaces.searcher import MergeKey as MergeKey
+    from agentr_core.interfaces.searcher import SearchContext as SearchContext
+    from agentr_core.interfaces.searcher import Searcher as Searcher
+    from agentr_core.interfaces.searcher import by_action as by_action
+    from agentr_core.interfaces.searcher import by_response as by_response
+    from agentr_core.interfaces.trainer import Report as Report
+    from agentr_core.interfaces.trainer import Trainer as Trainer
+    from agentr_core.interfaces.tree import Node as Node
+    from agentr_core.interfaces.tree import Tree as Tree
+    from agentr_core.interfaces.turns import ParsedAction as ParsedAction
+    from agentr_core.interfaces.turns import is_revision as is_revision
+    from agentr_core.interfaces.turns import parse_response as parse_response
+    from agentr_core.process.busy_clock import BusyClock as BusyClock
+    from agentr_core.process.cache_folder import cache_folder as cache_folder
+    from agentr_core.process.cache_folder import locked as locked
+    from agentr_core.process.garbage import without_collections as without_collections
+    from agentr_core.process.gather import gather_all as gather_all
+    from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
+    from agentr_core.prompts.chat_template import context_length as context_length
+    from agentr_core.prompts.chat_template import end_tokens as end_tokens
+    from agentr_core.prompts.conversation import head as head
+    from agentr_core.prompts.conversation import render_history as render_history
     from agentr_core.records import Checkpoint as Checkpoint
     from agentr_core.records import Completion as Completion
     from agentr_core.records import Cut as Cut
@@ -87,7 +77,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Message as Message
     from agentr_core.records import Observation as Observation
     from agentr_core.records import Purpose as Purpose
-    from agentr_core.records import Record as Record
+    from agentr_core.records import SampleRequest as SampleRequest
     from agentr_core.records import SamplingParams as SamplingParams
     from agentr_core.records import Snapshot as Snapshot
     from agentr_core.records import Step as Step
@@ -96,60 +86,91 @@ if TYPE_CHECKING:
     from agentr_core.records import TrainingSet as TrainingSet
     from agentr_core.records import Trajectory as Trajectory
     from agentr_core.records import Verdict as Verdict
-    from agentr_core.rng import derive_rng as derive_rng
-    from agentr_core.rng import derive_seed as derive_seed
-    from agentr_core.searcher import MergeKey as MergeKey
-    from agentr_core.searcher import SearchContext as SearchContext
-    from agentr_core.searcher import Searcher as Searcher
-    from agentr_core.searcher import by_action as by_action
-    from agentr_core.searcher import by_response as by_response
-    from agentr_core.settings import RunConfig as RunConfig
-    from agentr_core.trainer import Report as Report
-    from agentr_core.trainer import Trainer as Trainer
-    from agentr_core.tree import Node as Node
-    from agentr_core.tree import Tree as Tree
+    from agentr_core.registry.events import CheckpointSaved as CheckpointSaved
+    from agentr_core.registry.events import Evaluated as Evaluated
+    from agentr_core.registry.events import RevisionsBuilt as RevisionsBuilt
+    from agentr_core.registry.events import RunFinished as RunFinished
+    from agentr_core.registry.events import RunStarted as RunStarted
+    from agentr_core.registry.events import TreeFinished as TreeFinished
+    from agentr_core.registry.model_names import model_failure as model_failure
+    from agentr_core.registry.model_names import resolve_model as resolve_model
+    from agentr_core.registry.specs import CommandSpec as CommandSpec
+    from agentr_core.registry.specs import ModelSpec as ModelSpec
+    from agentr_core.registry.specs import PluginSpec as PluginSpec
+    from agentr_core.registry.specs import hookimpl as hookimpl
+    from agentr_core.seeds import derive_rng as derive_rng
+    from agentr_core.seeds import derive_seed as derive_seed
+    from agentr_core.settings.run_config import RunConfig as RunConfig
+    from agentr_core.train.conversation_files import read_dataset as read_dataset
+    from agentr_core.train.token_masks import RenderedExample as RenderedExample
+    from agentr_core.train.token_masks import check_rendered as check_rendered
+    from agentr_core.train.token_masks import render_example as render_example
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "agentr_core.aio": ["gather_all"],
-    "agentr_core.api": ["configure", "create", "open_store", "run"],
-    "agentr_core.cache": ["cache_folder", "locked"],
-    "agentr_core.chat": ["ChatPrompts", "context_length", "end_tokens"],
-    "agentr_core.clock": ["BusyClock"],
-    "agentr_core.config": ["PluginConfig", "canonical_json", "content_hash", "validate_config"],
-    "agentr_core.conversation": ["head", "render_history", "trim"],
-    "agentr_core.batching": ["BatchRequest", "BatchedPolicy"],
-    "agentr_core.critic": ["Critic", "CritiqueContext", "StepwiseCritic", "divergence", "first_bad"],
-    "agentr_core.dataset": ["RenderedExample", "check_rendered", "render_example"],
-    "agentr_core.environment": ["AnyEnvironment", "Environment"],
-    "agentr_core.errors": [
-        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "ExitCode", "Interrupted",
-        "MissingDependencyError", "NothingToDo", "PartialFailure", "PluginError", "PolicyFailure", "ResumeError",
-        "StoreError", "UnknownPluginError", "UsageError", "boundary",
+#: For authors of environments, policies, searchers, critics and trainers.
+_AUTHOR = {
+    "api": ["create"],
+    "errors": ["NothingToDo", "UsageError"],
+    "interfaces.critic": ["Critic", "CritiqueContext", "StepwiseCritic"],
+    "interfaces.environment": ["Environment"],
+    "interfaces.plugin_config": ["PluginConfig"],
+    "interfaces.policy": ["Policy"],
+    "interfaces.searcher": ["SearchContext", "Searcher"],
+    "interfaces.trainer": ["Report", "Trainer"],
+    "interfaces.tree": ["Node", "Tree"],
+    "records": [
+        "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "SampleRequest",
+        "SamplingParams", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
     ],
-    "agentr_core.hookspecs": [
-        "CheckpointSaved", "CommandSpec", "Evaluated", "ModelSpec", "PluginSpec", "RevisionsBuilt", "RunFinished",
-        "RunStarted", "TreeFinished", "hookimpl",
-    ],
-    "agentr_core.memory": ["without_collections"],
-    "agentr_core.mixing": ["read_dataset"],
-    "agentr_core.models": ["model_failure", "resolve_model"],
-    "agentr_core.parsing": [
-        "PAPER_REVISION_ACTION", "REVISION_ACTION", "REVISION_REPLY", "ParsedAction", "is_revision", "parse_response",
-    ],
-    "agentr_core.policy": ["AnyPolicy", "Policy"],
-    "agentr_core.records": [
-        "Checkpoint", "Completion", "Cut", "EngineLoad", "Example", "Label", "Message", "Observation", "Purpose",
-        "Record", "SamplingParams", "Snapshot", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
-    ],
-    "agentr_core.rng": ["derive_rng", "derive_seed"],
-    "agentr_core.settings": ["RunConfig"],
-    "agentr_core.searcher": ["MergeKey", "SearchContext", "Searcher", "by_action", "by_response"],
-    "agentr_core.trainer": ["Report", "Trainer"],
-    "agentr_core.tree": ["Node", "Tree"],
+    "registry.specs": ["PluginSpec", "hookimpl"],
+    "seeds": ["derive_rng"],
 }  # fmt: skip
-_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+#: For plugins that run a model or worker processes, keep files, bring commands, or observe runs.
+_ENGINE = {
+    "errors": [
+        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError",
+        "PluginError", "PolicyFailure", "boundary",
+    ],
+    "hashing": ["canonical_json", "content_hash"],
+    "interfaces.batched_policy": ["BatchRequest", "BatchedPolicy"],
+    "interfaces.critic": ["divergence"],
+    "interfaces.environment": ["AnyEnvironment"],
+    "interfaces.plugin_config": ["validate_config"],
+    "interfaces.policy": ["AnyPolicy"],
+    "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
+    "interfaces.turns": ["ParsedAction", "is_revision", "parse_response"],
+    "process.busy_clock": ["BusyClock"],
+    "process.cache_folder": ["cache_folder", "locked"],
+    "process.garbage": ["without_collections"],
+    "process.gather": ["gather_all"],
+    "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
+    "prompts.conversation": ["head", "render_history"],
+    "records": ["EngineLoad", "Label", "Snapshot"],
+    "registry.events": [
+        "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",
+    ],
+    "registry.model_names": ["model_failure", "resolve_model"],
+    "registry.specs": ["CommandSpec", "ModelSpec"],
+    "seeds": ["derive_seed"],
+    "train.conversation_files": ["read_dataset"],
+    "train.token_masks": ["RenderedExample", "check_rendered", "render_example"],
+}  # fmt: skip
+
+#: For scripts and notebooks.
+_SCRIPT = {
+    "api": ["configure", "open_store", "run"],
+    "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
+    "settings.run_config": ["RunConfig"],
+}  # fmt: skip
+
+_MODULE_OF = {
+    name: f"agentr_core.{module}"
+    for shelf in (_AUTHOR, _ENGINE, _SCRIPT)
+    for module, names in shelf.items()
+    for name in names
+}
 
 __all__ = ["__version__", *sorted(_MODULE_OF)]
 

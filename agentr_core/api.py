@@ -10,12 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentr_core.hookspecs import Kind
-from agentr_core.registry import registry
+from agentr_core.registry.lookup import registry
+from agentr_core.registry.specs import Kind
 
 if TYPE_CHECKING:
-    from agentr_core.runner import Outcome
-    from agentr_core.settings import RunConfig
+    from agentr_core.runs.start_and_resume import RunOutcome
+    from agentr_core.settings.run_config import RunConfig
     from agentr_core.store import Store
 
 
@@ -44,18 +44,18 @@ def configure(preset: str = "quick", **settings: Any) -> RunConfig:
     What is not given comes from the preset. Raises :class:`~agentr_core.ConfigError` for a setting that is unknown or
     out of range.
     """
-    from agentr_core.runconfig import Layer, resolve
+    from agentr_core.settings.layers import Layer, resolve
 
     return resolve([Layer("configure", {"preset": preset, **settings})]).config
 
 
 def run(
     config: RunConfig, *, db: str | Path = "agentr.db", out: str | Path | None = None, name: str | None = None
-) -> Outcome:
+) -> RunOutcome:
     """Do what ``agentr run`` does with the same configuration, without its talk, and return how it ended.
 
     ``db`` is the project's database, ``out`` the folder of the checkpoints, ``name`` what to call the run.
     """
-    from agentr_core.runner import run as run_
+    from agentr_core.runs.start_and_resume import run as run_
 
     return run_(config, db=db, out=out, name=name)

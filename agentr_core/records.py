@@ -82,6 +82,26 @@ class SamplingParams(Record):
     stop: tuple[str, ...] = ()
 
 
+_DEFAULT_PARAMS = SamplingParams()
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """What a policy is asked: ``n`` completions of one conversation whose last turn is not the assistant's.
+
+    ``session`` is the tree's id: an engine may keep a tree's prefixes together. ``seed`` fixes the draw. ``task`` and
+    ``purpose`` say what the conversation is about; only scripted policies look at them.
+    """
+
+    messages: tuple[Message, ...]
+    params: SamplingParams = _DEFAULT_PARAMS
+    n: int = 1
+    seed: int = 0
+    session: str = ""
+    task: Task | None = None
+    purpose: Purpose = "act"
+
+
 class Completion(Record):
     """One answer of a policy.
 
@@ -198,6 +218,10 @@ class Example:
     messages: tuple[Message, ...]
     kind: ExampleKind
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def content(self) -> list[tuple[str, str, bool]]:
+        """What tells examples apart: role, text and ``train`` of each turn, whatever the origin."""
+        return [(message.role, message.content, message.train) for message in self.messages]
 
 
 @dataclass(frozen=True, slots=True)

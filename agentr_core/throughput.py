@@ -17,23 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentr_core.clock import BusyClock
-from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import AgentrError
-from agentr_core.interrupt import StopSignal
-from agentr_core.loop import make_policy
-from agentr_core.policy import AnyPolicy
-from agentr_core.pool import EnvironmentPool
-from agentr_core.progress import Progress
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.process.busy_clock import BusyClock
+from agentr_core.process.interrupt import StopSignal
+from agentr_core.process.progress import Progress
 from agentr_core.records import Completion, Message, SamplingParams
-from agentr_core.registry import Registry
-from agentr_core.registry import registry as default_registry
-from agentr_core.rng import derive_seed
-from agentr_core.runner import check_plugins, set_up
-from agentr_core.scheduler import run_bounded
-from agentr_core.settings import RunConfig
-from agentr_core.stages.bench import Bench
-from agentr_core.stages.search import busy_seconds, search
+from agentr_core.registry.lookup import Registry
+from agentr_core.registry.lookup import registry as default_registry
+from agentr_core.run_context import RunContext
+from agentr_core.runs.iterations import make_policy
+from agentr_core.runs.start_and_resume import check_plugins, set_up
+from agentr_core.search.stage import busy_seconds, grow_trees
+from agentr_core.seeds import derive_seed
+from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import open_store
 
 #: The arguments of one request: the turns, and the rest by name.
@@ -110,9 +110,9 @@ def measure(
     registry = registry or default_registry()
     check_plugins(config, registry)
     with StopSignal() as stopped:
-        with _bench(config, registry, progress, stopped) as bench:
-            found, recorder = asyncio.run(_search(bench))
-            flat_tokens, flat_seconds = asyncio.run(_flat(bench, recorder.asked))
+        with _bench(config, registry, progress, stopped) as context:
+            found, recorder = asyncio.run(_search(context))
+            flat_tokens, flat_seconds = asyncio.run(_flat(context, recorder.asked))
         result = {
             "model": recorder.policy.model,
             "trees": found.trees,
@@ -134,10 +134,10 @@ def measure(
                 update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": sequential})}
             )
             with (
-                _bench(few, registry, progress, stopped) as bench,
-                closing(EnvironmentPool(partial(_without_snapshots, bench), limit=1)) as replaying,
+                _bench(few, registry, progress, stopped) as context,
+                closing(EnvironmentPool(partial(_without_snapshots, context), limit=1)) as replaying,
             ):
-                slow, _ = asyncio.run(_search(replace(bench, pool=replaying), one_by_one=True))
+                slow, _ = asyncio.run(_search(replace(context, pool=replaying), one_by_one=True))
             result["sequential_nodes_per_second"] = slow.nodes / slow.seconds
     return result
 
@@ -147,35 +147,37 @@ def _rate(tokens: int, seconds: float) -> float | None:
 
 
 @contextmanager
-def _bench(config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool]) -> Iterator[Bench]:
-    """A bench over a store of its own, which is thrown away."""
+def _bench(
+    config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool]
+) -> Iterator[RunContext]:
+    """A context over a store of its own, which is thrown away."""
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "bench.db") as store:
         row = store.writer.create_run("bench", config.model_dump(mode="json"), seed=config.seed)
         advice = "a measurement begins anew when it is asked for again"
-        with set_up(store, row, config, progress, registry, stopped, advice) as bench:
-            yield bench
+        with set_up(store, row, config, progress, registry, stopped, advice) as context:
+            yield context
 
 
-def _without_snapshots(bench: Bench) -> AnyEnvironment:
-    environment = bench.make_environment()
+def _without_snapshots(context: RunContext) -> AnyEnvironment:
+    environment = context.make_environment()
     environment.supports_snapshot = False  # type: ignore[misc]
     return environment
 
 
-async def _search(bench: Bench, *, one_by_one: bool = False) -> tuple[Searched, Recorder]:
-    recorder = Recorder(make_policy(bench), one_by_one)
-    plugin = bench.config.searcher
-    searcher = bench.registry.create("searcher", plugin.name, plugin.options)
+async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Searched, Recorder]:
+    recorder = Recorder(make_policy(context), one_by_one)
+    plugin = context.config.searcher
+    searcher = context.registry.create("searcher", plugin.name, plugin.options)
     try:
         await _warm_up(recorder.policy)
-        busy, environment = busy_seconds(recorder.policy), bench.pool.busy.seconds
+        busy, environment = busy_seconds(recorder.policy), context.pool.busy.seconds
         began = time.perf_counter()
-        made = await search(bench, recorder, searcher, 1)  # type: ignore[arg-type]
+        made = await grow_trees(context, recorder, searcher, 1)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
         after = busy_seconds(recorder.policy)
     finally:
         await recorder.policy.close()
-    trees = bench.store.queries.trees(bench.run.id, status="done")
+    trees = context.store.queries.trees(context.run.id, status="done")
     return (
         Searched(
             trees=len(trees),
@@ -183,7 +185,7 @@ async def _search(bench: Bench, *, one_by_one: bool = False) -> tuple[Searched, 
             tokens=recorder.tokens,
             seconds=seconds,
             model_seconds=recorder.waiting.seconds if busy is None or after is None else after - busy,
-            environment_seconds=bench.pool.busy.seconds - environment,
+            environment_seconds=context.pool.busy.seconds - environment,
             store_seconds=sum(float(tree.stats["store_seconds"]) for tree in trees),
             cached_share=recorder.cached_tokens / max(1, recorder.prompt_tokens),
         ),
@@ -191,9 +193,9 @@ async def _search(bench: Bench, *, one_by_one: bool = False) -> tuple[Searched, 
     )
 
 
-async def _flat(bench: Bench, asked: Sequence[Asked]) -> tuple[int, float]:
+async def _flat(context: RunContext, asked: Sequence[Asked]) -> tuple[int, float]:
     """Tokens and seconds of all requests of a search in one go, by a model that has seen none of them."""
-    policy = make_policy(bench)
+    policy = make_policy(context)
     tokens = 0
 
     async def ask(request: Asked) -> int:
@@ -202,10 +204,10 @@ async def _flat(bench: Bench, asked: Sequence[Asked]) -> tuple[int, float]:
 
     try:
         await _warm_up(policy)
-        with bench.progress.stage("flat batch", len(asked), "requests") as bar:
+        with context.progress.stage("flat batch", len(asked), "requests") as bar:
             began = time.perf_counter()
-            async for finished in run_bounded(asked, ask, len(asked), bench.stopped):
-                bench.stop_here()
+            async for finished in run_bounded(asked, ask, len(asked), context.stopped):
+                context.stop_here()
                 if finished.error is not None:
                     raise finished.error
                 tokens += finished.result or 0

@@ -22,10 +22,11 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from agentr_core import AnyPolicy, Completion, Message, SamplingParams, Task, create, derive_seed
-from agentr_core.environment import AnyEnvironment
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import TreeContext, run_bounded
-from agentr_core.tree import Tree
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.tree import Tree
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.search.tree_context import TreeContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ import torch
 from policy import games
 
 from agentr_core import AnyPolicy, Message, SamplingParams, configure, create
-from agentr_core.progress import Progress
+from agentr_core.process.progress import Progress
 from agentr_core.throughput import measure
 
 

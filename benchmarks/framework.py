@@ -26,12 +26,13 @@ from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS
 
 from agentr_core import AnyEnvironment, Task, create
-from agentr_core.memory import seldom_collecting
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import Save, TreeContext, run_bounded
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.process.garbage import seldom_collecting
+from agentr_core.search.tree_context import Save, TreeContext
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
 from agentr_core.testing.fakes import CounterEnvironment, InstantPolicy
-from agentr_core.tree import Node, Tree
 
 #: Tokens of an answer, stored with ids and logprobs.
 TOKENS = 40

@@ -21,10 +21,10 @@ from agentr_sciworld.env import SciWorld
 from agentr_sciworld.tasks import task_for
 
 from agentr_core import Task, create
-from agentr_core.branching import Branches
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import TreeContext
-from agentr_core.tree import Tree
+from agentr_core.interfaces.tree import Tree
+from agentr_core.play.branches import Branches
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.search.tree_context import TreeContext
 
 DEPTH = 15
 KINDS = ("boil", "use-thermometer", "identify-life-stages-1", "test-conductivity")

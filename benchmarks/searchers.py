@@ -17,10 +17,10 @@ from statistics import fmean
 from typing import Any
 
 from agentr_core import AnyEnvironment, AnyPolicy, Completion, Message, PluginConfig, Policy, Task, create
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import TreeContext
-from agentr_core.searcher import AnySearcher
-from agentr_core.tree import Node, Tree
+from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.search.tree_context import TreeContext
 
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "mcts, paper": ("mcts", {"merge": "response"}),

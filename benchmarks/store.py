@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Completion, Message, Task
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
-from agentr_core.tree import Node, Tree
 
 WORDS = ("craft", "get", "using", "iron", "ingot", "stick", "plank", "oak", "log", "chest", "coal", "glass", "brick")
 

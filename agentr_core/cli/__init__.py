@@ -1,1 +1,4 @@
-"""The command line: one file a command group, each imported only when its command is used."""
+"""The program ``agentr``: one file a command group. Nothing here computes.
+
+Imports anything of agentr but ``testing``, and most of it only when a command runs.
+"""

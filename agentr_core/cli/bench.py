@@ -29,7 +29,7 @@ def bench(ctx: click.Context, /, sequential: int, json_: bool, **_: Any) -> None
     agentr bench --model tiny --tasks 24        Nothing is stored.
     """
     from agentr_core import throughput
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
 
     resolved = resolve_settings(ctx)
     found = throughput.measure(resolved.config, sequential=sequential, progress=Progress())

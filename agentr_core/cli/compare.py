@@ -19,7 +19,7 @@ def compare(references: tuple[str, ...], critics: bool, db: str, json_: bool) ->
 
     agentr compare RUN RUN ...        agentr compare --critics RUN
     """
-    from agentr_core import report
+    from agentr_core.runs import report
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:

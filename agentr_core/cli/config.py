@@ -11,7 +11,7 @@ from agentr_core.cli.output import print_json, to_toml
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.runconfig import Resolved
+    from agentr_core.settings.layers import Resolved
 
 
 @click.group()
@@ -43,12 +43,12 @@ def show(ctx: click.Context, /, json_: bool, **_: Any) -> None:
 def schema(kind: str | None, name: str | None) -> None:
     """The JSON schema of a run's settings, or of one plugin's options: agentr config schema env textcraft."""
     if kind is None:
-        from agentr_core.settings import RunConfig
+        from agentr_core.settings.run_config import RunConfig
 
         print_json(RunConfig.model_json_schema())
         return
-    from agentr_core.hookspecs import KINDS
-    from agentr_core.registry import registry
+    from agentr_core.registry.lookup import registry
+    from agentr_core.registry.specs import KINDS
 
     if kind not in KINDS or name is None:
         raise UsageError(f"name a kind ({', '.join(KINDS)}) and a plugin, e.g. agentr config schema env textcraft")
@@ -57,7 +57,7 @@ def schema(kind: str | None, name: str | None) -> None:
 
 def _tables(resolved: Resolved) -> dict[str, Any]:
     """The settings in the shape of a run.toml."""
-    from agentr_core.hookspecs import KINDS
+    from agentr_core.registry.specs import KINDS
 
     dump = resolved.config.model_dump(mode="json")
     place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
@@ -66,7 +66,7 @@ def _tables(resolved: Resolved) -> dict[str, Any]:
 
 
 def _sources(resolved: Resolved) -> dict[str, str]:
-    from agentr_core.hookspecs import KINDS
+    from agentr_core.registry.specs import KINDS
 
     sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
     return {f"{key}.name" if key in KINDS else key: source for key, source in sources.items()}

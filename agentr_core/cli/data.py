@@ -9,7 +9,7 @@ import click
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import print_json, print_table
 from agentr_core.errors import UsageError
-from agentr_core.registry import registry
+from agentr_core.registry.lookup import registry
 
 
 class _DataGroup(click.Group):

@@ -97,7 +97,7 @@ def show(which: str, position: int, db: str, json_: bool) -> None:
 @db_option
 def export_(which: str, format_: str, output: str | None, db: str) -> None:
     """A dataset for other trainers: messages with the flags 'train', 'weight' and 'loss' on each."""
-    from agentr_core.export import example_row, write_rows
+    from agentr_core.train.export import example_row, write_rows
 
     with reading(db) as store:
         examples = store.queries.training_set(_find(store, which).id).examples

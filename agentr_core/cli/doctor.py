@@ -120,7 +120,7 @@ def _program(name: str) -> str | None:
 
 
 def _plugins() -> Iterator[Finding]:
-    from agentr_core.registry import registry
+    from agentr_core.registry.lookup import registry
 
     found = registry()
     yield Finding("plugins", "ok", f"{len(found.plugins)} loaded, {len(found.entries())} things to name")

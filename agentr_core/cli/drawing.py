@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import click
 
 from agentr_core.cli.reading import one_line
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Label
-from agentr_core.tree import Node, Tree
 
 _COLOURS: dict[Label, str] = {"good": "green", "bad": "red", "uncertain": "yellow"}
 

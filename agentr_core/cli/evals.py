@@ -49,7 +49,7 @@ def list_(reference: str, iteration: int | None, limit: int | None, db: str, jso
 
 
 def _cells(row: EvalRow) -> tuple[Any, ...]:
-    from agentr_core.report import interval
+    from agentr_core.runs.report import interval
 
     metrics = row.metrics
     counts = (f"{metrics[name]:.{digits}f}" for name, digits in (("tasks", 0),)) if metrics else (None,)

@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
         """A built-in command, else a plugin's, else None."""
         if cmd_name in TARGETS:
             return _import_command(TARGETS[cmd_name][0])
-        from agentr_core.registry import registry
+        from agentr_core.registry.lookup import registry
 
         spec = registry().commands().get(cmd_name)
         return _import_command(spec.target) if spec is not None else None

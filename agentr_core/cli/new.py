@@ -12,7 +12,7 @@ import click
 from agentr_core.cli.options import plugin_options
 from agentr_core.cli.output import say
 from agentr_core.errors import UsageError
-from agentr_core.hookspecs import KINDS, Kind
+from agentr_core.registry.specs import KINDS, Kind
 
 #: What the module with the class is called, and a command that uses the plugin.
 _MODULES: dict[Kind, tuple[str, str]] = {
@@ -33,7 +33,7 @@ _MORE: dict[Kind, dict[str, str]] = {"trainer": {"start.json": "tests/start/answ
 @plugin_options
 def new(kind: Kind, name: str, into: str) -> None:
     """Write a package with a plugin of your own: agentr new env warehouse."""
-    from agentr_core.registry import NOUNS, registry
+    from agentr_core.registry.lookup import NOUNS, registry
 
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from agentr_core.runconfig import Layer, Resolved
+    from agentr_core.settings.layers import Layer, Resolved
 
 F = TypeVar("F", bound=Callable[..., Any])
 _META = "agentr.plugins"
@@ -24,7 +24,7 @@ def _select(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
     """Add to the plugins to load or leave out; what is before and after the command's name counts together."""
     if not value:
         return
-    from agentr_core.registry import Registry, use
+    from agentr_core.registry.lookup import Registry, use
 
     chosen = ctx.meta.setdefault(_META, {"plugin": (), "no_plugin": ()})
     chosen[param.name] += value
@@ -107,7 +107,7 @@ def resolve_settings(ctx: click.Context, *, require: bool = True, below: Layer |
     With ``require``, a plugin whose packages are missing is an error here and not later. ``below`` are settings that
     count before the preset: those of a stored run.
     """
-    from agentr_core.runconfig import environment_layer, file_layer, flag_layer, resolve
+    from agentr_core.settings.layers import environment_layer, file_layer, flag_layer, resolve
 
     flags: dict[str, Any] = {}
     variables: dict[str, Any] = {}

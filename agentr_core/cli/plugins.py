@@ -10,12 +10,12 @@ from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option, plugin_options
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.errors import PluginError, UnknownPluginError
-from agentr_core.hookspecs import KINDS, Kind
+from agentr_core.registry.specs import KINDS, Kind
 
 if TYPE_CHECKING:
-    from agentr_core.config import PluginConfig
-    from agentr_core.loader import Failure, Plugin
-    from agentr_core.registry import Entry, Registry
+    from agentr_core.interfaces.plugin_config import PluginConfig
+    from agentr_core.registry.discovery import Failure, Plugin
+    from agentr_core.registry.lookup import Entry, Registry
     from agentr_core.testing import Check
 
 kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only plugins of this kind.")
@@ -32,7 +32,7 @@ def plugins() -> None:
 @plugin_options
 def list_(kind: Kind | None, json_: bool) -> None:
     """What can be named after --env, --searcher, --policy, --critic and --trainer."""
-    from agentr_core.registry import registry
+    from agentr_core.registry.lookup import registry
 
     found = registry()
     if json_:
@@ -59,7 +59,7 @@ def list_(kind: Kind | None, json_: bool) -> None:
 @plugin_options
 def show(name: str, kind: Kind | None, json_: bool) -> None:
     """One plugin: where it comes from and its options."""
-    from agentr_core.registry import registry
+    from agentr_core.registry.lookup import registry
 
     found = registry()
     rows = [_details(entry, found) for entry in _named(found, name, kind)]
@@ -91,8 +91,8 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
 @plugin_options
 def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str | None, json_: bool) -> None:
     """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken."""
-    from agentr_core.registry import registry
-    from agentr_core.runconfig import flag_layer
+    from agentr_core.registry.lookup import registry
+    from agentr_core.settings.layers import flag_layer
     from agentr_core.testing import checks
 
     found = registry()

@@ -64,7 +64,7 @@ def listing(
 
 def export(rows: Iterable[Mapping[str, Any]], output: str | None, noun: str) -> None:
     """Write one JSON object a line; how many is said on stderr."""
-    from agentr_core.export import json_line, write_rows
+    from agentr_core.train.export import json_line, write_rows
 
     count = 0
     if output is not None:
@@ -113,7 +113,7 @@ def took(start: str | None, end: str | None) -> str | None:
     """The time between two stored times."""
     if not start or not end:
         return None
-    from agentr_core.progress import clock
+    from agentr_core.process.progress import clock
 
     return clock((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 

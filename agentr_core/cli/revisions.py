@@ -127,7 +127,7 @@ def _sample_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str,
 
 
 def _preference_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str, Any]]:
-    from agentr_core.export import preference_row
+    from agentr_core.train.export import preference_row
 
     for row in sets:
         for pair in store.queries.preferences(row.id):

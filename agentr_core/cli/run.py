@@ -10,8 +10,8 @@ from agentr_core.cli.options import db_option, json_option, plugin_options, reso
 from agentr_core.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from agentr_core.runconfig import Resolved
-    from agentr_core.runner import Outcome
+    from agentr_core.runs.start_and_resume import RunOutcome
+    from agentr_core.settings.layers import Resolved
 
 
 @click.command()
@@ -25,17 +25,19 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
 
     agentr run --env textcraft --searcher mcts
     """
-    from agentr_core import runner
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import start_and_resume
 
     resolved = resolve_settings(ctx)
     if dry_run:
         return _print_plan(resolved, json_)
     progress = Progress()
     if resumed is not None:
-        outcome = runner.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
+        outcome = start_and_resume.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
     else:
-        outcome = runner.run(resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress)
+        outcome = start_and_resume.run(
+            resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress
+        )
     return close(outcome, resolved.db, json_)
 
 
@@ -46,16 +48,16 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
 @json_option
 def resume(reference: str, db: str, json_: bool) -> int:
     """Go on with a run that was interrupted: its key, its name, or 'last'."""
-    from agentr_core import runner
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import start_and_resume
 
-    return close(runner.resume(reference, db=db, progress=Progress()), db, json_)
+    return close(start_and_resume.resume(reference, db=db, progress=Progress()), db, json_)
 
 
-def close(outcome: Outcome, db: str, json_: bool) -> int:
+def close(outcome: RunOutcome, db: str, json_: bool) -> int:
     """Print the closing table and what to type next; exit code 3 where items failed."""
     from agentr_core.errors import ExitCode
-    from agentr_core.report import iterations
+    from agentr_core.runs.report import iterations
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:
@@ -73,7 +75,7 @@ def close(outcome: Outcome, db: str, json_: bool) -> int:
     return ExitCode.OK
 
 
-def next_commands(outcome: Outcome, db: str) -> None:
+def next_commands(outcome: RunOutcome, db: str) -> None:
     """What to type next."""
     where = "" if db == "agentr.db" else f" --db {db}"
     key, env = outcome.run.short, outcome.run.config["env"]["name"]
@@ -86,7 +88,7 @@ def next_commands(outcome: Outcome, db: str) -> None:
 
 
 def _print_plan(resolved: Resolved, json_: bool) -> int:
-    from agentr_core.plan import headline, plan, plan_line
+    from agentr_core.settings.forecast import headline, plan, plan_line
 
     counts = plan(resolved.config)
     if json_:

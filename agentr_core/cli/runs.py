@@ -73,7 +73,7 @@ def state(run: RunRow) -> str:
 @json_option
 def show(reference: str, db: str, json_: bool) -> None:
     """One run: its stages, what they came to, and with which plugins."""
-    from agentr_core.report import iterations
+    from agentr_core.runs.report import iterations
 
     with reading(db) as store:
         run = store.queries.run(reference)

@@ -13,7 +13,7 @@ from agentr_core.cli.output import print_json, say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentr_core.runconfig import Resolved
+    from agentr_core.settings.layers import Resolved
 
 _run_option = click.option("--run", "reference", default="last", metavar="RUN", help="The run whose trees are used.")
 
@@ -24,11 +24,13 @@ _run_option = click.option("--run", "reference", default="last", metavar="RUN", 
 @click.pass_context
 def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
     """Grow trees of attempts and keep them, for critics and trainers to come."""
-    from agentr_core import runner
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import start_and_resume
 
     resolved = resolve_settings(ctx)
-    outcome = runner.run(resolved.config, db=resolved.db, name=resolved.name, stages=("search",), progress=Progress())
+    outcome = start_and_resume.run(
+        resolved.config, db=resolved.db, name=resolved.name, stages=("search",), progress=Progress()
+    )
     if json_:
         print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed})
     say(f"run {outcome.run.short}; now find first errors: agentr revise --run {outcome.run.short} --critic actor")
@@ -46,11 +48,13 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
 
     The run's own settings hold where none are given: agentr revise --run RUN --critic value
     """
-    from agentr_core import again
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import single_stages
 
     resolved = _over_stored(ctx, reference)
-    metrics = again.revise_again(reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress())
+    metrics = single_stages.revise_again(
+        reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress()
+    )
     _report([dict(row) for row in metrics], json_)
     return 3 if any(row["failed"] for row in metrics) else 0
 
@@ -66,12 +70,12 @@ def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **
 
     agentr train --run RUN --critic value --recipe agent-r -o sft.lora=true
     """
-    from agentr_core import again
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import single_stages
 
     resolved = _over_stored(ctx, reference)
     out = None if resolved.out is None else Path(resolved.out)
-    metrics = again.train_again(
+    metrics = single_stages.train_again(
         reference, resolved.config, db=resolved.db, iteration=iteration, out=out, progress=Progress()
     )
     _report([dict(metrics)], json_)
@@ -88,19 +92,19 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
 
     agentr eval --run RUN --checkpoint last --eval-split valid        agentr eval --env textcraft --model PATH_OR_ID
     """
-    from agentr_core import again, runner
     from agentr_core.cli.run import close
-    from agentr_core.progress import Progress
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import single_stages, start_and_resume
 
     if reference is None and checkpoint is None:
         resolved = resolve_settings(ctx)
-        outcome = runner.run(
+        outcome = start_and_resume.run(
             resolved.config, db=resolved.db, name=resolved.name, stages=("evaluate",), progress=Progress()
         )
         return close(outcome, resolved.db, json_)
     reference = reference or "last"
     resolved = _over_stored(ctx, reference)
-    metrics = again.evaluate_again(
+    metrics = single_stages.evaluate_again(
         reference, resolved.config, db=resolved.db, checkpoint=checkpoint, progress=Progress()
     )
     _report([dict(metrics)], json_)
@@ -109,7 +113,7 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
 
 def _over_stored(ctx: click.Context, reference: str) -> Resolved:
     """What the user asked for, over the settings that a stored run was started with."""
-    from agentr_core.runconfig import stored_layer
+    from agentr_core.settings.layers import stored_layer
     from agentr_core.store import open_store
 
     path = ctx.params.get("db") or "agentr.db"

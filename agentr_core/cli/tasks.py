@@ -15,7 +15,7 @@ from agentr_core.cli.reading import clean, export, listing, one_line, reading
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.environment import AnyEnvironment
+    from agentr_core.interfaces.environment import AnyEnvironment
     from agentr_core.records import Task
 
 env_option = click.option("--env", metavar="NAME", help="The environment; without it, the tasks in the database.")
@@ -109,7 +109,7 @@ def _of_splits(environment: AnyEnvironment, split: str | None) -> list[Task]:
 
 
 def _environment(name: str, options: tuple[str, ...]) -> AnyEnvironment:
-    from agentr_core.registry import registry
+    from agentr_core.registry.lookup import registry
 
     values = {}
     for option in options:

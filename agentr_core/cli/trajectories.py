@@ -25,8 +25,8 @@ from agentr_core.cli.reading import (
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from agentr_core.interfaces.tree import Node, Tree
     from agentr_core.store import Store, TreeRow
-    from agentr_core.tree import Node, Tree
 
     Attempt = tuple[TreeRow, Tree, Node]
 

@@ -26,8 +26,8 @@ from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
     from agentr_core.cli.drawing import Marks
+    from agentr_core.interfaces.tree import Node, Tree
     from agentr_core.store import RevisionSetRow, RunRow, Store, TreeRow, WorkStatus
-    from agentr_core.tree import Node, Tree
 
 status_option = click.option(
     "--status", type=click.Choice(["todo", "running", "done", "failed"]), help="Only trees in this state."

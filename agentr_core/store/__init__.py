@@ -8,7 +8,7 @@ store.queries.load_tree(17)
 
 from __future__ import annotations
 
-from agentr_core.store.database import Store, open_store
+from agentr_core.store.connection import Store, open_store
 from agentr_core.store.dump import canonical_dump
 from agentr_core.store.queries import Queries
 from agentr_core.store.rows import (

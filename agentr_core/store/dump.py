@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from agentr_core.config import canonical_json
-from agentr_core.store.database import Store
+from agentr_core.hashing import canonical_json
+from agentr_core.store.connection import Store
 
 #: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process.
 VOLATILE_NAMES = frozenset({"host", "pid", "stats_json"})

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from agentr_core.errors import UsageError
 from agentr_core.records import Message
-from agentr_core.store.database import Store
-from agentr_core.store.packing import unpack_text
+from agentr_core.store.columns import unpack_text
+from agentr_core.store.connection import Store
 from agentr_core.store.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)

@@ -8,11 +8,11 @@ import sqlite3
 from typing import Any
 
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.tree import Tree
 from agentr_core.records import Verdict
-from agentr_core.store.packing import unpack_completion, unpack_flags, unpack_state, unpack_text
+from agentr_core.store.columns import unpack_completion, unpack_flags, unpack_state, unpack_text
 from agentr_core.store.queries_base import BaseQueries
 from agentr_core.store.rows import TaskRow, TreeRow, WorkStatus
-from agentr_core.tree import Tree
 
 _TREES = "SELECT trees.*, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
 _TASKS = "SELECT * FROM tasks"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from agentr_core.config import canonical_json, content_hash
+from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.records import Example, Message
-from agentr_core.store.packing import pack_json, readable
+from agentr_core.store.columns import pack_json, readable
 from agentr_core.store.rows import (
     CheckpointRow,
     DatasetRow,

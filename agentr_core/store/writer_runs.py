@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import agentr_core
-from agentr_core.config import canonical_json, content_hash
 from agentr_core.errors import UsageError
+from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.records import Task
-from agentr_core.store.database import Store
-from agentr_core.store.interning import Interner
-from agentr_core.store.packing import pack_json, readable
+from agentr_core.store.columns import pack_json, readable
+from agentr_core.store.connection import Store
 from agentr_core.store.rows import PluginRow, RunRow, RunStatus, StageRow, WorkStatus
+from agentr_core.store.texts import Interner
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

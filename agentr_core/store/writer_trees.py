@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentr_core.errors import ResumeError
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Verdict
-from agentr_core.store.packing import pack_completion, pack_flags, pack_json, pack_state, pack_text, readable
+from agentr_core.store.columns import pack_completion, pack_flags, pack_json, pack_state, pack_text, readable
 from agentr_core.store.rows import TreeRow
 from agentr_core.store.writer_runs import RunWriter
-from agentr_core.tree import Node, Tree
 
 
 @dataclass(frozen=True, slots=True)

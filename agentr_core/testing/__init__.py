@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agentr_core.critic import AnyCritic
-from agentr_core.environment import AnyEnvironment
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.critic import AnyCritic
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.records import Checkpoint
-from agentr_core.searcher import AnySearcher
 from agentr_core.testing.contract import Check
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
@@ -35,7 +36,6 @@ from agentr_core.testing.plugins import ModuleContract, checks
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
 from agentr_core.testing.trainers import TrainerContract, toy_dataset
-from agentr_core.trainer import AnyTrainer
 
 __all__ = [
     "BlockingCounterEnvironment",

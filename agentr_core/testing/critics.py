@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from agentr_core.critic import AnyCritic, divergence
-from agentr_core.critique import TreeCritique
-from agentr_core.environment import AnyEnvironment
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.critic import AnyCritic, divergence
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Cut, Message, Trajectory, Verdict
+from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
-from agentr_core.tree import Node, Tree
 
 #: Two failures that leave the good attempt after one and after two steps, and one that never shares a step.
 ATTEMPTS = (

@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Callable, Sequence
 
-from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.records import StepResult, Task
-from agentr_core.rng import derive_rng
+from agentr_core.seeds import derive_rng
 from agentr_core.testing.contract import Contract, require, same
 
 #: What a model may say: nothing, control characters, other scripts, too much, several actions at once.

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from agentr_core.config import PluginConfig
-from agentr_core.environment import Environment
 from agentr_core.errors import UsageError
-from agentr_core.policy import Policy
+from agentr_core.interfaces.environment import Environment
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.policy import Policy
 from agentr_core.records import Completion, Message, Observation, Purpose, SamplingParams, Snapshot, StepResult, Task
-from agentr_core.rng import derive_rng
+from agentr_core.seeds import derive_rng
 
 
 class CounterConfig(PluginConfig):

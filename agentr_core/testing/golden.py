@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Completion, Message, Task
-from agentr_core.tree import Node, Tree
 
 #: The plain fields of a node and their defaults: a node's JSON leaves out what has its default.
 _DEFAULTS = {

@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentr_core.critic import Critic
-from agentr_core.environment import Environment
 from agentr_core.errors import UsageError
-from agentr_core.hookspecs import Kind
-from agentr_core.policy import Policy
+from agentr_core.interfaces.critic import Critic
+from agentr_core.interfaces.environment import Environment
+from agentr_core.interfaces.policy import Policy
+from agentr_core.interfaces.searcher import Searcher
+from agentr_core.interfaces.trainer import Trainer
 from agentr_core.records import Checkpoint
-from agentr_core.registry import IN_PROCESS, Registry, registry
-from agentr_core.searcher import Searcher
+from agentr_core.registry.lookup import IN_PROCESS, Registry, registry
+from agentr_core.registry.specs import Kind
 from agentr_core.testing.contract import Check, Contract, require, same
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
@@ -28,7 +29,6 @@ from agentr_core.testing.models import random_llama
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
 from agentr_core.testing.trainers import TrainerContract
-from agentr_core.trainer import Trainer
 
 BASES: dict[Kind, type] = {
     "env": Environment, "policy": Policy, "searcher": Searcher, "critic": Critic, "trainer": Trainer,

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from agentr_core.conversation import head
-from agentr_core.environment import AnyEnvironment
 from agentr_core.errors import PolicyFailure
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.prompts.conversation import head
 from agentr_core.records import Completion, EngineLoad, Message, SamplingParams, Task
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterEnvironment

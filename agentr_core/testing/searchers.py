@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agentr_core.policy import AnyPolicy
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import TreeContext
-from agentr_core.searcher import AnySearcher
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.search.tree_context import TreeContext
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterConfig, CounterEnvironment, ScriptedPolicy
 from agentr_core.testing.golden import tree_as_json, tree_from_json
-from agentr_core.tree import Node, Tree
 
 #: Episodes of the world that searchers are tried on end by themselves, so that no searcher needs a horizon.
 WORLD_STEPS = 12

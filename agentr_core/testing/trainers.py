@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from agentr_core.config import content_hash
 from agentr_core.errors import Interrupted, NothingToDo, UsageError
-from agentr_core.metrics import mean
+from agentr_core.evaluate.metrics import mean
+from agentr_core.hashing import content_hash
+from agentr_core.interfaces.trainer import AnyTrainer, Report
 from agentr_core.records import Checkpoint, Example, Message, TrainingSet
 from agentr_core.testing.contract import Contract, Unmet, require, same
-from agentr_core.trainer import AnyTrainer, Report
 
 _TAILS = ("Action: stop", "1234567890!?")
 #: Losses that nothing but the rounding of arithmetic keeps apart.

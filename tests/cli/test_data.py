@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentr_core.cli.main import main
-from agentr_core.registry import use
+from agentr_core.registry.lookup import use
 
 PLUGIN = """
 import click

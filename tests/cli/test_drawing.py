@@ -5,8 +5,8 @@ import pytest
 
 from agentr_core.cli.drawing import Marks, View, draw
 from agentr_core.cli.reading import clean, one_line
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Message, Task
-from agentr_core.tree import Node, Tree
 
 
 @pytest.fixture

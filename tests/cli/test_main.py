@@ -14,7 +14,7 @@ import pytest
 from agentr_core import __version__
 from agentr_core.cli import main as program
 from agentr_core.errors import AgentrError, ExitCode, NothingToDo, PartialFailure, PluginError
-from agentr_core.registry import use
+from agentr_core.registry.lookup import use
 
 NEVER_FOR_HELP = {
     "accelerate", "datasets", "numpy", "pluggy", "pydantic", "rich", "sqlite_utils", "tokenizers", "torch",

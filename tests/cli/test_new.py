@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from agentr_core.cli.main import main
-from agentr_core.hookspecs import KINDS
-from agentr_core.registry import use
+from agentr_core.registry.lookup import use
+from agentr_core.registry.specs import KINDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

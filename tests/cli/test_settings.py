@@ -12,9 +12,8 @@ import pytest
 import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.errors import AgentrError, ConfigError, UsageError
-from agentr_core.presets import PRESETS
-from agentr_core.registry import use
-from agentr_core.runconfig import (
+from agentr_core.registry.lookup import use
+from agentr_core.settings.layers import (
     Layer,
     Resolved,
     environment_layer,
@@ -24,6 +23,7 @@ from agentr_core.runconfig import (
     resolve,
     stored_layer,
 )
+from agentr_core.settings.presets import PRESETS
 
 #: Plugins that need no package, so that these tests say nothing about what is installed.
 LIGHT = {"policy": "flawed", "searcher": "greedy", "critic": "last", "trainer": "none"}

@@ -12,8 +12,8 @@ import pytest
 
 import agentr_core
 from agentr_core.errors import MissingDependencyError
-from agentr_core.hookspecs import KINDS
-from agentr_core.registry import Registry
+from agentr_core.registry.lookup import Registry
+from agentr_core.registry.specs import KINDS
 from agentr_core.testing import Check, checks
 
 #: Options that a spec is made with here: ``MODEL`` is a random Llama, ``DB`` a store with one scripted run.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentr_core.metrics import (
+from agentr_core.evaluate.metrics import (
     agreement,
     loop_count,
     loop_profile,

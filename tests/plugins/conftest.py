@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core.registry import use
+from agentr_core.registry.lookup import use
 
 Install = Callable[..., Path]
 

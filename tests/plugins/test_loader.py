@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentr_core.errors import PluginError, UsageError
-from agentr_core.registry import Registry
+from agentr_core.registry.lookup import Registry
 
 Source = Callable[..., str]
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]

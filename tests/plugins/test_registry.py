@@ -18,9 +18,10 @@ from agentr_core.errors import (
     UnknownPluginError,
     UsageError,
 )
-from agentr_core.hookspecs import RunFinished, hookimpl
-from agentr_core.models import resolve_model
-from agentr_core.registry import Registry, use
+from agentr_core.registry.events import RunFinished
+from agentr_core.registry.lookup import Registry, use
+from agentr_core.registry.model_names import resolve_model
+from agentr_core.registry.specs import hookimpl
 
 Source = Callable[..., str]
 GREEDY = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentr_core import Completion, Message, SamplingParams
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 

@@ -9,7 +9,7 @@ import pytest
 from resident import STATM, resident
 
 from agentr_core import Message, SamplingParams, create
-from agentr_core.memory import release_memory
+from agentr_core.process.garbage import release_memory
 
 pytestmark = pytest.mark.model
 TALK = (Message("system", "You answer."), Message("user", "Say something. " * 20))

@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from agentr_core import Message, PolicyFailure, SamplingParams, Task, create, head
-from agentr_core.environment import AnyEnvironment
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import CounterEnvironment
 
 DRAWN = SamplingParams()

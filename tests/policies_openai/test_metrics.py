@@ -11,7 +11,7 @@ from openai_asking import QUICK, TURNS
 
 import agentr_core
 from agentr_core import EngineLoad, SamplingParams
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 
 PAGE = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.

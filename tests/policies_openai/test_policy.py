@@ -13,7 +13,7 @@ from scripted_runs import command, environment
 
 import agentr_core
 from agentr_core import ConfigError, Message, SamplingParams, UsageError
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import checks
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import agentr_core
 from agentr_core import Completion, Message, SamplingParams
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 MODEL = "smollm2-135m"

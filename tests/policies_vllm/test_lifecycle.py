@@ -17,7 +17,7 @@ from scripted_runs import command, environment
 
 import agentr_core
 from agentr_core import Message, PolicyFailure, SamplingParams
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 
 from .conftest import TURNS, engines
 

@@ -13,7 +13,7 @@ import pytest
 
 import agentr_core
 from agentr_core import ConfigError, Message, PolicyFailure, SamplingParams, UsageError
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import checks
 
 from .conftest import MODEL, SHARED, TURNS, Ask, engines

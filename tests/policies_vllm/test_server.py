@@ -12,7 +12,7 @@ from vllm_server import CONTEXT, NAME, VLLMServer
 
 import agentr_core
 from agentr_core import Completion, EngineLoad, Message, PolicyFailure, SamplingParams
-from agentr_core.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy
 
 from .conftest import TURNS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import agentr_core
-from agentr_core import report
+from agentr_core.runs import report
 
 
 @pytest.mark.parametrize("tasks", [1, 6])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentr_core import Message, Task, Tree
-from agentr_core.revision import contrasts, good_leaves, is_pair, pair, shared_steps
+from agentr_core.revise.pairs import contrasts, good_leaves, is_pair, pair, shared_steps
 
 TASK = Task(key="t", split="train", instruction="do")
 NO_CAPS = {"max_pairs_per_tree": 10_000, "max_pairs_per_leaf": 10_000}

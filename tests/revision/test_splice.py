@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentr_core import Message, Step, Task, Trajectory, derive_rng
-from agentr_core.parsing import parse_response
-from agentr_core.revision import REVISION_THOUGHTS, revision_signal, splice, training_messages
+from agentr_core.interfaces.turns import parse_response
+from agentr_core.revise.splice import REVISION_THOUGHTS, revision_signal, splice, training_messages
 
 TASK = Task(key="t", split="train", instruction="Do.")
 HEAD = (Message("system", "rules"), Message("user", "start"))

@@ -10,11 +10,11 @@ import pytest
 from resident import resident
 
 from agentr_core import Node, TreeFinished, configure, hookimpl
-from agentr_core.branching import Place
-from agentr_core.memory import THRESHOLDS, release_memory, seldom_collecting
-from agentr_core.progress import Progress
-from agentr_core.registry import Registry
-from agentr_core.runner import run
+from agentr_core.play.branches import Place
+from agentr_core.process.garbage import THRESHOLDS, release_memory, seldom_collecting
+from agentr_core.process.progress import Progress
+from agentr_core.registry.lookup import Registry
+from agentr_core.runs.start_and_resume import run
 
 MEGABYTE = 1 << 20
 

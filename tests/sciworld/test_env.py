@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from agentr_sciworld.tasks import kinds
 
-from agentr_core import REVISION_ACTION, UsageError
+from agentr_core import UsageError
+from agentr_core.interfaces.turns import REVISION_ACTION
 
 #: A kind of each topic whose plans are short; benchmarks/sciworld.py solves all thirty.
 KINDS = [kind.name for kind in kinds() if kind.id in ("1-2", "2-2", "3-1", "4-4", "6-2", "7-3", "8-1", "9-1")]

@@ -53,8 +53,8 @@ def test_no_java_is_one_sentence_that_says_what_to_do(java: str, tmp_path: Path)
 def test_a_closed_pool_leaves_no_process(apart: Any) -> None:
     import asyncio
 
-    from agentr_core.branching import Branches
-    from agentr_core.pool import EnvironmentPool
+    from agentr_core.play.branches import Branches
+    from agentr_core.play.environment_pool import EnvironmentPool
 
     made: list[Any] = []
 

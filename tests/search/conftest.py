@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from agentr_core.environment import AnyEnvironment
-from agentr_core.policy import AnyPolicy
-from agentr_core.pool import EnvironmentPool
-from agentr_core.scheduler import TreeContext, run_bounded
-from agentr_core.searcher import AnySearcher
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.search.tree_context import TreeContext
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 from agentr_core.testing.golden import tree_as_json
-from agentr_core.tree import Node, Tree
 
 
 @dataclass

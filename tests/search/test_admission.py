@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from agentr_core import EngineLoad, PluginConfig, Policy
-from agentr_core.admission import Admission
-from agentr_core.scheduler import run_bounded
+from agentr_core.play.admission import Admission
+from agentr_core.play.in_flight import run_bounded
 
 
 class Roomy(Policy[PluginConfig]):

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from agentr_core.branching import Branches
 from agentr_core.errors import EnvironmentFailure
-from agentr_core.pool import EnvironmentPool
+from agentr_core.interfaces.tree import Tree
+from agentr_core.play.branches import Branches
+from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.records import StepResult, Task
 from agentr_core.testing.fakes import BlockingCounterEnvironment, CounterEnvironment, ReplayCounterEnvironment
-from agentr_core.tree import Tree
 
 WORLDS = (CounterEnvironment, ReplayCounterEnvironment, BlockingCounterEnvironment)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentr_core import clock
-from agentr_core.clock import BusyClock
+from agentr_core.process import busy_clock as clock
+from agentr_core.process.busy_clock import BusyClock
 
 
 def test_overlapping_time_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS
 
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError
-from agentr_core.parsing import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
-from agentr_core.pool import EnvironmentPool
+from agentr_core.interfaces.searcher import by_response
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.turns import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
+from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.records import Completion, Message, SamplingParams, StepResult, Task
-from agentr_core.scheduler import TreeContext
-from agentr_core.searcher import by_response
+from agentr_core.search.tree_context import TreeContext
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
-from agentr_core.tree import Node, Tree
 
 PARAMS = SamplingParams(max_tokens=50)
 

@@ -5,9 +5,9 @@ from contextlib import aclosing
 
 import pytest
 
-from agentr_core.aio import gather_all
 from agentr_core.errors import EnvironmentFailure, StoreError
-from agentr_core.scheduler import run_bounded
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.process.gather import gather_all
 
 
 class Office:

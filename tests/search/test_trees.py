@@ -12,6 +12,7 @@ from agentr_mcts.search import MCTS
 from agentr_sampling.config import BestOfNConfig, GreedyConfig
 from agentr_sampling.search import BestOfN, Greedy
 
+from agentr_core.interfaces.tree import Tree
 from agentr_core.testing.fakes import (
     BlockingCounterEnvironment,
     CounterEnvironment,
@@ -19,7 +20,6 @@ from agentr_core.testing.fakes import (
     ScriptedPolicy,
 )
 from agentr_core.testing.golden import tree_as_json, tree_from_json
-from agentr_core.tree import Tree
 
 GOLDEN = Path(__file__).parent / "golden"
 SEARCHERS = {

@@ -8,9 +8,9 @@ import pytest
 from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS, backup, mark_exhausted, select, uct
 
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Task
 from agentr_core.testing.fakes import ScriptedPolicy
-from agentr_core.tree import Node, Tree
 
 
 def small_tree(*values: tuple[int, float]) -> Tree:

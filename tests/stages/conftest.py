@@ -11,9 +11,9 @@ import pytest
 
 import agentr_core
 from agentr_core import RunConfig
-from agentr_core.again import revise_again
-from agentr_core.progress import Progress
-from agentr_core.runner import run
+from agentr_core.process.progress import Progress
+from agentr_core.runs.single_stages import revise_again
+from agentr_core.runs.start_and_resume import run
 from agentr_core.store import RevisionSetRow, Store, open_store
 
 WORLD = {"world": "synthetic", "depth": 3, "max_steps": 14}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core.progress import Progress
-from agentr_core.runner import run
+from agentr_core.process.progress import Progress
+from agentr_core.runs.start_and_resume import run
 
 CROWDED = """
 from agentr_core import EngineLoad

@@ -11,11 +11,12 @@ import pytest
 from learning import write_model
 
 import agentr_core
-from agentr_core import RunConfig, report
-from agentr_core.again import evaluate_again, revise_again, train_again
+from agentr_core import RunConfig
 from agentr_core.errors import NothingToDo
-from agentr_core.progress import Progress
-from agentr_core.runner import run
+from agentr_core.process.progress import Progress
+from agentr_core.runs import report
+from agentr_core.runs.single_stages import evaluate_again, revise_again, train_again
+from agentr_core.runs.start_and_resume import run
 from agentr_core.store import CheckpointRow, RunRow, open_store
 
 QUIET = Progress(quiet=True)

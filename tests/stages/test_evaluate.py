@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentr_core.metrics import loop_count, summarize
+from agentr_core.evaluate.metrics import loop_count, summarize
 
 BREAKS = """
 from agentr_textcraft.config import TextCraftConfig

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from interrupting import COUNTS, interrupt
 
-from agentr_core.runner import resume
+from agentr_core.runs.start_and_resume import resume
 from agentr_core.store import canonical_dump
 
 

@@ -12,7 +12,7 @@ import pytest
 from agentr_core import Message, create, is_revision, revision
 from agentr_core.cli.main import main
 from agentr_core.errors import ExitCode
-from agentr_core.runner import failures
+from agentr_core.runs.start_and_resume import failures
 from agentr_core.store import Sample
 
 JUDGE = """

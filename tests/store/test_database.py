@@ -12,13 +12,13 @@ from sqlite_utils import Database
 
 from agentr_core.errors import StoreError, UsageError
 from agentr_core.records import Message
-from agentr_core.store import Store, migrations, open_store
+from agentr_core.store import Store, open_store, schema
 
 
 def test_a_new_file_is_marked_as_ours_and_keeps_a_log(store: Store) -> None:
     raw = sqlite3.connect(store.path)
-    assert raw.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)
-    assert raw.execute("PRAGMA user_version").fetchone() == (migrations.SCHEMA_VERSION,)
+    assert raw.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
     assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store.all("PRAGMA foreign_keys")[0][0] == 1
     assert store.all("PRAGMA synchronous")[0][0] == 1
@@ -26,23 +26,23 @@ def test_a_new_file_is_marked_as_ours_and_keeps_a_log(store: Store) -> None:
 
 def test_the_schema_version_counts_the_migrations(path: Path) -> None:
     open_store(path).close()
-    applied = migrations.migrations().applied(Database(path))
-    assert len(applied) == migrations.SCHEMA_VERSION
-    assert migrations.migrations().pending(Database(path)) == []
+    applied = schema.migrations().applied(Database(path))
+    assert len(applied) == schema.SCHEMA_VERSION
+    assert schema.migrations().pending(Database(path)) == []
 
 
 def test_a_file_of_an_earlier_schema_is_migrated_when_it_is_opened_even_for_reading(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_store(path).close()
-    ours = migrations.migrations()
+    ours = schema.migrations()
 
     @ours()
     def add_notes(db: Database) -> None:
         db["notes"].create({"id": int}, pk="id")
 
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", migrations.SCHEMA_VERSION + 1)
-    monkeypatch.setattr(migrations, "migrations", lambda: ours)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr(schema, "migrations", lambda: ours)
     with open_store(path, read_only=True) as store:
         assert store.queries.counts()["notes"] == 0
 
@@ -60,7 +60,7 @@ def test_a_run_of_the_first_schema_keeps_its_rows_and_learns_which_are_its_own(p
 
 def make_file_of_schema_1(path: Path) -> None:
     db = Database(path)
-    migrations.migrations().apply(db, stop_before="provenance")
+    schema.migrations().apply(db, stop_before="provenance")
     runs = "1, 'K', NULL, 'run', 'done', '{}', '', 0, '', '', 0, '', '', NULL, NULL"
     stage = "1, 1, '{}', 'done', NULL, NULL, NULL"
     for table, values in [
@@ -76,7 +76,7 @@ def make_file_of_schema_1(path: Path) -> None:
         ("evals", "2, 1, 1, 'plain', 'b', 'test', 'x', '{}', 'done', NULL"),
     ]:
         db.execute(f"INSERT INTO {table} VALUES ({values})")
-    db.execute(f"PRAGMA application_id={migrations.APPLICATION_ID}")
+    db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
     db.execute("PRAGMA user_version=1")
     db.conn.commit()
     db.close()
@@ -109,7 +109,7 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
 def test_a_newer_database_is_refused(path: Path) -> None:
     open_store(path).close()
     with sqlite3.connect(path) as raw:
-        raw.execute(f"PRAGMA user_version={migrations.SCHEMA_VERSION + 1}")
+        raw.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
     with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 3, this one knows 2\); upgrade with"):
         open_store(path)
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentr_core.errors import ResumeError, UsageError
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Completion, Message, Task, Verdict
 from agentr_core.store import Store, TreePlan, TreeRow
-from agentr_core.tree import Node, Tree
 
 TASK = Task(key="t", split="train", instruction="Craft.", metadata={"goal": "chest", "depth": 3})
 WHO = {"searcher": "mcts", "searcher_hash": "h", "model": "m"}

@@ -9,9 +9,9 @@ from typing import Any
 from counting import planted
 
 from agentr_core import Completion, Cut, Message, Trajectory, Verdict, create
-from agentr_core.critic import AnyCritic
-from agentr_core.critique import TreeCritique
-from agentr_core.episode import distances_along
+from agentr_core.interfaces.critic import AnyCritic
+from agentr_core.play.episode import distances_along
+from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 
 

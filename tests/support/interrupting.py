@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from agentr_core.errors import Interrupted
-from agentr_core.loop import RunLoop
-from agentr_core.progress import Progress
-from agentr_core.registry import Registry
-from agentr_core.runner import working
+from agentr_core.process.progress import Progress
+from agentr_core.registry.lookup import Registry
+from agentr_core.runs.iterations import RunLoop
+from agentr_core.runs.start_and_resume import working
 from agentr_core.store import open_store
 
 COUNTS = {"search": "trees WHERE status = 'done'", "revise": "revised_trees", "evaluate": "eval_results"}

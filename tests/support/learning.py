@@ -8,7 +8,7 @@ from agentr_scripted.config import FlawedConfig
 from agentr_scripted.flawed import FlawedPolicy
 
 from agentr_core import Checkpoint, Trainer, TrainingSet
-from agentr_core.config import PluginConfig
+from agentr_core.interfaces.plugin_config import PluginConfig
 
 
 class LearnerConfig(FlawedConfig):

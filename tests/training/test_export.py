@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentr_core import Example, Message, MissingDependencyError, UsageError, read_dataset
-from agentr_core.export import example_row, preference_row, write_rows
+from agentr_core.train.export import example_row, preference_row, write_rows
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentr_core import AgentrError, Example, Message, RenderedExample, UsageError, check_rendered, render_example
-from agentr_core.dataset import IGNORE
+from agentr_core.train.token_masks import IGNORE
 
 #: The end of turn that each template writes.
 ENDINGS = {

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, read_dataset, validate_config
-from agentr_core.mixing import build_dataset
-from agentr_core.settings import DataSettings
+from agentr_core.settings.run_config import DataSettings
 from agentr_core.store.rows import Sample
+from agentr_core.train.recipes import build_dataset
 
 
 def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:

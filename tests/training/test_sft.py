@@ -28,7 +28,7 @@ from agentr_core import (
     content_hash,
     read_dataset,
 )
-from agentr_core.export import example_row, write_rows
+from agentr_core.train.export import example_row, write_rows
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")

@@ -17,7 +17,7 @@ from agentr_webshop.catalogue import load_catalogue
 from agentr_webshop.download import RemoteFile
 
 from agentr_core.cli.main import main
-from agentr_core.registry import Registry, use
+from agentr_core.registry.lookup import Registry, use
 
 SHUFFLE = "items_shuffle_1000.json"
 

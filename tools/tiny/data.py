@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agentr_core.revision import REVISION_THOUGHTS
+from agentr_core.revise.splice import REVISION_THOUGHTS
 from tools.tiny.plans import Planned, plan
 from tools.tiny.worlds import GENERICS, Game, Recipe, World, invented, makers, redrawn, renamed
 

@@ -1,0 +1,108 @@
+"""The environment interface: one episode at a time, synchronous; the core pools and branches it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from agentr_core.errors import UsageError
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.turns import ParsedAction, parse_response
+from agentr_core.records import Observation, Snapshot, StepResult, Task
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+
+class Environment(ABC, Generic[ConfigT]):
+    """A world with tasks.
+
+    Subclasses set :attr:`config_class` and take an instance of it. An environment answers any text with an
+    observation: it raises only for wrong use (``step`` before ``reset`` or after the end: ``RuntimeError``).
+    """
+
+    config_class: ClassVar[type[PluginConfig]] = PluginConfig
+    #: True where :meth:`snapshot` and :meth:`restore` work; otherwise the core replays actions.
+    supports_snapshot: ClassVar[bool] = False
+    #: True where a call may wait for another process (a JVM): the core then makes it in a thread.
+    blocking: ClassVar[bool] = False
+    #: True where instances share workers of their own and wait for them: any number may then be in use at once.
+    shares_workers: ClassVar[bool] = False
+    #: How often a replay behind :meth:`restore` has not shown what had been recorded, in the life of this instance.
+    mismatches: int = 0
+    #: What a critic's prompt calls this world, e.g. ``"a crafting game"``.
+    domain: ClassVar[str] = "an interactive environment"
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @property
+    def version(self) -> str:
+        """Names the world and its rules; two environments of one version behave alike. Stored with every run."""
+        return "1"
+
+    @abstractmethod
+    def instructions(self) -> str:
+        """Rules and answer format: the head of every conversation."""
+
+    @abstractmethod
+    def splits(self) -> Sequence[str]:
+        """The names that :meth:`tasks` takes."""
+
+    @abstractmethod
+    def tasks(self, split: str) -> Sequence[Task]:
+        """The tasks of a split, always in the same order. Unknown split: :class:`~agentr_core.errors.UsageError`."""
+
+    def task(self, key: str) -> Task:
+        """The task with this key; :class:`~agentr_core.errors.UsageError` where there is none."""
+        for split in self.splits():
+            for task in self.tasks(split):
+                if task.key == key:
+                    return task
+        raise UsageError(f"no task has the key '{key}'; list them with: agentr tasks list")
+
+    @abstractmethod
+    def reset(self, task: Task) -> Observation:
+        """Start an episode of ``task`` and return the first observation."""
+
+    @abstractmethod
+    def step(self, action: str) -> StepResult:
+        """Do one action. ``RuntimeError`` before :meth:`reset` or after the end."""
+
+    def snapshot(self) -> Snapshot:
+        """The present state, to be given back to :meth:`restore` of any instance with the same configuration."""
+        raise NotImplementedError(f"{type(self).__name__} has no snapshots")
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put the episode back to where ``snapshot`` was taken, its task included."""
+        raise NotImplementedError(f"{type(self).__name__} has no snapshots")
+
+    @abstractmethod
+    def state_key(self) -> str:
+        """Equal keys mean equal futures: used for transpositions, loop counts and replay checks."""
+
+    def legal_actions(self) -> Sequence[str] | None:
+        """Actions that make sense now, or None where the environment cannot list them."""
+        return None
+
+    def demonstrate(self, task: Task) -> Sequence[str] | None:
+        """An expert's actions from the start of ``task`` to success, or None where no expert is known."""
+        return None
+
+    def distance(self) -> float | None:
+        """How many steps the present state is from success: 0 at the goal, infinite where it is out of reach.
+
+        None where that is not known.
+        """
+        return None
+
+    def parse(self, response: str) -> ParsedAction:
+        """Take the action out of an agent's turn; by default the ReAct rule of ``interfaces/turns.py``."""
+        return parse_response(response)
+
+    def close(self) -> None:
+        """Release what the environment holds. May be called twice."""
+
+
+#: An environment with whatever configuration.
+AnyEnvironment = Environment[Any]

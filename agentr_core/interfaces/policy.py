@@ -1,0 +1,83 @@
+"""The policy interface: the model that acts (the paper's actor), and answers a critic's questions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.records import Completion, EngineLoad, Message, Purpose, SamplingParams, Task
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+
+class Policy(ABC, Generic[ConfigT]):
+    """Something that continues conversations.
+
+    Used from one event loop. Calls made at the same moment may be served as one batch; the answer to a call depends
+    on its arguments alone, so that a run does not depend on what else was in flight (up to the rounding of batched
+    arithmetic).
+    """
+
+    config_class: ClassVar[type[PluginConfig]] = PluginConfig
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @property
+    def model(self) -> str:
+        """Names what answers: a path, a hub id, or the policy's own name. Stored with every tree and verdict."""
+        return type(self).__name__
+
+    @property
+    def weights(self) -> str | None:
+        """Where the model's weights can be loaded from (a folder or hub id); None where there is nothing to train."""
+        return None
+
+    @abstractmethod
+    async def sample(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        params: SamplingParams,
+        session: str,
+        seed: int,
+        task: Task | None = None,
+        purpose: Purpose = "act",
+    ) -> list[Completion]:
+        """``n`` completions of one conversation whose last turn is not the assistant's.
+
+        ``session`` is the tree's id: an engine may keep a tree's prefixes together. ``seed`` fixes the draw.
+        ``task`` and ``purpose`` say what the conversation is about; only scripted policies look at them.
+        Raises :class:`~agentr_core.errors.PolicyFailure` where no answer can be had.
+        """
+
+    async def score(self, messages: Sequence[Message], completion: str) -> list[float]:
+        """The log-probability (natural log) of each token of ``completion`` after ``messages``."""
+        raise NotImplementedError(f"{type(self).__name__} cannot score text")
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """The length of the rendered prompt in tokens; by default a guess of four characters a token."""
+        return sum(len(message.content) // 4 + 4 for message in messages)
+
+    @property
+    def context_length(self) -> int | None:
+        """How many tokens prompt and completion may have together; None where there is no limit."""
+        return None
+
+    def engine_load(self) -> EngineLoad | None:
+        """How full the engine is, as far as is known now; None where nothing is. Cheap: called often, never waits."""
+        return None
+
+    def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:
+        """Offered once before use: a way to make an environment of one's own (scripted experts need one)."""
+
+    async def close(self) -> None:
+        """Release the model. May be called twice."""
+
+
+#: A policy with whatever configuration.
+AnyPolicy = Policy[Any]

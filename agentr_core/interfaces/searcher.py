@@ -1,0 +1,87 @@
+"""The searcher interface: grows one tree of attempts at one task."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.turns import ParsedAction
+from agentr_core.records import Completion, SamplingParams, Task
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+#: Samples with equal keys are merged into one child before the environment is stepped.
+MergeKey = Callable[[str, ParsedAction], Hashable]
+
+
+def by_action(response: str, parsed: ParsedAction) -> Hashable:
+    """Merge siblings that do the same, whatever they think (method choice 9)."""
+    return ("action", parsed.action) if parsed.action is not None else ("response", response)
+
+
+def by_response(response: str, parsed: ParsedAction) -> Hashable:
+    """Merge siblings whose whole turn is the same (Agent-R's code: de-duplication by response text)."""
+    return response
+
+
+class SearchContext(Protocol):
+    """What the core lends a searcher while it grows one tree.
+
+    ``tree`` holds what the store already has of it: after a crash a searcher finds the finished simulations there and
+    goes on from ``tree.simulations``.
+    """
+
+    tree: Tree
+
+    @property
+    def stopping(self) -> bool:
+        """True once the run is being interrupted: finish the simulation at hand and return."""
+
+    def rng(self, *names: str | int) -> random.Random:
+        """A generator for one purpose of this tree, e.g. ``rng("simulation", 3)``; equal names, equal numbers."""
+
+    async def sample(self, node: Node, n: int, params: SamplingParams) -> list[Completion]:
+        """``n`` completions of the conversation at ``node``, trimmed to the policy's context."""
+
+    async def expand(
+        self, node: Node, n: int, params: SamplingParams, *, merge: MergeKey = by_action, horizon: int | None = None
+    ) -> list[Node]:
+        """Sample ``n`` actions at ``node``, merge equal ones, do each in the environment, append the children.
+
+        Children at depth ``horizon`` are terminal. The node is marked ``expanded``. The environment stands wherever
+        it stands: the core branches it by snapshot, by replay or from what it remembers. A sample that equals a child
+        of an earlier call is that child, one copy more. Returns the children that this call's samples fell on, in
+        the order of the samples. Calls made at once append in the order of the calls, however long each one takes.
+        """
+
+    async def commit(self, simulations: int = 1) -> None:
+        """So many simulations are complete: count them, store their nodes and all changed values in one transaction."""
+
+
+class Searcher(ABC, Generic[ConfigT]):
+    """A way to look for good and bad attempts."""
+
+    config_class: ClassVar[type[PluginConfig]] = PluginConfig
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def simulations(self) -> int:
+        """How many times :meth:`search` commits at the most: the budget of one tree."""
+
+    @abstractmethod
+    async def search(self, task: Task, context: SearchContext) -> Tree:
+        """Grow ``context.tree`` until the budget is spent or nothing is left to search, and return it.
+
+        Deterministic for a given tree seed with a deterministic policy, whatever else is in flight.
+        """
+
+
+#: A searcher with whatever configuration.
+AnySearcher = Searcher[Any]

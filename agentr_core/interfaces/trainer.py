@@ -1,0 +1,47 @@
+"""The trainer interface: from a dataset and a checkpoint to the next checkpoint."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.records import Checkpoint, TrainingSet
+
+ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+#: Called with the optimizer step and the metrics at that step.
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+class Trainer(ABC, Generic[ConfigT]):
+    """A way to learn from training conversations."""
+
+    config_class: ClassVar[type[PluginConfig]] = PluginConfig
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def train(
+        self,
+        dataset: TrainingSet,
+        start: Checkpoint,
+        out: Path,
+        *,
+        resume: bool,
+        seed: int = 0,
+        report: Report | None = None,
+    ) -> Checkpoint:
+        """Train ``start`` on the ``train`` turns of ``dataset`` and leave a complete model in ``out``.
+
+        With ``resume``, go on from the newest checkpoint below ``out`` where there is one: the result is that of the
+        run that was not interrupted. What ``report`` raises stops the training. Raises
+        :class:`~agentr_core.errors.UsageError` for a start that is not a model.
+        """
+
+
+#: A trainer with whatever configuration.
+AnyTrainer = Trainer[Any]

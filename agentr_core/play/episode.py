@@ -1,0 +1,175 @@
+"""One attempt in the making: an environment, the conversation so far, and what the agent does next.
+
+Evaluation, the revision test and verified splices all play episodes; the searcher grows trees instead
+(:mod:`agentr_core.search.tree_context`), by the same rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY, is_revision
+from agentr_core.prompts.conversation import head, trim
+from agentr_core.records import Message, SamplingParams, Step, Task, Trajectory
+from agentr_core.seeds import derive_seed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Episode:
+    """Plays agent turns in ``environment``; made by :meth:`begin`, which resets it to ``task``.
+
+    The revision action never reaches the environment: it is answered ``ok.`` and costs no environment step (method
+    choice 7). A turn without an action is answered with what was wrong with it. Environment work runs in a thread
+    where the environment blocks (a JVM).
+    """
+
+    def __init__(
+        self, environment: AnyEnvironment, task: Task, head: tuple[Message, ...], revision_action: str
+    ) -> None:
+        self.environment, self.task, self.head, self.revision_action = environment, task, head, revision_action
+        self.steps: list[Step] = []
+
+    @classmethod
+    async def begin(cls, environment: AnyEnvironment, task: Task, revision_action: str = REVISION_ACTION) -> Episode:
+        """Start an episode of ``task``; :class:`EnvironmentFailure` where the environment raises."""
+        with boundary(EnvironmentFailure, f"reset of {task.key}"):
+            observation = await _threaded(environment, environment.reset, task)
+        return cls(environment, task, head(environment, observation), revision_action)
+
+    @property
+    def ended(self) -> bool:
+        """True once the environment has terminated or truncated the task."""
+        return bool(self.steps) and (self.steps[-1].terminated or self.steps[-1].truncated)
+
+    async def play(self, response: str) -> Step:
+        """Do what the agent's turn says and append the step."""
+        parsed = self.environment.parse(response)
+        if parsed.action is None:
+            step = self._aside(response, None, parsed.error or "", invalid=True)
+        elif is_revision(parsed.action, self.revision_action):
+            step = self._aside(response, parsed.action, REVISION_REPLY, invalid=False)
+        else:
+            with boundary(EnvironmentFailure, f"step of {self.task.key}"):
+                result = await _threaded(self.environment, self.environment.step, parsed.action)
+            step = Step(
+                response=response,
+                action=parsed.action,
+                observation=result.observation,
+                reward=result.reward,
+                score=result.score,
+                terminated=result.terminated,
+                truncated=result.truncated,
+                invalid=bool(result.info.get("invalid", False)),
+            )
+        self.steps.append(step)
+        return step
+
+    def _aside(self, response: str, action: str | None, observation: str, *, invalid: bool) -> Step:
+        """A turn that the environment never sees: the reward stays what it was."""
+        last = self.steps[-1] if self.steps else None
+        reward, score = (last.reward, last.score) if last else (0.0, 0.0)
+        return Step(response, action, observation, reward=reward, score=score, invalid=invalid)
+
+    def trajectory(self) -> Trajectory:
+        """The attempt so far."""
+        return Trajectory(self.task, self.head, tuple(self.steps))
+
+    def messages(self) -> list[Message]:
+        """The conversation so far."""
+        return list(self.trajectory().messages())
+
+
+@dataclass(slots=True)
+class Rollout:
+    """A finished episode and what it cost. ``prefix`` leading steps were given, not sampled; ``mismatches`` of their
+    observations differed from the record."""
+
+    trajectory: Trajectory
+    prefix: int = 0
+    mismatches: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """How episodes are played: the policy, its sampling parameters and the cap on turns."""
+
+    policy: AnyPolicy
+    params: SamplingParams
+    max_turns: int
+    revision_action: str = REVISION_ACTION
+    stopped: Callable[[], bool] = field(default=lambda: False)
+
+    async def rollout(
+        self,
+        environment: AnyEnvironment,
+        task: Task,
+        *,
+        seed: int,
+        session: str,
+        given: Sequence[Step] = (),
+    ) -> Rollout:
+        """Do the ``given`` steps again, then let the policy go on until the end or ``max_turns`` sampled turns."""
+        started = time.perf_counter()
+        episode = await Episode.begin(environment, task, self.revision_action)
+        rollout = Rollout(episode.trajectory(), prefix=len(given))
+        for step in given:
+            seen = await episode.play(step.response)
+            rollout.mismatches += seen.observation != step.observation
+            if episode.ended:
+                break
+        for turn in range(self.max_turns):
+            if episode.ended or self.stopped():
+                break
+            await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
+        rollout.trajectory = episode.trajectory()
+        rollout.elapsed_seconds = time.perf_counter() - started
+        return rollout
+
+    async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
+        messages = fit(self.policy, episode.messages(), self.params)
+        answers = await self.policy.sample(
+            messages, n=1, params=self.params, session=session, seed=seed, task=episode.task
+        )
+        if not answers:
+            raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
+        rollout.prompt_tokens += answers[0].prompt_tokens
+        rollout.completion_tokens += len(answers[0].token_ids)
+        await episode.play(answers[0].text)
+
+
+def fit(policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams) -> list[Message]:
+    """The conversation, trimmed so that prompt and completion fit the policy's context."""
+    room = None if policy.context_length is None else policy.context_length - params.max_tokens
+    return trim(messages, policy.count_tokens, room)
+
+
+async def distances_along(
+    environment: AnyEnvironment, trajectory: Trajectory, revision_action: str = REVISION_ACTION
+) -> list[float | None]:
+    """The environment's distance to the goal before the first step and after each, by playing them again (T + 1)."""
+    episode = await Episode.begin(environment, trajectory.task, revision_action)
+    with boundary(EnvironmentFailure, f"distances in {trajectory.task.key}"):
+        far = [await _threaded(environment, environment.distance)]
+        for step in trajectory.steps:
+            await episode.play(step.response)
+            far.append(await _threaded(environment, environment.distance))
+    return far
+
+
+async def _threaded(environment: AnyEnvironment, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run environment work in a thread where it blocks (a JVM), directly where it does not."""
+    if environment.blocking:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    return work(*args, **kwargs)

@@ -1,0 +1,56 @@
+"""What a model's name stands for: a model that a plugin brings, a folder, or a hub id. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+from agentr_core.errors import UsageError
+from agentr_core.registry.lookup import registry
+
+_HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
+
+
+def resolve_model(name: str) -> Path | str:
+    """The folder that a model's short name or path stands for; a hub id is returned as it is.
+
+    A model that a plugin brings is fetched or made on first use. Raises :class:`~agentr_core.errors.UsageError` for
+    what cannot be a model.
+    """
+    if named := registry().models().get(name):
+        module, _, function = named.target.partition(":")
+        return Path(getattr(importlib.import_module(module), function)())
+    folder = Path(name).expanduser()
+    if folder.exists():
+        return _checked(folder, name)
+    if name.startswith((".", "/", "~")) or "\\" in name or not _HUB_ID.fullmatch(name):
+        raise UsageError(f"there is no model folder '{name}'; {_choices()}")
+    return name
+
+
+def model_failure(name: str, source: Path | str, cause: BaseException) -> UsageError:
+    """The one sentence for a model that could not be loaded from ``source``, what :func:`resolve_model` returned."""
+    reason = _first_line(cause)
+    if isinstance(source, Path):
+        return UsageError(f"the model in '{name}' cannot be loaded ({reason}); {_choices()}")
+    return UsageError(f"'{name}' is no folder here and cannot be loaded from the hub ({reason}); {_choices()}")
+
+
+def _checked(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"'{name}' is a file, and a model is a folder with config.json, weights and tokenizer")
+    if not any((folder / file).is_file() for file in ("config.json", "adapter_config.json")):
+        raise UsageError(f"the folder '{name}' holds no model: it has no config.json; {_choices()}")
+    if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
+        raise UsageError(f"the model folder '{name}' has no tokenizer; save it there with tokenizer.save_pretrained()")
+    return folder.resolve()
+
+
+def _choices() -> str:
+    return f"give a model folder, a hub id such as 'org/name', or one of: {', '.join(registry().models())}"
+
+
+def _first_line(cause: BaseException) -> str:
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__)[:200].rstrip(".")

@@ -1,0 +1,124 @@
+"""What a critic is lent while it judges trajectories of one tree (a critic's ``CritiqueContext``)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.tree import Tree
+from agentr_core.process.gather import gather_all
+from agentr_core.records import Completion, Message, SamplingParams, Trajectory, Verdict
+from agentr_core.seeds import derive_rng, derive_seed
+
+#: Distances to the goal along a trajectory: before the first step and after each step (length T + 1).
+Distances = Callable[[Trajectory], Awaitable[list[float | None]]]
+
+
+class TreeCritique:
+    """Answers a critic's questions about ``tree``.
+
+    ``known`` are verdicts already given, by node; ``fresh`` collects the new ones, for the store. ``tokens`` counts
+    what the critic's questions cost (prompt and completion).
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        policy: AnyPolicy,
+        distances: Distances,
+        *,
+        domain: str,
+        seed: int,
+        session: str,
+        known: Mapping[int, Verdict],
+        make_environment: Callable[[], AnyEnvironment] | None = None,
+    ) -> None:
+        self._tree, self._policy, self._distances = tree, policy, distances
+        self._make_environment = make_environment
+        self._domain, self._seed, self._session = domain, seed, session
+        self._known = dict(known)
+        self._best: list[float] | None = None
+        self.fresh: dict[int, Verdict] = {}
+        self.tokens = 0
+
+    @property
+    def domain(self) -> str:
+        """What the environment calls itself."""
+        return self._domain
+
+    def rng(self, *names: str | int) -> random.Random:
+        """A generator for one purpose; equal names, equal numbers."""
+        return derive_rng(self._seed, *names)
+
+    async def ask(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        params: SamplingParams,
+        *,
+        n: int = 1,
+        policy: AnyPolicy | None = None,
+    ) -> list[list[Completion]]:
+        """``n`` answers of ``policy`` (by default the acting one) to each prompt, all prompts asked at once.
+
+        The seed of an answer depends on the prompt alone: a question that is asked again is answered alike.
+        """
+        judge = policy or self._policy
+        answers = await gather_all(
+            judge.sample(
+                prompt,
+                n=n,
+                params=params,
+                session=self._session,
+                seed=derive_seed(self._seed, "ask", prompt[-1].content),
+                task=self._tree.task,
+                purpose="judge",
+            )
+            for prompt in prompts
+        )
+        self.tokens += sum(
+            completions[0].prompt_tokens + sum(len(completion.token_ids) for completion in completions)
+            for completions in answers
+            if completions
+        )
+        return answers
+
+    def fits(self, prompt: Sequence[Message], params: SamplingParams, policy: AnyPolicy | None = None) -> bool:
+        """True where the prompt and an answer fit the context of ``policy`` (by default the acting one)."""
+        judge = policy or self._policy
+        limit = judge.context_length
+        return limit is None or judge.count_tokens(prompt) + params.max_tokens <= limit
+
+    def prepare(self, policy: AnyPolicy) -> None:
+        """Offer a policy of the critic's own a way to make an environment."""
+        if self._make_environment is not None:
+            policy.bind(self._make_environment)
+
+    async def distances(self, trajectory: Trajectory) -> list[float | None]:
+        """The environment's distance to the goal before the first step and after each step."""
+        return await self._distances(trajectory)
+
+    def best_return(self, node: int) -> float:
+        """The highest reward of any leaf below the node, itself included; 0 where there is none."""
+        if self._best is None:
+            self._best = best_returns(self._tree)
+        return self._best[node]
+
+    def remembered(self, nodes: Sequence[int]) -> Mapping[int, Verdict]:
+        """Verdicts already given on these nodes."""
+        return {node: self._known[node] for node in nodes if node in self._known}
+
+    def remember(self, verdicts: Mapping[int, Verdict]) -> None:
+        """Keep new verdicts by node."""
+        self._known.update(verdicts)
+        self.fresh.update(verdicts)
+
+
+def best_returns(tree: Tree) -> list[float]:
+    """By node index: the highest reward of any leaf below. Children come after their parents in ``tree.nodes``."""
+    best = [node.reward if node.terminal else 0.0 for node in tree.nodes]
+    for node in reversed(tree.nodes):
+        if node.parent is not None:
+            best[node.parent.index] = max(best[node.parent.index], best[node.index])
+    return best

@@ -1,0 +1,63 @@
+"""What every stage works with, and which tasks it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentr_core.errors import Interrupted
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.episode_pool import EpisodePool
+from agentr_core.process.progress import Progress
+from agentr_core.records import Task
+from agentr_core.registry.lookup import Registry
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.store import Store
+from agentr_core.store.rows import RunRow, TreeRow
+
+
+@dataclass(slots=True)
+class RunContext:
+    """The store and run that a stage writes to, and the environments it borrows.
+
+    ``make_environment`` makes one more, e.g. for a scripted policy. ``stopped`` turns true once the work is being
+    interrupted: a stage then finishes the items at hand and returns. ``advice`` tells the user how to go on then.
+    """
+
+    store: Store
+    run: RunRow
+    config: RunConfig
+    registry: Registry
+    progress: Progress
+    pool: EnvironmentPool
+    episodes: EpisodePool
+    make_environment: Callable[[], AnyEnvironment]
+    stopped: Callable[[], bool]
+    advice: str
+
+    @property
+    def environment(self) -> AnyEnvironment:
+        """An environment to ask for tasks and names; episodes are played in borrowed ones."""
+        return self.pool.reference
+
+    def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
+        """Ids in the store of ``tasks``, by key."""
+        return self.store.writer.add_tasks(self.config.env.name, self.environment.version, tasks)
+
+    def stop_here(self) -> None:
+        """Raise :class:`Interrupted` where the work is being interrupted."""
+        if self.stopped():
+            raise Interrupted(f"interrupted; {self.advice}")
+
+
+#: What is done with a tree that is done.
+TreeWork = Callable[[TreeRow], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage brought: its metrics, and the id of the revision set, checkpoint or evaluation that it made."""
+
+    metrics: Mapping[str, float]
+    row_id: int | None = None

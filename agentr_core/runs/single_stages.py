@@ -1,0 +1,122 @@
+"""Single stages over the trees that a stored run has: another critic, another recipe, another model to measure.
+
+What they make stands beside the run's own chain of checkpoints, and the run's own state is left as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.process.interrupt import StopSignal
+from agentr_core.process.progress import Progress
+from agentr_core.registry.lookup import registry as default_registry
+from agentr_core.run_context import RunContext
+from agentr_core.runs.iterations import BASELINE, RunLoop
+from agentr_core.runs.start_and_resume import (
+    check_not_running,
+    check_plugins,
+    checkpoint_folder,
+    provenance,
+    set_up,
+    stored_config,
+)
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.store import RunRow, Store, open_store
+
+ResultT = TypeVar("ResultT")
+
+
+def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
+    """The run that a single stage works on. ``config`` must search the same trees: the same environment."""
+    row = store.queries.run(reference)
+    stored, _, _ = stored_config(row)
+    if stored.env != config.env:
+        raise UsageError(f"run {row.short} is about another environment ({stored.env.name}); its trees cannot be used")
+    return row
+
+
+def revise_again(
+    reference: str, config: RunConfig, *, db: str | Path, iteration: int | None, progress: Progress
+) -> list[Mapping[str, float]]:
+    """Another critic or other thresholds over the trees that a run has: no new search, sets side by side."""
+
+    async def work(context: RunContext) -> list[Mapping[str, float]]:
+        loop = RunLoop(context, _folder(context, None))
+        rows = context.store.queries.trees(context.run.id, status="done")
+        wanted = sorted({row.iteration for row in rows if iteration in (None, row.iteration)})
+        if not wanted:
+            raise NothingToDo(f"run {context.run.short} has no finished trees there; search first")
+        return [await loop.revise_once(number) for number in wanted]
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def train_again(
+    reference: str, config: RunConfig, *, db: str | Path, iteration: int, out: Path | None, progress: Progress
+) -> Mapping[str, float]:
+    """Train on what one critic made of one iteration's trees, with the recipe of ``config``."""
+
+    async def work(context: RunContext) -> Mapping[str, float]:
+        return await RunLoop(context, _folder(context, out)).train_once(iteration)
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def evaluate_again(
+    reference: str, config: RunConfig, *, db: str | Path, checkpoint: str | None, progress: Progress
+) -> Mapping[str, float]:
+    """Measure a checkpoint of a run (its id, or ``last``), or with None the model that the run started from."""
+
+    async def work(context: RunContext) -> Mapping[str, float]:
+        model, iteration = find_checkpoint(context.store, context.run, checkpoint)
+        return await RunLoop(context, _folder(context, None)).evaluate_once(iteration, model)
+
+    return _on_stored_run(reference, config, db, progress, work)
+
+
+def _on_stored_run(
+    reference: str,
+    config: RunConfig,
+    db: str | Path,
+    progress: Progress,
+    work: Callable[[RunContext], Coroutine[Any, Any, ResultT]],
+) -> ResultT:
+    registry = default_registry()
+    check_plugins(config, registry)
+    with open_store(db) as store:
+        row = stored_run(store, reference, config)
+        check_not_running(row)
+        known = {(plugin.kind, plugin.name) for plugin in store.queries.plugins(row.id)}
+        added = [plugin for plugin in provenance(config, registry) if (plugin.kind, plugin.name) not in known]
+        store.writer.record_plugins(row.id, added)
+        advice = "what is done is kept; the same command goes on with the rest"
+        with StopSignal() as stopped, set_up(store, row, config, progress, registry, stopped, advice) as context:
+            return asyncio.run(work(context))
+
+
+def _folder(context: RunContext, out: Path | None) -> Path:
+    """The run's folder for checkpoints: below ``out``, else where the run itself puts them."""
+    _, _, stored = stored_config(context.run)
+    return checkpoint_folder(context.store, out or stored) / context.run.short
+
+
+def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[str | None, int]:
+    """Path and iteration of a run's checkpoint (``last``: the one begun last); (None, 0) for what it started from."""
+    if checkpoint is None:
+        return None, BASELINE
+    rows = [row for row in store.queries.checkpoints(run.id) if row.complete]
+    if not rows:
+        raise NothingToDo(f"run {run.short} has no finished checkpoint; train first")
+    if checkpoint == "last":
+        row = max(rows, key=lambda row: row.id)
+    else:
+        found = [row for row in rows if str(row.id) == checkpoint]
+        if not found:
+            ids = ", ".join(str(row.id) for row in rows)
+            raise UsageError(f"run {run.short} has no checkpoint {checkpoint}; it has: {ids}, or 'last'")
+        row = found[0]
+    return row.path, row.iteration

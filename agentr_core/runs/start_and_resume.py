@@ -1,0 +1,268 @@
+"""One run: iterations of search, revise, train and evaluate over one store (Agent-R sections 3.1 and 3.2).
+
+    tasks --search--> trees --revise--> samples --collect--> dataset --train--> checkpoint --evaluate--> metrics
+
+This is what starts, resumes and ends a run; the iterations themselves are in :mod:`agentr_core.runs.iterations`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from agentr_core.errors import Interrupted, ResumeError, UsageError
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.episode_pool import EpisodePool
+from agentr_core.process.garbage import seldom_collecting
+from agentr_core.process.interrupt import StopSignal
+from agentr_core.process.progress import Progress
+from agentr_core.registry.events import RunFinished, RunStarted
+from agentr_core.registry.lookup import Registry
+from agentr_core.registry.lookup import registry as default_registry
+from agentr_core.registry.specs import Kind
+from agentr_core.run_context import RunContext
+from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
+from agentr_core.settings.forecast import headline, plan_line
+from agentr_core.settings.layers import NO_TRAINER
+from agentr_core.settings.run_config import ChosenPlugin, RunConfig
+from agentr_core.store import PluginRow, RunRow, Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended. ``failed`` counts the trees and episodes that raised; the rest went on without them."""
+
+    run: RunRow
+    failed: int
+
+
+def run(
+    config: RunConfig,
+    *,
+    db: str | Path = "agentr.db",
+    out: str | Path | None = None,
+    name: str | None = None,
+    stages: Sequence[StageName] = ALL_STAGES,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+) -> RunOutcome:
+    """Start a run and see it through; this is what ``agentr run`` calls.
+
+    ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). Raises
+    :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
+    """
+    registry = registry or default_registry()
+    check_plugins(config, registry)
+    with open_store(db) as store:
+        stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": None if out is None else str(out)}
+        row = store.writer.create_run("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+        return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
+
+
+def resume(
+    reference: str,
+    *,
+    db: str | Path = "agentr.db",
+    config: RunConfig | None = None,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+) -> RunOutcome:
+    """Go on with a run: its key, the start of one, its name, or ``last``.
+
+    ``config`` is what the caller asks for now; where it differs from the stored one,
+    :class:`~agentr_core.errors.ResumeError` shows each difference.
+    """
+    with open_store(db) as store:
+        row = store.queries.run(reference)
+        stored, stages, out = stored_config(row)
+        if config is not None and (differences := stored.differences(config)):
+            raise ResumeError(_differences(row, differences))
+        check_not_running(row)
+        registry = registry or default_registry()
+        for file in stored.plugins:
+            registry.add_file(file)
+        check_plugins(stored, registry)
+        store.writer.set_run_status(row.id, "running")
+        return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
+
+
+def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | None]:
+    """The configuration, stages and output folder that a run was started with."""
+    values = dict(row.config)
+    stages, out = values.pop("stages", ALL_STAGES), values.pop("out", None)
+    return RunConfig.model_validate(values), tuple(stages), out
+
+
+def _differences(row: RunRow, differences: Sequence[tuple[str, Any, Any]]) -> str:
+    lines = [f"  {key}   stored {old}   now {new}" for key, old, new in differences]
+    return "\n".join(
+        [
+            f"run {row.short} was started with another configuration",
+            *lines,
+            f"Start a new run, or resume with the stored configuration: agentr resume {row.short}",
+        ]
+    )
+
+
+def check_not_running(row: RunRow) -> None:
+    """Refuse to work on a run that a living process of this machine works on."""
+    if row.status != "running" or row.host != socket.gethostname() or row.pid == os.getpid():
+        return
+    try:
+        os.kill(row.pid, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        pass
+    raise UsageError(f"run {row.short} is still being worked on by process {row.pid}; stop that one first")
+
+
+def carry_on(
+    store: Store,
+    row: RunRow,
+    config: RunConfig,
+    *,
+    out: str | Path | None = None,
+    stages: Sequence[StageName] = ALL_STAGES,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+    resumed: bool = False,
+) -> RunOutcome:
+    """Do what is missing of a run, and mark how it ended."""
+    registry, progress = registry or default_registry(), progress or Progress(quiet=True)
+    progress.say(f"run {row.short}  {headline(config)}   {store.path}")
+    progress.say(plan_line(config) if not resumed else f"going on with {_what_is_done(store, row)}")
+    progress.say()
+    with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
+        loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
+        asyncio.run(loop.work())
+    return RunOutcome(store.queries.run(row.key), failures(store, row.id))
+
+
+def _what_is_done(store: Store, row: RunRow) -> str:
+    """Where a run stopped: its last stage, and the trees of it that are done or half grown."""
+    stages = store.queries.stages(row.id)
+    if not stages:
+        return "the run from its start"
+    last = max(stages, key=lambda stage: (stage.iteration, ALL_STAGES.index(cast(StageName, stage.stage))))
+    where = f"iteration {last.iteration}, {last.stage}" if last.iteration else "the baseline's evaluation"
+    if last.status == "done":
+        return f"what comes after {where}"
+    trees = store.queries.trees(row.id, iteration=last.iteration) if last.stage == "search" else []
+    if not trees:
+        return where
+    done = sum(tree.status == "done" for tree in trees)
+    grown = [str(tree.simulations) for tree in trees if tree.status == "running"]
+    half = f" and {len(grown)} half grown (resumed at simulations {', '.join(grown)})" if grown else ""
+    return f"{where}: {done} of {len(trees)} trees done{half}"
+
+
+def checkpoint_folder(store: Store, out: str | Path | None) -> Path:
+    """Where checkpoints go: ``out``, else ``agentr-out`` beside the database."""
+    return Path(out) if out is not None else store.path.absolute().parent / "agentr-out"
+
+
+@contextmanager
+def working(
+    store: Store,
+    row: RunRow,
+    config: RunConfig,
+    *,
+    progress: Progress,
+    registry: Registry,
+    resumed: bool = False,
+) -> Iterator[RunContext]:
+    """Work on a run; on leaving, the run is marked done, failed or interrupted, and observers are told."""
+    store.writer.record_plugins(row.id, provenance(config, registry))
+    registry.notify(RunStarted(row.key, str(store.path), config.model_dump(mode="json"), resumed))
+    status: Literal["done", "failed", "interrupted"] = "failed"
+    problem: str | None = None
+    try:
+        with StopSignal(lambda: store.writer.set_run_status(row.id, "interrupted")) as stopped:
+            advice = f"go on with: agentr resume {row.short}"
+            with set_up(store, row, config, progress, registry, stopped, advice) as context:
+                yield context
+        status = "done"
+    except (Interrupted, KeyboardInterrupt):
+        status = "interrupted"
+        raise
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        store.writer.set_run_status(row.id, status, error=problem)
+        registry.notify(RunFinished(row.key, status))
+
+
+@contextmanager
+def set_up(
+    store: Store,
+    row: RunRow,
+    config: RunConfig,
+    progress: Progress,
+    registry: Registry,
+    stopped: Callable[[], bool],
+    advice: str,
+) -> Iterator[RunContext]:
+    """A context with environments of its own, which are closed on leaving; the run's row is left alone."""
+
+    def make_environment() -> AnyEnvironment:
+        made: AnyEnvironment = registry.create("env", config.env.name, config.env.options)
+        return made
+
+    pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
+    episodes = EpisodePool(make_environment, limit=config.concurrency)
+    try:
+        with seldom_collecting():
+            yield RunContext(store, row, config, registry, progress, pool, episodes, make_environment, stopped, advice)
+    finally:
+        episodes.close()
+        pool.close()
+
+
+def failures(store: Store, run_id: int) -> int:
+    """How many trees (in search or in revision) and episodes of a run failed."""
+    queries = store.queries
+    trees = len(queries.trees(run_id, status="failed"))
+    revised = sum(int(row.metrics.get("failed", 0)) for row in queries.revision_sets(run_id))
+    episodes = [result for row in queries.evals(run_id) for result in queries.eval_results(row.id)]
+    return trees + revised + sum(result.error is not None for result in episodes)
+
+
+def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
+    """The plugins of a run; one without training has no trainer."""
+    yield from (("env", config.env), ("policy", config.policy), ("searcher", config.searcher))
+    yield "critic", config.critic
+    if config.trainer.name != NO_TRAINER:
+        yield "trainer", config.trainer
+
+
+def check_plugins(config: RunConfig, registry: Registry) -> None:
+    """Raise at once for a plugin that does not exist, lacks a package, or has wrong options."""
+    for kind, plugin in chosen_plugins(config):
+        registry.require(kind, plugin.name)
+        registry.validate(kind, plugin.name, plugin.options)
+
+
+def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
+    """What code the plugins of a run are: their distributions, versions and options."""
+    plugins = dict(chosen_plugins(config))
+    rows = registry.provenance([(kind, plugin.name) for kind, plugin in plugins.items()])
+    return [
+        PluginRow(
+            kind=row["kind"],
+            name=row["name"],
+            distribution=row["distribution"],
+            version=row["version"],
+            target=registry.spec(row["kind"], row["name"]).target,
+            config=plugins[row["kind"]].options,
+        )
+        for row in rows
+    ]

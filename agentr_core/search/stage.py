@@ -1,0 +1,215 @@
+"""The search stage: one tree of attempts for each task, many in flight (Agent-R section 3.1, phase I)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from agentr_core.errors import AgentrError, Interrupted, NothingToDo, StoreError
+from agentr_core.hashing import content_hash
+from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.admission import Admission
+from agentr_core.play.in_flight import run_bounded
+from agentr_core.records import Task
+from agentr_core.registry.events import TreeFinished
+from agentr_core.run_context import RunContext, StageResult, TreeWork
+from agentr_core.search.tree_context import TreeContext
+from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.store import TreePlan, TreeRow
+
+logger = logging.getLogger("agentr.search")
+
+
+async def grow_trees(
+    context: RunContext, policy: AnyPolicy, searcher: AnySearcher, iteration: int, then: TreeWork | None = None
+) -> StageResult:
+    """Grow the trees of one iteration and return counts and rates.
+
+    As many are in flight as the engine has room for (``play/admission.py``), at most ``concurrency``. A tree
+    that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
+
+    ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
+    batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
+    """
+    rows = _plan(context, policy, iteration)
+    admission = Admission(context.config.concurrency, policy)
+    grower = _Grower(context, policy, searcher, admission, then)
+    todo = [row for row in rows if row.status in ("todo", "running")]
+    work = "search" if then is None else "search, revise"
+    with context.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
+        bar.advance(len(rows) - len(todo))
+        async for finished in run_bounded(todo, grower.grow, admission, context.stopped):
+            if finished.error is not None:
+                grower.fail(finished.item, finished.error)
+            bar.advance(1, grower.note(bar.seconds))
+        context.stop_here()
+        done = context.store.queries.trees(context.run.id, iteration=iteration)
+        bar.advance(0, grower.note(bar.seconds))
+    failed = [row for row in done if row.status == "failed"]
+    if failed and len(failed) == len(done):
+        raise AgentrError(f"every tree of iteration {iteration} failed; the first: {failed[0].error}")
+    return StageResult(
+        {
+            "trees": len(done) - len(failed),
+            "failed": len(failed),
+            "nodes": sum(row.n_nodes for row in done),
+            "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
+        }
+    )
+
+
+def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
+    tasks = training_tasks(context.environment, context.config, iteration)
+    ids = context.task_ids(tasks)
+    seeds = {task.key: derive_seed(context.config.seed, "tree", iteration, task.key, 0) for task in tasks}
+    return context.store.writer.plan_trees(
+        context.run.id,
+        iteration,
+        [TreePlan(ids[task.key], 0, seeds[task.key]) for task in tasks],
+        searcher=context.config.searcher.name,
+        searcher_hash=content_hash(context.config.searcher.model_dump(mode="json")),
+        model=policy.model,
+    )
+
+
+@dataclass(slots=True)
+class _Grower:
+    """Grows trees and keeps count of what they cost."""
+
+    context: RunContext
+    policy: AnyPolicy
+    searcher: AnySearcher
+    admission: Admission
+    then: TreeWork | None = None
+    nodes: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    #: How full the engine was, each time a tree ended; empty where it does not tell.
+    occupancy: list[float] = field(default_factory=list)
+    store_seconds: float = 0.0
+    #: Replays that did not show what was recorded.
+    mismatches: int = 0
+    #: What the policy had been busy for before this stage; None where it does not say.
+    busy_before: float | None = None
+    environment_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.busy_before = busy_seconds(self.policy)
+        self.environment_before = self.context.pool.busy.seconds
+
+    async def grow(self, row: TreeRow) -> None:
+        """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
+        context, started = self.context, time.perf_counter()
+        task = context.store.queries.task(row.task_id).task()
+        stored = context.store.queries.load_tree(row.id) if row.n_nodes else None
+
+        async def save(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
+            if new and new[0].parent is None:
+                with context.store.transaction():
+                    context.store.writer.start_tree(row.id, tree)
+                    context.store.writer.save_simulation(row.id, tree, new[1:], touched)
+            else:
+                context.store.writer.save_simulation(row.id, tree, new, touched)
+            self.nodes += len(new)
+
+        tree_context = await TreeContext.open(
+            task,
+            pool=context.pool,
+            policy=self.policy,
+            save=save,
+            seed=row.seed,
+            session=str(row.id),
+            tree=stored,
+            stop=context.stopped,
+            admission=self.admission,
+            revision_action=context.config.revise.revision_action,
+        )
+        try:
+            tree = await self.searcher.search(task, tree_context)
+        finally:
+            tree_context.close()
+        self._look()
+        costs = tree_context.costs()
+        self.store_seconds += costs["store_seconds"]
+        self.mismatches += costs["environment_mismatches"]
+        self.prompt_tokens += costs["prompt_tokens"]
+        self.cached_tokens += costs["cached_tokens"]
+        if context.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
+            return
+        elapsed = time.perf_counter() - started
+        context.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
+        self._tell(row, len(tree.nodes), tree.best_reward)
+        tree.unlink()
+        if self.then is not None:
+            await self._then(self.then, row)
+
+    async def _then(self, work: TreeWork, row: TreeRow) -> None:
+        try:
+            await work(self.context.store.queries.tree(row.id))
+        except (StoreError, Interrupted):
+            raise
+        except Exception as error:  # the stage that this is work for tries again, and tells the user
+            logger.debug("tree %s was not worked on ahead: %s", row.id, error)
+
+    def fail(self, row: TreeRow, error: Exception) -> None:
+        """Keep a tree that failed as a row."""
+        self.context.store.writer.finish_tree(row.id, "failed", error=str(error))
+        self.context.progress.say(f"warning: task {row.task} failed: {error}")
+        self._tell(row, 0, 0.0, str(error))
+
+    def _tell(self, row: TreeRow, nodes: int, best: float, error: str | None = None) -> None:
+        self.context.registry.notify(
+            TreeFinished(self.context.run.key, row.id, row.task, row.iteration, nodes, best, error)
+        )
+
+    def note(self, seconds: float) -> str:
+        """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``.
+
+        Then how full the engine was and what share of prompt tokens its cache held, where that is known; replays that
+        did not show what was recorded are counted at the end, where there were any.
+        """
+        busy = busy_seconds(self.policy)
+        model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
+        shares = {**model, "env": self.context.pool.busy.seconds - self.environment_before, "store": self.store_seconds}
+        text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
+        text += self._engine()
+        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
+        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
+
+    def _look(self) -> None:
+        load = self.policy.engine_load()
+        if load is not None and load.busy is not None:
+            self.occupancy.append(load.busy)
+
+    def _engine(self) -> str:
+        full = f" · engine {100 * fmean(self.occupancy):.0f}% full" if self.occupancy else ""
+        cached = f" · {100 * self.cached_tokens / self.prompt_tokens:.0f}% cached" if self.cached_tokens else ""
+        return full + cached
+
+
+def busy_seconds(policy: AnyPolicy) -> float | None:
+    """How long the policy's model has computed so far; None for a policy that does not count it."""
+    seconds = getattr(policy, "busy_seconds", None)
+    return None if seconds is None else float(seconds)
+
+
+def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: int) -> list[Task]:
+    """The tasks searched in a 1-based iteration: a window of the split, shuffled by the run's seed.
+
+    With ``search.rotate`` an iteration takes other tasks than the last while there are any, then begins again.
+    """
+    tasks = list(environment.tasks(config.search.split))
+    if not tasks:
+        raise NothingToDo(
+            f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split"
+        )
+    derive_rng(config.seed, "tasks", config.search.split).shuffle(tasks)
+    start = (iteration - 1) * config.search.tasks if config.search.rotate else 0
+    return [tasks[(start + offset) % len(tasks)] for offset in range(min(config.search.tasks, len(tasks)))]

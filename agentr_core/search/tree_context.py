@@ -1,0 +1,279 @@
+"""Many pieces of work in flight, and what a searcher is lent while it grows one tree."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from operator import attrgetter
+from typing import Any
+
+from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import MergeKey, by_action
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY, ParsedAction
+from agentr_core.play.admission import Admission
+from agentr_core.play.branches import Branches, Outcome
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.prompts.conversation import head, trim
+from agentr_core.records import Completion, Message, SamplingParams, Task
+from agentr_core.seeds import derive_rng, derive_seed
+
+#: Stores what one commit brings: the tree, its nodes that are new, and the older ones whose values changed.
+Save = Callable[[Tree, Sequence[Node], Sequence[Node]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class TreeStats:
+    """What one tree cost. Seconds are spent waiting: trees in flight wait for the same batch at the same time."""
+
+    requests: int = 0
+    samples: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    policy_seconds: float = 0.0
+    store_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Equal samples of one request: the first completion, what it does, and how many there are."""
+
+    completion: Completion
+    parsed: ParsedAction
+    copies: int = 0
+
+
+_VALUES = attrgetter("visits", "value_sum", "terminal", "exhausted", "expanded", "copies")
+
+
+class TreeContext:
+    """A searcher's ``SearchContext``: grows one tree over a policy, pooled environments and a store.
+
+    Make it with :meth:`open`. What it does depends on the tree alone: a context on a tree out of the store goes on
+    exactly as the one that was interrupted would have.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        branches: Branches,
+        policy: AnyPolicy,
+        save: Save,
+        *,
+        session: str,
+        stop: Callable[[], bool] = lambda: False,
+        admission: Admission | None = None,
+        stored: int = 0,
+    ) -> None:
+        self.tree, self.branches, self.policy, self._admission = tree, branches, policy, admission
+        self.session, self.stats = session, TreeStats()
+        self._save, self._stop = save, stop
+        self._stored = list(map(_VALUES, tree.nodes[:stored]))
+        self._conversations: dict[int, tuple[Message, ...]] = {0: tree.head}
+        self._draws: Counter[int] = Counter()
+        self._last_turn: asyncio.Event | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        task: Task,
+        *,
+        pool: EnvironmentPool,
+        policy: AnyPolicy,
+        save: Save,
+        seed: int,
+        session: str,
+        tree: Tree | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        admission: Admission | None = None,
+        revision_action: str = REVISION_ACTION,
+    ) -> TreeContext:
+        """A context for a new tree of ``task``, or for the stored ``tree`` to go on with.
+
+        The first commit of a new tree saves its root as well. ``admission`` is told what the tree takes of the engine.
+        """
+        branches = Branches(task, pool, tree, revision_action=revision_action)
+        stored = 0 if tree is None else len(tree.nodes)
+        if tree is None:
+            first = await branches.start()
+            with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
+                turns = head(pool.reference, first.result.observation)
+            tree = Tree(task, turns, seed=seed, state_key=first.state_key)
+        return cls(tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored)
+
+    @property
+    def stopping(self) -> bool:
+        """True once the run is being interrupted."""
+        return self._stop()
+
+    def rng(self, *names: str | int) -> random.Random:
+        """A generator for one purpose of this tree; equal names, equal numbers."""
+        return derive_rng(self.tree.seed, *names)
+
+    async def sample(self, node: Node, n: int, params: SamplingParams) -> list[Completion]:
+        """``n`` completions of the conversation at ``node``, trimmed to the policy's context, in one request.
+
+        Raises :class:`~agentr_core.errors.PolicyFailure` where the policy raises or has no usable answer.
+        """
+        draw, self._draws[node.index] = self._draws[node.index], self._draws[node.index] + 1
+        seed = derive_seed(self.tree.seed, "sample", node.index, self.tree.simulations, draw)
+        began = time.perf_counter()
+        with boundary(PolicyFailure, f"the policy '{self.policy.model}' failed on task '{self.tree.task.key}'"):
+            answers = await self.policy.sample(
+                self._prompt(node, params),
+                n=n,
+                params=params,
+                session=self.session,
+                seed=seed,
+                task=self.tree.task,
+            )
+        self.stats.policy_seconds += time.perf_counter() - began
+        completions = [answer for answer in answers if answer.finish_reason != "error"]
+        if not completions:
+            raise PolicyFailure(
+                f"the policy '{self.policy.model}' gave no usable completion on task '{self.tree.task.key}' "
+                f"({n} were asked for): look into its log, or ask for fewer at once"
+            )
+        self._count(completions)
+        return completions
+
+    async def expand(
+        self, node: Node, n: int, params: SamplingParams, *, merge: MergeKey = by_action, horizon: int | None = None
+    ) -> list[Node]:
+        """Sample ``n`` actions at ``node``, merge equal ones, do each distinct one once, append the children."""
+        before, done = self._last_turn, asyncio.Event()
+        self._last_turn = done
+        try:
+            samples = self._merge(await self.sample(node, n, params), merge)
+            actions = [sample.parsed.action for sample in samples.values()]
+            executed = [action for action in actions if self.branches.reaches(action)]
+            outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
+            if before is not None:
+                await before.wait()
+            return self._append(node, samples, outcomes, merge, horizon)
+        finally:
+            done.set()
+
+    async def commit(self, simulations: int = 1) -> None:
+        """So many simulations are complete: save new nodes and all changed values."""
+        began = time.perf_counter()
+        self.tree.simulations += simulations
+        now = list(map(_VALUES, self.tree.nodes))
+        changed = [node for node, old, new in zip(self.tree.nodes, self._stored, now, strict=False) if old != new]
+        await self._save(self.tree, self.tree.nodes[len(self._stored) :], changed)
+        self._stored = now
+        self._draws.clear()
+        self.stats.store_seconds += time.perf_counter() - began
+
+    def costs(self) -> dict[str, Any]:
+        """All counts and seconds of this tree so far, flat."""
+        environment = {f"environment_{name}": value for name, value in asdict(self.branches.stats).items()}
+        return {**asdict(self.stats), **environment}
+
+    def close(self) -> None:
+        """Drop snapshots and give the environments back."""
+        self.branches.close()
+        if self._admission is not None:
+            self._admission.end(self.session)
+
+    def _prompt(self, node: Node, params: SamplingParams) -> Sequence[Message]:
+        limit = self.policy.context_length
+        turns = self._conversation(node)
+        if limit is None:
+            return turns
+        return trim(turns, self.policy.count_tokens, limit - params.max_tokens, head_turns=len(self.tree.head))
+
+    def _conversation(self, node: Node) -> tuple[Message, ...]:
+        """The turns up to ``node``. A child shares its parent's messages."""
+        unknown: list[Node] = []
+        while (turns := self._conversations.get(node.index)) is None:
+            unknown.append(node)
+            node = node.parent or self.tree.root
+        for step in reversed(unknown):
+            turns += (Message("assistant", step.response), Message("user", step.observation))
+            self._conversations[step.index] = turns
+        return turns
+
+    def _count(self, completions: Sequence[Completion]) -> None:
+        stats = self.stats
+        stats.requests += 1
+        stats.samples += len(completions)
+        prompt, drawn = completions[0].prompt_tokens, sum(len(completion.token_ids) for completion in completions)
+        stats.prompt_tokens += prompt
+        stats.cached_tokens += completions[0].cached_tokens
+        stats.completion_tokens += drawn
+        if self._admission is not None:
+            self._admission.note(self.session, prompt + drawn)
+
+    def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
+        parse = self.branches.pool.reference.parse
+        samples: dict[Any, _Sample] = {}
+        with boundary(EnvironmentFailure, f"the environment could not parse an answer to '{self.tree.task.key}'"):
+            for completion in completions:
+                parsed = parse(completion.text)
+                same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
+                same.copies += 1
+        return samples
+
+    def _append(
+        self,
+        node: Node,
+        samples: dict[Any, _Sample],
+        outcomes: dict[str, Outcome],
+        merge: MergeKey,
+        horizon: int | None,
+    ) -> list[Node]:
+        parse = self.branches.pool.reference.parse
+        present = {merge(child.response, parse(child.response)): child for child in node.children}
+        children = []
+        for key, sample in samples.items():
+            child = present.get(key)
+            if child is None:
+                child = self._child(node, sample, outcomes)
+                child.terminal = child.terminated or child.truncated or child.depth == horizon
+            else:
+                child.copies += sample.copies
+            children.append(child)
+        node.expanded = True
+        return children
+
+    def _child(self, node: Node, sample: _Sample, outcomes: dict[str, Outcome]) -> Node:
+        turn = {
+            "response": sample.completion.text,
+            "action": sample.parsed.action,
+            "copies": sample.copies,
+            "completion": sample.completion,
+        }
+        action = sample.parsed.action
+        if not self.branches.reaches(action):
+            # The environment was not asked: it is where it was, and so are reward and score.
+            unusable = action is None
+            reply = sample.parsed.error or "" if unusable else REVISION_REPLY
+            return self.tree.add(
+                node,
+                **turn,
+                observation=reply,
+                invalid=unusable,
+                reward=node.reward,
+                score=node.score,
+                state_key=node.state_key,
+            )
+        result, state_key = outcomes[action]
+        return self.tree.add(
+            node,
+            **turn,
+            observation=result.observation,
+            reward=result.reward,
+            score=result.score,
+            terminated=result.terminated,
+            truncated=result.truncated,
+            invalid=bool(result.info.get("invalid")),
+            info=result.info,
+            state_key=state_key,
+        )

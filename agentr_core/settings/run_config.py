@@ -1,0 +1,147 @@
+"""The resolved configuration of a run: which plugins with which options, and the settings of each stage.
+
+How it is put together from flags, environment variables, ``run.toml`` and presets is ``settings/layers.py``'s
+business; here is only what the values mean and which are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from agentr_core.hashing import content_hash
+from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.turns import REVISION_ACTION
+
+
+class ChosenPlugin(PluginConfig):
+    """One plugin of a run: its registered name (or ``module:Class``) and its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class SearchSettings(PluginConfig):
+    """The search stage: one tree for each task (Agent-R section 3.1, phase I)."""
+
+    tasks: int = Field(default=60, ge=1, description="training tasks searched in each iteration")
+    split: str = Field(default="train", description="the environment's split they come from")
+    rotate: bool = Field(default=True, description="take other tasks in each iteration while there are any")
+
+
+class ReviseSettings(PluginConfig):
+    """The revise stage: pairs of leaves, the cut, the splice (Agent-R sections 3.1 and 4.2)."""
+
+    alpha: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field(
+        default=(0.5, 0.7, 1.0),
+        min_length=1,
+        description="least reward of a good trajectory, by iteration (last one repeats)",
+    )
+    beta: float = Field(default=0.2, ge=0.0, le=1.0, description="a pair needs r(good) - r(bad) > beta (mode gap)")
+    beta_mode: Literal["gap", "absolute"] = Field(
+        default="gap", description="gap, or absolute: r(bad) < beta < r(good)"
+    )
+    max_pairs_per_tree: int = Field(default=32, ge=1, description="at most this many pairs of one tree")
+    max_pairs_per_leaf: int = Field(default=4, ge=1, description="at most this many pairs with the same leaf")
+    splice: Literal["verified", "recorded"] = Field(
+        default="verified",
+        description="verified: execute bad start and good tail; recorded: the paper's way, unchecked",
+    )
+    repairs: int = Field(default=1, ge=0, description="attempts to continue a splice whose reward fell (verified only)")
+    revision_action: str = Field(
+        default=REVISION_ACTION, description="the action of the revision signal; the paper's is wait"
+    )
+
+    train_refused: bool = Field(
+        default=False, description="also train agent turns of good trajectories that the environment refused"
+    )
+
+    def alpha_at(self, iteration: int) -> float:
+        """Alpha of a 1-based iteration; the last value repeats."""
+        return self.alpha[min(iteration, len(self.alpha)) - 1]
+
+
+class DataSettings(PluginConfig):
+    """What is trained on (Agent-R section 3.1, equation 6)."""
+
+    recipe: Literal["agent-r", "direct", "optimal", "good"] = Field(
+        default="agent-r", description="which samples are taken"
+    )
+    eta: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="share of agent data; the rest is general conversations"
+    )
+    general: str | None = Field(default=None, description="JSONL of general conversations, needed where eta is below 1")
+    prefer: Literal["short", "chance"] = Field(
+        default="short", description="what the caps keep: the shortest conversations, or any"
+    )
+    max_good_per_tree: int = Field(default=8, ge=1, description="at most this many good trajectories of one tree")
+    max_revisions_per_tree: int = Field(
+        default=16, ge=1, description="at most this many revision trajectories of one tree"
+    )
+
+    @model_validator(mode="after")
+    def _general_data_is_there(self) -> DataSettings:
+        if self.eta < 1.0 and self.general is None:
+            raise ValueError("eta below 1 mixes in general conversations: name their file with data.general")
+        return self
+
+
+class EvaluateSettings(PluginConfig):
+    """How a model is measured."""
+
+    split: str = Field(default="test", description="the environment's split")
+    tasks: int = Field(default=100, ge=1, description="at most this many tasks, always the same ones")
+    temperature: float = Field(default=0.0, ge=0.0, description="0 is greedy")
+    max_tokens: int = Field(default=500, ge=1, description="tokens of one turn")
+    max_turns: int = Field(default=100, ge=1, description="turns of one episode (the paper: 100)")
+    revision_test: bool = Field(default=True, description="also continue failed baseline trajectories from a cut")
+    revision_tasks: int = Field(default=100, ge=1, description="at most this many of them, always the same ones")
+    revision_turns: int = Field(
+        default=50, ge=1, description="turns after the cut in the revision test (the paper: 50)"
+    )
+
+
+class RunConfig(PluginConfig):
+    """Everything that decides what a run computes."""
+
+    env: ChosenPlugin
+    policy: ChosenPlugin
+    searcher: ChosenPlugin
+    critic: ChosenPlugin
+    trainer: ChosenPlugin
+    seed: int = Field(default=0, ge=0, description="every random choice derives from it")
+    iterations: int = Field(default=2, ge=1, description="rounds of search, revise, train and evaluate")
+    start_from: Literal["previous", "base"] = Field(
+        default="previous", description="where the training of an iteration starts"
+    )
+    concurrency: int = Field(default=64, ge=1, description="trees and episodes in flight; changes no result")
+    search: SearchSettings = SearchSettings()
+    revise: ReviseSettings = ReviseSettings()
+    data: DataSettings = DataSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    plugins: tuple[str, ...] = Field(default=(), description="plugin files and modules that the run needs")
+
+    def identity(self) -> dict[str, Any]:
+        """The part that a resumed run must share: all but ``concurrency`` and where plugin files lie."""
+        return self.model_dump(mode="json", exclude={"concurrency", "plugins"})
+
+    def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
+        """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""
+        mine, theirs = dict(flatten(self.identity())), dict(flatten(other.identity()))
+        return [(key, mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+
+    @property
+    def hash(self) -> str:
+        """Hash of :meth:`identity`."""
+        return content_hash(self.identity())
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested tables by dotted key; an empty table is a value."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,267 @@
+"""One SQLite file: opening it, checking that it is ours, and the one way to write to it.
+
+Rules that were measured: write-ahead log, ``synchronous=NORMAL``, foreign keys on, and every write inside
+``BEGIN IMMEDIATE``: a deferred transaction that reads before it writes fails at once with "database is locked" when
+another process wrote in between, however long the timeout. The log needs shared memory, so the file must not lie on a
+network file system.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from agentr_core.errors import StoreError, UsageError
+from agentr_core.store import schema
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from agentr_core.store.queries import Queries
+    from agentr_core.store.writer import Writer
+
+#: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
+TIMEOUT_SECONDS = 30.0
+#: Of every connection. The log is copied into the file every 16 MB (SQLite: 4 MB), with a sync each time.
+_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-32000")
+
+
+def open_store(path: str | Path, *, read_only: bool = False, timeout: float | None = None) -> Store:
+    """Open the store at ``path``; unless ``read_only``, make or migrate it where needed.
+
+    ``timeout``: seconds that a write waits for another process. Raises :class:`~agentr_core.errors.StoreError` where
+    the file is no database, not agentr's, newer than this agentr, locked, missing (read-only) or not writable.
+    """
+    return Store(Path(path), read_only=read_only, timeout=_timeout() if timeout is None else timeout)
+
+
+def _timeout() -> float:
+    text = os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", "")
+    try:
+        return float(text) if text else TIMEOUT_SECONDS
+    except ValueError:
+        raise UsageError(f"AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds (got {text})") from None
+
+
+class Store:
+    """An open store. ``writer`` writes and ``queries`` reads; use as a context manager, or call :meth:`close`.
+
+    May be used from several threads: their transactions follow one another.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, timeout: float) -> None:
+        self.path, self.read_only, self.timeout = path, read_only, timeout
+        self._lock = threading.RLock()
+        self._depth = 0
+        #: Called after a transaction was rolled back: caches of what the file holds must forget.
+        self.on_rollback: list[Callable[[], None]] = []
+        with translated(path, timeout):
+            self._connection = _connect(path, read_only, timeout)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Everything that changes the store."""
+        from agentr_core.store.writer import Writer
+
+        return Writer(self)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Everything that reads the store."""
+        from agentr_core.store.queries import Queries
+
+        return Queries(self)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block, or none of them. Blocks nest: the outermost one commits."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            if self.read_only:
+                raise StoreError(f"the database {self.path} was opened for reading only")
+            with translated(self.path, self.timeout):
+                yield from self._immediate()
+
+    def _immediate(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._depth = 1
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # A full disk may already have rolled it back.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for forget in self.on_rollback:
+                forget()
+            raise
+        finally:
+            self._depth = 0
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one writing statement inside :meth:`transaction`; how many rows it changed."""
+        assert self._depth, "writes belong into a transaction"
+        return self._connection.execute(sql, values).rowcount
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one writing statement for each of ``rows`` inside :meth:`transaction`."""
+        assert self._depth, "writes belong into a transaction"
+        self._connection.executemany(sql, rows)
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a query."""
+        with self._lock, translated(self.path, self.timeout):
+            return self._connection.execute(sql, values).fetchall()
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        rows = self.all(sql, values)
+        return rows[0] if rows else None
+
+    def database(self) -> Database:
+        """The file as a sqlite-utils ``Database`` over the same connection, for plugins that own tables."""
+        from sqlite_utils import Database
+
+        return Database(self._connection, execute_plugins=False)
+
+    def status(self) -> dict[str, Any]:
+        """Where the file is, its size and that of its log in bytes, its schema, integrity, and rows by table."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return {
+            "path": str(self.path.absolute()),
+            "bytes": self.path.stat().st_size,
+            "log_bytes": log.stat().st_size if log.exists() else 0,
+            "schema": self._pragma("user_version"),
+            "integrity": self.all("PRAGMA quick_check")[0][0],
+            "rows": self.queries.counts(),
+        }
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole store, consistently, while others write to it. ``target`` must not exist."""
+        if target.exists():
+            raise StoreError(f"{target} exists already; name a file that does not")
+        with translated(target, self.timeout), self._lock:
+            copy = sqlite3.connect(target)
+            try:
+                self._connection.backup(copy)
+            finally:
+                copy.close()
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        """Check that the file is ours and up to date, and set the connection up."""
+        state = self._state()
+        if state == "old" and self.read_only:
+            Store(self.path, read_only=False, timeout=self.timeout).close()
+        elif state == "old":
+            self._make_wal()
+            with self.transaction():
+                self._migrate()
+        for pragma in (*_PRAGMAS, f"query_only={int(self.read_only)}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def _state(self) -> str:
+        """``current``, or ``old`` where migrations are to be applied (a new file has had none)."""
+        owner, version = self._pragma("application_id"), self._pragma("user_version")
+        if owner == 0 and self.one("SELECT 1 FROM sqlite_master") is None:
+            return "old"
+        if owner != schema.APPLICATION_ID:
+            raise StoreError(f"{self.path} is an SQLite database, but not one of agentr; name another file with --db")
+        if version > schema.SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer agentr (schema {version}, this one knows "
+                f"{schema.SCHEMA_VERSION}); upgrade with: pip install -U agentr-core"
+            )
+        return "current" if version == schema.SCHEMA_VERSION else "old"
+
+    def _migrate(self) -> None:
+        if self._state() == "current":  # another process was first
+            return
+        schema.migrations().apply(self.database())
+        self._connection.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
+
+    def _make_wal(self) -> None:
+        """Turn the write-ahead log on. SQLite does not wait here when another process does the same: try again."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _connect(path: Path, read_only: bool, timeout: float) -> sqlite3.Connection:
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a database file with --db")
+    if read_only and not path.exists():
+        raise StoreError(f"there is no database at {path}; start a run, or name another file with --db")
+    if not path.parent.is_dir():
+        raise StoreError(f"the folder of the database does not exist: make {path.parent}, or name another with --db")
+    uri = f"{path.absolute().as_uri()}?{_mode(path, read_only)}"
+    connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _mode(path: Path, read_only: bool) -> str:
+    if not read_only:
+        return "mode=rwc"
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"  # so that closing takes the log's files away again; query_only keeps us from writing
+    # The log's index could not be made; without a log nobody is writing.
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+
+
+_ADVICE = {
+    sqlite3.SQLITE_NOTADB: "{path} is not an SQLite database; name another file with --db",
+    sqlite3.SQLITE_CORRUPT: "the database {path} is damaged ({error}); restore a backup",
+    sqlite3.SQLITE_BUSY: "the database {path} was locked by another process for {timeout:g} seconds; try again later",
+    sqlite3.SQLITE_LOCKED: "the database {path} was locked by another process for {timeout:g} seconds; try again later",
+    sqlite3.SQLITE_READONLY: "the database {path} cannot be written: make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "the database {path} cannot be opened: check that its folder exists and is writable",
+    sqlite3.SQLITE_PERM: "the database {path} cannot be opened: check its permissions",
+    sqlite3.SQLITE_FULL: "the disk is full, so {path} cannot be written; free some space and resume the run",
+    sqlite3.SQLITE_IOERR: "reading or writing {path} failed ({error}); check the disk and its free space",
+}
+
+
+@contextmanager
+def translated(path: Path, timeout: float) -> Iterator[None]:
+    """Turn SQLite's errors into a :class:`~agentr_core.errors.StoreError` that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        advice = _ADVICE.get(code, "the database {path} cannot be used: {error}")
+        raise StoreError(advice.format(path=path, error=error, timeout=timeout)) from error

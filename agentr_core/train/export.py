@@ -1,0 +1,117 @@
+"""Training conversations and preference pairs as files that other trainers read.
+
+A conversation is ``{"messages": [...], "kind": ..., "origin": {...}}``. Each message says whether it is trained under
+the three names in use: ``train`` and ``loss`` (true or false) and ``weight`` (1 or 0). A preference pair is
+``{"prompt": [...], "chosen": [...], "rejected": [...], "origin": {...}}``, the form of TRL's preference trainers.
+Files are written beside their place and then moved there: an interrupted export leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Literal
+
+from agentr_core.errors import MissingDependencyError, UsageError
+from agentr_core.hashing import canonical_json
+from agentr_core.records import Example, Message
+
+Format = Literal["jsonl", "parquet"]
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """One line of JSON; text that is not valid Unicode is escaped."""
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str)
+    return line
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """One training conversation with its flags."""
+    return {
+        "messages": [_turn(message) for message in example.messages],
+        "kind": example.kind,
+        "origin": dict(example.origin),
+    }
+
+
+def preference_row(
+    chosen: Sequence[Message], rejected: Sequence[Message], origin: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Two conversations as what they share and how each goes on to its last agent turn; None where one is the other."""
+    pairs = zip(chosen, rejected, strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0].as_dict() == pair[1].as_dict(), pairs))
+    better, worse = _to_last_agent_turn(chosen[shared:]), _to_last_agent_turn(rejected[shared:])
+    if not better or not worse:
+        return None
+    return {
+        "prompt": [message.as_dict() for message in chosen[:shared]],
+        "chosen": [message.as_dict() for message in better],
+        "rejected": [message.as_dict() for message in worse],
+        "origin": dict(origin or {}),
+    }
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], path: Path, format: Format = "jsonl") -> int:
+    """Write rows to ``path`` and return how many there were.
+
+    Parquet holds ``origin`` as a column of JSON text. Raises :class:`~agentr_core.errors.MissingDependencyError` for
+    parquet without pyarrow and :class:`~agentr_core.errors.UsageError` for a path that cannot be written.
+    """
+    write = _write_parquet if format == "parquet" else _write_jsonl
+    try:
+        with _whole_file(path) as making:
+            return write(rows, making)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    flags = {"train": message.train, "loss": message.train, "weight": int(message.train)}
+    return {**message.as_dict(), **flags}
+
+
+def _to_last_agent_turn(messages: Sequence[Message]) -> Sequence[Message]:
+    """Without the observations that no turn follows."""
+    last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
+    return messages[: last + 1]
+
+
+def _write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json_line(row) + "\n")
+            count += 1
+    return count
+
+
+def _write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingDependencyError("the parquet export", "pyarrow", "pip install 'agentr-core[parquet]'") from None
+    table = pyarrow.Table.from_pylist([{**row, "origin": canonical_json(row["origin"])} for row in rows])
+    pyarrow.parquet.write_table(table, path)
+    return int(table.num_rows)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, moved there once it is complete and on disk."""
+    making = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield making
+        with making.open("rb") as file:
+            os.fsync(file.fileno())
+        making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)

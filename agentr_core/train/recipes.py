@@ -1,0 +1,112 @@
+"""Which conversations are trained on: recipes, caps, removal of duplicates, and general data (Agent-R equation 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.hashing import content_hash
+from agentr_core.records import Example, Message, TrainingSet
+from agentr_core.seeds import derive_rng
+from agentr_core.settings.run_config import DataSettings
+from agentr_core.train.conversation_files import read_conversations
+
+if TYPE_CHECKING:
+    from agentr_core.store.rows import Sample
+
+#: Which kinds of samples a recipe takes. A spliced trajectory whose cut no verdict set is of kind ``direct``.
+RECIPES: dict[str, tuple[str, ...]] = {
+    "agent-r": ("revision", "direct", "good"),
+    "direct": ("direct", "good"),
+    "optimal": ("good",),
+    "good": ("good",),
+}
+
+
+def build_dataset(
+    samples: Iterable[Sample],
+    messages_of: Callable[[Sample], tuple[Message, ...]],
+    settings: DataSettings,
+    *,
+    name: str,
+    seed: int,
+) -> TrainingSet:
+    """The training set that ``settings`` ask for, in a seeded order.
+
+    Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
+    :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
+    """
+    candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
+    agent = _capped(_distinct(candidates), settings, seed)
+    if not agent:
+        raise NothingToDo(
+            f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
+            "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
+        )
+    mixed = agent + _general(settings, len(agent), seed)
+    derive_rng(seed, "order").shuffle(mixed)
+    return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))
+
+
+def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
+    kinds = RECIPES[recipe]
+    kept = [sample for sample in samples if sample.kept and sample.kind in kinds]
+    return [sample for sample in kept if sample.reward >= 1.0] if recipe == "optimal" else kept
+
+
+def _distinct(candidates: Sequence[tuple[Sample, Example]]) -> list[tuple[Sample, Example]]:
+    """The first of each set of equal conversations."""
+    first: dict[str, tuple[Sample, Example]] = {}
+    for sample, example in candidates:
+        first.setdefault(content_hash(example.content()), (sample, example))
+    return list(first.values())
+
+
+def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings, seed: int) -> list[Example]:
+    """At most so many good and spliced conversations of one tree, in their first order; ``prefer`` says which."""
+    order = list(range(len(candidates)))
+    derive_rng(seed, "caps").shuffle(order)
+    if settings.prefer == "short":
+        order.sort(key=lambda index: len(candidates[index][1].messages))
+    used: Counter[tuple[int, bool]] = Counter()
+    chosen = set()
+    for index in order:
+        sample = candidates[index][0]
+        good = sample.kind == "good"
+        if used[sample.tree_id, good] < (settings.max_good_per_tree if good else settings.max_revisions_per_tree):
+            used[sample.tree_id, good] += 1
+            chosen.add(index)
+    return [example for index, (_, example) in enumerate(candidates) if index in chosen]
+
+
+def _example(sample: Sample, messages: tuple[Message, ...]) -> Example:
+    origin = {
+        "tree": sample.tree_id,
+        "bad_leaf": sample.bad_leaf,
+        "good_leaf": sample.good_leaf,
+        "divergence": sample.divergence,
+        "cut": sample.cut,
+        "reward": sample.reward,
+        "bad_reward": sample.bad_reward,
+        "good_reward": sample.good_reward,
+        "verified": sample.verified,
+        **sample.origin,
+    }
+    return Example(messages, sample.kind, origin)
+
+
+def _general(settings: DataSettings, agent: int, seed: int) -> list[Example]:
+    """So many general conversations that the agent data is a share eta of the whole."""
+    if settings.general is None or settings.eta >= 1.0:
+        return []
+    wanted = round(agent * (1 - settings.eta) / settings.eta)
+    conversations = list(read_conversations(Path(settings.general)))
+    if not conversations:
+        raise UsageError(f"data.general: '{settings.general}' holds no conversation; name a file of JSON lines")
+    rng = derive_rng(seed, "general")
+    rounds, rest = divmod(wanted, len(conversations))
+    drawn = conversations * rounds + rng.sample(conversations, rest)
+    return [Example(messages, "general", {"file": settings.general}) for messages in drawn]
