@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentr_core import Message, create, is_revision, revision
+from agentr_core import Message, create, is_revision
 from agentr_core.cli.main import main
 from agentr_core.errors import ExitCode
+from agentr_core.revise.splice import REVISION_THOUGHTS
 from agentr_core.runs.start_and_resume import failures
 from agentr_core.store import Sample
 
@@ -129,7 +130,7 @@ def test_recorded_splices_keep_what_the_trees_recorded(project, settings) -> Non
             bad, good = (tree.trajectory(tree.nodes[leaf]) for leaf in (sample.bad_leaf, sample.good_leaf))
             signal = messages[2 + 2 * sample.cut]
             assert signal.content.endswith("\nAction: revise")
-            assert signal.content.split("\n")[0].removeprefix("Thought: ") in revision.REVISION_THOUGHTS
+            assert signal.content.split("\n")[0].removeprefix("Thought: ") in REVISION_THOUGHTS
             expected = [*bad.steps[: sample.cut], None, *good.steps[sample.divergence :]]
             for index, step in enumerate(expected):
                 if step is not None:
