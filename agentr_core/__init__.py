@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
     from agentr_core.prompts.chat_template import context_length as context_length
     from agentr_core.prompts.chat_template import end_tokens as end_tokens
+    from agentr_core.prompts.conversation import fewest_left_out as fewest_left_out
     from agentr_core.prompts.conversation import head as head
     from agentr_core.prompts.conversation import render_history as render_history
     from agentr_core.records import Checkpoint as Checkpoint
@@ -146,7 +147,7 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
-    "prompts.conversation": ["head", "render_history"],
+    "prompts.conversation": ["fewest_left_out", "head", "render_history"],
     "records": ["EngineLoad", "Label", "Snapshot"],
     "registry.events": [
         "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",

@@ -26,6 +26,7 @@ from typing import Any
 from framework import plan, saver
 
 from agentr_core import create, derive_seed
+from agentr_core.interfaces.tree import take_apart
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.in_flight import run_bounded
 from agentr_core.process.garbage import release_memory, seldom_collecting
@@ -134,7 +135,7 @@ async def grow(url: str, trees: int, in_flight: int, store: Store) -> str:
         )
         tree = await searcher.search(tasks[number], context)
         context.close()
-        tree.unlink()
+        take_apart(tree)
         return context.stats.requests
 
     watch, before, requests = Watch(), resident(), 0

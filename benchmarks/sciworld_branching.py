@@ -82,13 +82,14 @@ async def expand(task: Task, path: Sequence[str], means: str) -> float:
     """Stand at the end of ``path``, then expand it; the seconds of the second part."""
     pool = EnvironmentPool(lambda: environment(workers=0, snapshots=means), limit=os.cpu_count() or 1)
     branches = Branches(task, pool)
-    results = await branches.execute(path)
+    await branches.start()
     tree = Tree(task, (), seed=0)
     node = tree.root
-    for action, result in zip(path, results, strict=True):
-        node = tree.add(node, action=action, observation=result.observation)
+    for action in path:
+        [outcome] = await branches.step(node, [action])
+        node = tree.add(node, action=action, observation=outcome.result.observation)
     await asyncio.gather(*(branches.step(tree.root, [text]) for text in ("inventory", "task")))  # all workers are up
-    await branches.execute([*path, "task"])  # the nearest stands beyond the node, as after a sibling
+    await branches.step(node, ["task"])  # the nearest stands beyond the node, as after a sibling
     began = time.perf_counter()
     await branches.step(node, WANTED)
     seconds = time.perf_counter() - began

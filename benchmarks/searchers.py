@@ -28,7 +28,6 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "mcts, 2 leaves in flight": ("mcts", {"leaves_in_flight": 2}),
     "mcts, 4 leaves in flight": ("mcts", {"leaves_in_flight": 4}),
     "mcts, 8 leaves in flight": ("mcts", {"leaves_in_flight": 8}),
-    "mcts, transpositions": ("mcts", {"transpositions": True}),
     "best of 8": ("best_of_n", {"attempts": 8, "merge": "action"}),
     "best of 32": ("best_of_n", {"attempts": 32, "attempts_in_flight": 32, "merge": "action"}),
     "greedy": ("greedy", {}),

@@ -79,7 +79,7 @@ class Environment(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def state_key(self) -> str:
-        """Equal keys mean equal futures: used for transpositions, loop counts and replay checks."""
+        """Equal keys mean equal futures: used for loop counts and replay checks."""
 
     def legal_actions(self) -> Sequence[str] | None:
         """Actions that make sense now, or None where the environment cannot list them."""

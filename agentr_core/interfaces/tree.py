@@ -117,17 +117,18 @@ class Tree:
             turns += (Message("assistant", step.response), Message("user", step.observation))
         return turns
 
-    def unlink(self) -> None:
-        """Take the tree apart: its nodes are freed at once. It cannot be used any more.
-
-        Parents and children refer to each other; nothing but a walk over all objects would find that nobody else does.
-        """
-        for node in self.nodes:
-            node.parent = None
-            node.children.clear()
-        self.nodes.clear()
-
     @property
     def best_reward(self) -> float:
         """The highest reward of any leaf; 0 where there is none."""
         return max((leaf.reward for leaf in self.leaves()), default=0.0)
+
+
+def take_apart(tree: Tree) -> None:
+    """Free the nodes of a tree that nobody looks at any more, at once; it cannot be used afterwards.
+
+    Parents and children refer to each other; nothing but a walk over all objects would find that nobody else does.
+    """
+    for node in tree.nodes:
+        node.parent = None
+        node.children.clear()
+    tree.nodes.clear()

@@ -1,4 +1,4 @@
-"""From the text of an agent's turn to the action in it (ReAct: ``Thought: ... Action: ...``).
+"""What an agent's turn says and does: the action in its text (ReAct: ``Thought: ... Action: ...``), and its step.
 
 One rule for search, evaluation and the replay of splices. An environment with an answer format of its own overrides
 :meth:`agentr_core.interfaces.environment.Environment.parse`.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeGuard
+
+from agentr_core.records import Step, StepResult
 
 #: The action of a revision signal. It never reaches the environment (method choice 7): it is answered with
 #: :data:`REVISION_REPLY` and costs no environment step.
@@ -52,9 +55,7 @@ def parse_response(response: str) -> ParsedAction:
         return ParsedAction(None, error=NO_ACTION)
     action = body.split("\n", 1)[0].strip()
     if not action:
-        return ParsedAction(
-            None, thought, "Error: The action is empty. Answer with 'Thought: ...' and then 'Action: ...'."
-        )
+        return ParsedAction(None, thought, EMPTY_ACTION)
     if len(action) > MAX_ACTION_CHARS:
         return ParsedAction(None, thought, f"Error: The action is longer than {MAX_ACTION_CHARS} characters.")
     return ParsedAction(action, thought)
@@ -63,3 +64,30 @@ def parse_response(response: str) -> ParsedAction:
 def is_revision(action: str | None, revision_action: str = REVISION_ACTION) -> bool:
     """True for the action of a revision signal."""
     return action is not None and action.strip().lower() == revision_action
+
+
+def reaches_environment(action: str | None, revision_action: str = REVISION_ACTION) -> TypeGuard[str]:
+    """True for an action that the environment is asked to do: there is one, and it is not that of a revision signal."""
+    return action is not None and not is_revision(action, revision_action)
+
+
+def step_of(response: str, parsed: ParsedAction, result: StepResult | None, *, reward: float, score: float) -> Step:
+    """The step that an agent's turn comes to.
+
+    ``result`` is what the environment answered, None where it was not asked (:func:`reaches_environment`). A turn
+    without an action is then answered with what was wrong with it, a revision signal with :data:`REVISION_REPLY`
+    (method choice 7), and ``reward`` and ``score`` stay what they were before.
+    """
+    if result is None:
+        reply = REVISION_REPLY if parsed.action is not None else parsed.error or ""
+        return Step(response, parsed.action, reply, reward=reward, score=score, invalid=parsed.action is None)
+    return Step(
+        response=response,
+        action=parsed.action,
+        observation=result.observation,
+        reward=result.reward,
+        score=result.score,
+        terminated=result.terminated,
+        truncated=result.truncated,
+        invalid=bool(result.info.get("invalid", False)),
+    )

@@ -15,9 +15,8 @@ from functools import partial
 from typing import NamedTuple, TypeGuard, TypeVar
 
 from agentr_core.errors import EnvironmentFailure, boundary
-from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY, is_revision
+from agentr_core.interfaces.turns import REVISION_ACTION, reaches_environment
 from agentr_core.play.environment_pool import EnvironmentPool, PooledEnvironment
 from agentr_core.process.gather import gather_all
 from agentr_core.records import Snapshot, StepResult, Task
@@ -125,44 +124,11 @@ class Branches:
         """What each of ``actions`` brings at ``node``; each distinct one is done once, known ones not at all."""
         return await self._step(self._place(node), actions)
 
-    async def execute(self, actions: Sequence[str]) -> list[StepResult]:
-        """Do ``actions`` from the start of the task; the list is shorter where the episode ends before them.
-
-        Steps this tree already knows are not done again. The revision action is answered without the environment and
-        keeps the reward of the step before it.
-        """
-        await self.start()
-        place, results = self._begin, list[StepResult]()
-        for action in actions:
-            if place.outcome.ended:
-                break
-            if not self.reaches(action):
-                results.append(place.outcome.result.model_copy(update={"observation": REVISION_REPLY, "info": {}}))
-                continue
-            results.append((await self._step(place, [action]))[0].result)
-            place = place.onward[action]
-        return results
-
-    async def look(self, actions: Sequence[str], see: Callable[[AnyEnvironment], T]) -> list[T]:
-        """``see(environment)`` at the start and after each of ``actions``; ``see`` must not change the episode."""
-        executed = len(await self.execute(actions))
-
-        def walk(pooled: PooledEnvironment) -> list[T]:
-            place, seen = self._begin, list[T]()
-            for action in [None, *actions[:executed]]:
-                if self.reaches(action):
-                    place = place.onward[action]
-                self._stand(pooled, place)
-                seen.append(see(pooled.environment))
-            return seen
-
-        return await self._use(self._begin, walk)
-
     def close(self) -> None:
         """Drop snapshots and memory, and let the pool have its environments back."""
         self.pool.vacate(self)
         self._places.clear()
-        # Taken apart, as Tree.unlink does it: what refers to itself would wait for a collector.
+        # Taken apart, as ``take_apart`` does it: what refers to itself would wait for a collector.
         waiting = [self._root] if self._root is not None else []
         while waiting:
             place = waiting.pop()
@@ -172,7 +138,7 @@ class Branches:
 
     def reaches(self, action: str | None) -> TypeGuard[str]:
         """True for an action that the environment is asked to do."""
-        return action is not None and not is_revision(action, self.revision_action)
+        return reaches_environment(action, self.revision_action)
 
     @property
     def _begin(self) -> Place:

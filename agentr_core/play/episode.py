@@ -15,8 +15,8 @@ from typing import ParamSpec, TypeVar
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY, is_revision
-from agentr_core.prompts.conversation import head, trim
+from agentr_core.interfaces.turns import REVISION_ACTION, reaches_environment, step_of
+from agentr_core.prompts.conversation import fit, head
 from agentr_core.records import Message, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
 
@@ -52,32 +52,14 @@ class Episode:
 
     async def play(self, response: str) -> Step:
         """Do what the agent's turn says and append the step."""
-        parsed = self.environment.parse(response)
-        if parsed.action is None:
-            step = self._aside(response, None, parsed.error or "", invalid=True)
-        elif is_revision(parsed.action, self.revision_action):
-            step = self._aside(response, parsed.action, REVISION_REPLY, invalid=False)
-        else:
+        parsed, result = self.environment.parse(response), None
+        if reaches_environment(parsed.action, self.revision_action):
             with boundary(EnvironmentFailure, f"step of {self.task.key}"):
                 result = await _threaded(self.environment, self.environment.step, parsed.action)
-            step = Step(
-                response=response,
-                action=parsed.action,
-                observation=result.observation,
-                reward=result.reward,
-                score=result.score,
-                terminated=result.terminated,
-                truncated=result.truncated,
-                invalid=bool(result.info.get("invalid", False)),
-            )
+        reward, score = (self.steps[-1].reward, self.steps[-1].score) if self.steps else (0.0, 0.0)
+        step = step_of(response, parsed, result, reward=reward, score=score)
         self.steps.append(step)
         return step
-
-    def _aside(self, response: str, action: str | None, observation: str, *, invalid: bool) -> Step:
-        """A turn that the environment never sees: the reward stays what it was."""
-        last = self.steps[-1] if self.steps else None
-        reward, score = (last.reward, last.score) if last else (0.0, 0.0)
-        return Step(response, action, observation, reward=reward, score=score, invalid=invalid)
 
     def trajectory(self) -> Trajectory:
         """The attempt so far."""
@@ -147,12 +129,6 @@ class Player:
         rollout.prompt_tokens += answers[0].prompt_tokens
         rollout.completion_tokens += len(answers[0].token_ids)
         await episode.play(answers[0].text)
-
-
-def fit(policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams) -> list[Message]:
-    """The conversation, trimmed so that prompt and completion fit the policy's context."""
-    room = None if policy.context_length is None else policy.context_length - params.max_tokens
-    return trim(messages, policy.count_tokens, room)
 
 
 async def distances_along(

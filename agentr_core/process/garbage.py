@@ -18,7 +18,7 @@ def seldom_collecting() -> Iterator[None]:
     """Collect garbage so that the event loop is never held up for long, whatever is in flight.
 
     What is there already (the modules: as many objects again) is not looked at. Trees are taken apart by those who are
-    done with them (:meth:`agentr_core.interfaces.tree.Tree.unlink`) and need no collector.
+    done with them (``take_apart`` of ``interfaces/tree.py``) and need no collector.
     """
     before = gc.get_threshold()
     gc.set_threshold(*map(max, before, THRESHOLDS))

@@ -1,12 +1,13 @@
-"""Conversations as token ids, through the model's own chat template, so that all engines are asked the same.
+"""A model's chat template: conversations as text, and as the token ids that an engine is asked with.
 
-Nothing heavy is imported here: tokenizers and configurations are those of transformers, loaded by the caller.
+One class renders for prompts and for loss masks alike, so that what is trained is what is asked. Nothing heavy is
+imported here: tokenizers and configurations are those of transformers, loaded by the caller.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentr_core.errors import UsageError
@@ -14,86 +15,117 @@ from agentr_core.records import Message
 
 #: A tokenizer that knows no limit says 10^30.
 _NO_LIMIT = 10**9
+#: Stands for the content of a turn, to see what a template writes after it.
+_MARK = "xyzzy"
 
 
-class ChatPrompts:
-    """Renders and tokenizes conversations with a tokenizer of transformers; the last few thousand are remembered.
+class ChatTemplate:
+    """A tokenizer's chat template with its ``options``; ``name`` is what messages call the model.
 
-    ``options`` are values for the chat template, ``name`` is what messages call the model. A conversation is rendered
-    once to be measured and once to be answered, and again for every sibling, so remembering pays. Raises
-    :class:`~agentr_core.errors.UsageError` where the tokenizer has no chat template.
+    The tokenizer is anything with ``apply_chat_template``, ``decode`` and a call that gives ``input_ids`` (a tokenizer
+    of transformers). Raises :class:`~agentr_core.errors.UsageError` where it has no chat template.
     """
 
-    REMEMBERED = 4096
-
-    def __init__(self, tokenizer: Any, options: Mapping[str, Any], name: str) -> None:
+    def __init__(self, tokenizer: Any, options: Mapping[str, Any], name: str = "the model") -> None:
         if getattr(tokenizer, "chat_template", None) is None:
             raise UsageError(
                 f"the tokenizer of '{name}' has no chat template; use an instruction-tuned model, "
                 "or put a chat_template.jinja beside its tokenizer"
             )
-        self._tokenizer, self._options = tokenizer, dict(options)
-        self._known: OrderedDict[tuple[Message, ...], tuple[int, ...]] = OrderedDict()
+        self.tokenizer, self._options = tokenizer, dict(options)
         self._takes_system = True
         self._takes_system = self._renders([Message("system", "a"), Message("user", "b")])
+
+    def folded(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The conversation as the template takes it: where it refuses system turns, folded into the first user turn."""
+        if self._takes_system or len(messages) < 2 or messages[0].role != "system":
+            return tuple(messages)
+        first = messages[1]
+        return (Message(first.role, f"{messages[0].content}\n\n{first.content}", first.train), *messages[2:])
+
+    def text(self, messages: Sequence[Message], *, ask: bool = False) -> str:
+        """The conversation as text; with ``ask``, up to where the assistant begins to write."""
+        turns = [message.as_dict() for message in self.folded(messages)]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **self._options)
+        return str(text)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of rendered text: special tokens are those of the template, none is added."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def spans(self, text: str) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Token ids of rendered text with the characters that each one stands for (a fast tokenizer's offsets)."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return zip(encoded["input_ids"], map(tuple, encoded["offset_mapping"]), strict=True)
+
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Text of tokens, the special ones with ``special`` only."""
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+        )
+
+    def after_turn(self) -> str:
+        """What the template writes after an assistant's turn; may be empty."""
+        return self.text([Message("user", "a"), Message("assistant", _MARK)]).rpartition(_MARK)[2]
+
+    def _renders(self, messages: Sequence[Message]) -> bool:
+        try:
+            self.text(messages, ask=True)
+        except Exception:  # a template raises whatever jinja raises
+            return False
+        return True
+
+
+class ChatPrompts:
+    """Conversations as token ids through a :class:`ChatTemplate`; the last few thousand are remembered.
+
+    A conversation is rendered once to be measured and once to be answered, and again for every sibling, so remembering
+    pays. Raises :class:`~agentr_core.errors.UsageError` where the tokenizer has no chat template.
+    """
+
+    REMEMBERED = 4096
+
+    def __init__(self, tokenizer: Any, options: Mapping[str, Any], name: str) -> None:
+        self.template = ChatTemplate(tokenizer, options, name)
+        self._known: OrderedDict[tuple[Message, ...], tuple[int, ...]] = OrderedDict()
 
     def ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The prompt that asks for the assistant's next turn."""
         key = tuple(messages)
         found = self._known.get(key)
         if found is None:
-            found = tuple(self.encode(self.render(key)))
+            found = tuple(self.template.encode(self.render(key)))
             self._known[key] = found
             if len(self._known) > self.REMEMBERED:
                 self._known.popitem(last=False)
         return found
 
-    def render(self, messages: Sequence[Message], *, ask: bool = True) -> str:
-        """The conversation as text; with ``ask``, up to where the assistant begins to write."""
-        turns = [message.as_dict() for message in messages]
-        if not self._takes_system:
-            turns = _fold_system(turns)
-        text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **self._options)
-        return str(text)
+    def render(self, messages: Sequence[Message]) -> str:
+        """The conversation as text, up to where the assistant begins to write."""
+        return self.template.text(messages, ask=True)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text: special tokens are those of the template, none is added."""
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self.template.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Plain text of generated tokens."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return self.template.decode(ids)
 
     def pieces(self, vocabulary: int) -> list[str]:
         """The text of every single token."""
-        return [str(piece) for piece in self._tokenizer.batch_decode([[token] for token in range(vocabulary)])]
+        return [str(piece) for piece in self.template.tokenizer.batch_decode([[token] for token in range(vocabulary)])]
 
     def end_of_turn(self) -> set[int]:
         """The special token that the template writes after an assistant's turn, where it writes one."""
-        mark = "xyzzy"
-        turns = [Message("user", "a"), Message("assistant", mark)]
-        tail = self.encode(self.render(turns, ask=False).rpartition(mark)[2])
-        special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
+        tail, tokenizer = self.encode(self.template.after_turn()), self.template.tokenizer
+        special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
         return {tail[0]} if tail and tail[0] in special else set()
 
     def adds_start(self) -> bool:
         """True where encoding plain text puts the token that begins a text in front of it."""
-        return [self._tokenizer.bos_token_id] == list(self._tokenizer("")["input_ids"])[:1]
-
-    def _renders(self, messages: Sequence[Message]) -> bool:
-        try:
-            self.render(messages)
-        except Exception:  # a template raises whatever jinja raises
-            return False
-        return True
-
-
-def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    """For templates that know no system turn: put it in front of the first user turn."""
-    if len(turns) < 2 or turns[0]["role"] != "system":
-        return turns
-    first = {"role": turns[1]["role"], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
-    return [first, *turns[2:]]
+        tokenizer = self.template.tokenizer
+        return [tokenizer.bos_token_id] == list(tokenizer("")["input_ids"])[:1]
 
 
 def context_length(config: Any, tokenizer: Any, wanted: int | None) -> int:

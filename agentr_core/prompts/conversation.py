@@ -1,11 +1,13 @@
-"""Conversations: their head, the history as a critic reads it, and trimming to a context length. Pure, no I/O."""
+"""Conversations: their head, the history as a critic reads it, and how it is fitted to a context. Pure, no I/O."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.records import Message, Observation, Step
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.records import Message, Observation, SamplingParams, Step
 
 
 def head(environment: AnyEnvironment, observation: Observation) -> tuple[Message, ...]:
@@ -22,6 +24,17 @@ def render_history(steps: Sequence[Step]) -> str:
     return "\n".join(lines)
 
 
+def fewest_left_out(steps: int, fits: Callable[[int], bool]) -> int | None:
+    """How many of the oldest ``steps`` must be left out at least so that a prompt fits; None where none of it helps.
+
+    ``fits(k)``: whether it does without the k oldest. It is asked as seldom as can be, since it renders the prompt.
+    """
+    if fits(0):
+        return 0
+    least = bisect_left(range(1, steps + 1), True, key=fits) + 1
+    return least if least <= steps else None
+
+
 def trim(
     messages: Sequence[Message], count: Callable[[Sequence[Message]], int], limit: int | None, *, head_turns: int = 2
 ) -> list[Message]:
@@ -30,16 +43,17 @@ def trim(
     An action and its observation go together, so every observation still follows its own action. The head and the
     last step are kept even where they alone are over the limit: the policy then decides what to do.
     """
-    kept = list(messages)
-    if limit is None or count(kept) <= limit:
-        return kept
-    start, tail = list(kept[:head_turns]), kept[head_turns:]
-    # Bisect on the number of dropped steps: counting tokens renders the whole prompt.
-    low, high = 1, max(0, (len(tail) - 2) // 2)
-    while low < high:
-        middle = (low + high) // 2
-        if count(start + tail[2 * middle :]) <= limit:
-            high = middle
-        else:
-            low = middle + 1
-    return start + tail[2 * high :]
+    start, tail = list(messages[:head_turns]), list(messages[head_turns:])
+    if limit is None:
+        return start + tail
+    droppable = max(0, (len(tail) - 2) // 2)
+    least = fewest_left_out(droppable, lambda dropped: count(start + tail[2 * dropped :]) <= limit)
+    return start + tail[2 * (droppable if least is None else least) :]
+
+
+def fit(
+    policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams, *, head_turns: int = 2
+) -> list[Message]:
+    """The conversation, trimmed so that prompt and completion fit the policy's context."""
+    room = None if policy.context_length is None else policy.context_length - params.max_tokens
+    return trim(messages, policy.count_tokens, room, head_turns=head_turns)

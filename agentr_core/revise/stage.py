@@ -15,7 +15,7 @@ from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.episode import Player, Rollout, distances_along
 from agentr_core.play.in_flight import run_bounded
 from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
@@ -116,7 +116,7 @@ class _Reviser:
         try:
             await self._revise(tree, tree_row)
         finally:
-            tree.unlink()
+            take_apart(tree)
 
     async def _revise(self, tree: Tree, tree_row: TreeRow) -> None:
         context, settings = self.context, self.context.config.revise

@@ -13,7 +13,7 @@ from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import run_bounded
 from agentr_core.records import Task
@@ -146,7 +146,7 @@ class _Grower:
         elapsed = time.perf_counter() - started
         context.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
         self._tell(row, len(tree.nodes), tree.best_reward)
-        tree.unlink()
+        take_apart(tree)
         if self.then is not None:
             await self._then(self.then, row)
 

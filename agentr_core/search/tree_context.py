@@ -15,11 +15,11 @@ from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import MergeKey, by_action
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY, ParsedAction
+from agentr_core.interfaces.turns import REVISION_ACTION, ParsedAction, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.prompts.conversation import head, trim
+from agentr_core.prompts.conversation import fit, head
 from agentr_core.records import Completion, Message, SamplingParams, Task
 from agentr_core.seeds import derive_rng, derive_seed
 
@@ -183,11 +183,7 @@ class TreeContext:
             self._admission.end(self.session)
 
     def _prompt(self, node: Node, params: SamplingParams) -> Sequence[Message]:
-        limit = self.policy.context_length
-        turns = self._conversation(node)
-        if limit is None:
-            return turns
-        return trim(turns, self.policy.count_tokens, limit - params.max_tokens, head_turns=len(self.tree.head))
+        return fit(self.policy, self._conversation(node), params, head_turns=len(self.tree.head))
 
     def _conversation(self, node: Node) -> tuple[Message, ...]:
         """The turns up to ``node``. A child shares its parent's messages."""
@@ -244,36 +240,22 @@ class TreeContext:
         return children
 
     def _child(self, node: Node, sample: _Sample, outcomes: dict[str, Outcome]) -> Node:
-        turn = {
-            "response": sample.completion.text,
-            "action": sample.parsed.action,
-            "copies": sample.copies,
-            "completion": sample.completion,
-        }
-        action = sample.parsed.action
-        if not self.branches.reaches(action):
-            # The environment was not asked: it is where it was, and so are reward and score.
-            unusable = action is None
-            reply = sample.parsed.error or "" if unusable else REVISION_REPLY
-            return self.tree.add(
-                node,
-                **turn,
-                observation=reply,
-                invalid=unusable,
-                reward=node.reward,
-                score=node.score,
-                state_key=node.state_key,
-            )
-        result, state_key = outcomes[action]
+        action, text = sample.parsed.action, sample.completion.text
+        # Where the environment was not asked, it is where it was.
+        result, state_key = outcomes[action] if self.branches.reaches(action) else (None, node.state_key)
+        step = step_of(text, sample.parsed, result, reward=node.reward, score=node.score)
         return self.tree.add(
             node,
-            **turn,
-            observation=result.observation,
-            reward=result.reward,
-            score=result.score,
-            terminated=result.terminated,
-            truncated=result.truncated,
-            invalid=bool(result.info.get("invalid")),
-            info=result.info,
+            response=text,
+            action=action,
+            copies=sample.copies,
+            completion=sample.completion,
+            observation=step.observation,
+            reward=step.reward,
+            score=step.score,
+            terminated=step.terminated,
+            truncated=step.truncated,
+            invalid=step.invalid,
+            info=result.info if result is not None else {},
             state_key=state_key,
         )

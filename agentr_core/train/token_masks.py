@@ -5,24 +5,25 @@ the turns before it, up to where the model begins to write, so what is trained f
 will see; a token is trained only if it lies wholly inside such a span. The span ends with the end-of-turn token: a
 model that is not taught to stop does not stop. Nothing comes after the last trained turn.
 
-The tokenizer is anything with ``apply_chat_template``, ``decode`` and a call that gives ``offset_mapping`` (a fast
-tokenizer of transformers); no library is imported here.
+The tokenizer must give ``offset_mapping`` (a fast tokenizer of transformers); no library is imported here.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.errors import AgentrError, UsageError
+from agentr_core.prompts.chat_template import ChatTemplate
+from agentr_core.prompts.conversation import fewest_left_out
 from agentr_core.records import Example, Message
 
 #: The label of a token that carries no loss (PyTorch's convention).
 IGNORE = -100
-#: Stands for the content of a turn, to see what a template writes after it.
-_MARK = "xyzzy"
+
+#: Stands for an observation that follows the last turn.
+_LATER = Message("user", "xyzzy")
 
 Span = tuple[int, int]
 
@@ -50,7 +51,7 @@ def render_example(
     Raises :class:`~agentr_core.errors.UsageError` for a template in which trained turns cannot be told from others.
     """
     template = ChatTemplate(tokenizer, options or {})
-    messages = template.accepted(example.messages)
+    messages = template.folded(example.messages)
     if not any(message.train for message in messages):
         return None
     whole = _render(messages, template)
@@ -61,51 +62,8 @@ def render_example(
     def without(count: int) -> RenderedExample:
         return _render((*messages[:start], *messages[start + 2 * count :]), template)
 
-    counts = range(1, steps + 1)
-    least = bisect_left(counts, True, key=lambda count: len(without(count).input_ids) <= max_length)
-    return without(counts[least]) if least < steps else None
-
-
-class ChatTemplate:
-    """A tokenizer's chat template with its options: conversations to text, text to tokens."""
-
-    def __init__(self, tokenizer: Any, options: Mapping[str, Any]) -> None:
-        self._tokenizer, self._options = tokenizer, dict(options)
-
-    def text(self, messages: Sequence[Message], *, ask: bool = False) -> str:
-        """The conversation as text; with ``ask``, up to where the assistant begins to write."""
-        turns = [message.as_dict() for message in messages]
-        rendered = self._tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=ask, **self._options
-        )
-        return str(rendered)
-
-    def tokens(self, text: str) -> Iterator[tuple[int, Span]]:
-        """Token ids of rendered text with the characters that each one stands for."""
-        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        return zip(encoded["input_ids"], map(tuple, encoded["offset_mapping"]), strict=True)
-
-    def accepted(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """The conversation as the template takes it: where it refuses system turns, folded into the first user turn."""
-        if len(messages) < 2 or messages[0].role != "system":
-            return tuple(messages)
-        try:
-            self.text(messages[:2])
-        except Exception:  # a template raises whatever jinja raises
-            first = messages[1]
-            return (Message(first.role, f"{messages[0].content}\n\n{first.content}", first.train), *messages[2:])
-        return tuple(messages)
-
-    def ending(self) -> str:
-        """What the template writes after an assistant's turn, without white space around it."""
-        text = self.text([Message("user", "a"), Message("assistant", _MARK)])
-        ending = text.rpartition(_MARK)[2].strip()
-        if not ending:
-            raise UsageError(
-                "the model's chat template writes nothing at the end of an assistant turn, so a model cannot be taught "
-                "to stop; give its tokenizer a template with an end-of-turn token"
-            )
-        return ending
+    least = fewest_left_out(steps, lambda count: len(without(count).input_ids) <= max_length)
+    return None if least is None else without(least)
 
 
 def _untrained_steps(messages: Sequence[Message]) -> tuple[int, int]:
@@ -122,7 +80,7 @@ def _untrained_steps(messages: Sequence[Message]) -> tuple[int, int]:
 def _render(messages: Sequence[Message], template: ChatTemplate) -> RenderedExample:
     whole, spans = trained_spans(messages, template)
     ids, labels, current = [], [], 0
-    for token, (start, end) in template.tokens(whole[: spans[-1][1]]):
+    for token, (start, end) in template.spans(whole[: spans[-1][1]]):
         while current < len(spans) - 1 and spans[current][1] <= start:
             current += 1
         first, last = spans[current]
@@ -139,8 +97,8 @@ def trained_spans(messages: Sequence[Message], template: ChatTemplate) -> tuple[
     White space that the template puts after the end-of-turn token is no part of the turn: the model never writes it.
     """
     # Some templates render a conversation's last turn in a form that history never has (an empty <think> block).
-    history = messages if messages[-1].role == "user" else (*messages, Message("user", _MARK))
-    whole, ending = template.text(history), template.ending()
+    history = messages if messages[-1].role == "user" else (*messages, _LATER)
+    whole, ending = template.text(history), turn_ending(template)
     spans = []
     for index, message in enumerate(messages):
         if message.train:
@@ -164,6 +122,20 @@ def _span(whole: str, prompt: str, content: str, ending: str) -> Span:
     return len(prompt), end + len(ending)
 
 
+def turn_ending(template: ChatTemplate) -> str:
+    """What the template writes after an assistant's turn, without white space around it.
+
+    Raises :class:`~agentr_core.errors.UsageError` where that is nothing.
+    """
+    ending = template.after_turn().strip()
+    if not ending:
+        raise UsageError(
+            "the model's chat template writes nothing at the end of an assistant turn, so a model cannot be taught "
+            "to stop; give its tokenizer a template with an end-of-turn token"
+        )
+    return ending
+
+
 def _after_space(text: str, at: int) -> int:
     return at + len(text[at:]) - len(text[at:].lstrip())
 
@@ -175,15 +147,15 @@ def check_rendered(
 
     Raises :class:`~agentr_core.errors.AgentrError` that says what is missing or too much.
     """
-    ending = ChatTemplate(tokenizer, options or {}).ending()
+    template = ChatTemplate(tokenizer, options or {})
+    ending = turn_ending(template)
     wanted = [message.content for message in example.messages if message.train]
     runs = list(_runs(rendered))
     for number, (run, content) in enumerate(zip(runs, wanted, strict=False), 1):
-        found = _decode(tokenizer, run)
+        found = template.decode(run, special=True)
         # Not every tokenizer gives a text back letter by letter: what it makes of the turn is as good.
-        if not (
-            _holds(found, content, ending) or _holds(found, _decode(tokenizer, _encode(tokenizer, content)), ending)
-        ):
+        as_read = template.decode(template.encode(content), special=True)
+        if not (_holds(found, content, ending) or _holds(found, as_read, ending)):
             expected = content.strip() + ending
             raise AgentrError(f"the loss mask is wrong at trained turn {number}: expected {expected!r}, got {found!r}")
     if len(runs) != len(wanted):
@@ -212,11 +184,3 @@ def _runs(rendered: RenderedExample) -> Iterator[list[int]]:
             run = []
     if run:
         yield run
-
-
-def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-
-def _encode(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from walking import walk
 
 from agentr_core import open_store
 
@@ -65,7 +66,7 @@ def test_a_closed_pool_leaves_no_process(apart: Any) -> None:
     async def play() -> list[Any]:
         pool = EnvironmentPool(new, limit=2)
         branches = Branches(new().task("sciworld_0"), pool)
-        await branches.execute(["open door to kitchen", "go to kitchen"])
+        await walk(branches, ["open door to kitchen", "go to kitchen"])
         running = made[0]._fleet.workers
         made[0].close()
         pool.close()

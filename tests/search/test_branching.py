@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import threading
 import weakref
 from typing import ClassVar
 
 import pytest
+from walking import walk
 
+from agentr_core import Node
 from agentr_core.errors import EnvironmentFailure
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.branches import Branches
@@ -93,7 +94,7 @@ def test_a_walk_down_needs_one_reset() -> None:
     async def play() -> Branches:
         branches = Branches(task(), EnvironmentPool(ReplayCounterEnvironment, limit=4))
         await branches.start()
-        await branches.execute(["add 1"] * 10)
+        await walk(branches, ["add 1"] * 10)
         return branches
 
     stats = asyncio.run(play()).stats
@@ -125,20 +126,20 @@ def test_what_never_reaches_the_environment_leaves_it_where_it_was(world) -> Non
 def test_the_papers_revision_action_is_kept_back_where_it_is_chosen() -> None:
     async def play(revision_action: str) -> list[str]:
         branches = Branches(task(), EnvironmentPool(CounterEnvironment), revision_action=revision_action)
-        return [result.observation for result in await branches.execute(["wait", "revise"])]
+        return [result.observation for result in await walk(branches, ["wait", "revise"])]
 
     assert asyncio.run(play("wait")) == ["ok.", "'revise' is not an action."]
     assert asyncio.run(play("revise")) == ["'wait' is not an action.", "ok."]
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_execute_stops_where_the_episode_ends(world) -> None:
-    async def play() -> tuple[list[StepResult], int]:
+def test_a_known_way_is_walked_without_a_step(world) -> None:
+    async def play() -> tuple[list[Node], int]:
         pool = EnvironmentPool(world)
         branches = Branches(task(5), pool)
-        first = await branches.execute(["double", "double", "revise", "add 1", "stop", "add 1"])
+        first = await walk(branches, ["double", "double", "revise", "add 1", "stop", "add 1"])
         steps = branches.stats.steps
-        again = await branches.execute(["double", "double", "add 1", "stop"])
+        again = await walk(branches, ["double", "double", "add 1", "stop"])
         assert branches.stats.steps == steps
         assert [result.reward for result in again] == [0, 0, 0, 1]
         pool.close()
@@ -155,16 +156,6 @@ def test_execute_stops_where_the_episode_ends(world) -> None:
     assert (results[-1].terminated, results[-1].reward, steps) == (True, 1.0, 4)
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_look_sees_every_state_on_the_way(world) -> None:
-    async def play() -> list[float | None]:
-        branches = Branches(task(5), EnvironmentPool(world))
-        return await branches.look(["double", "revise", "double", "add 2", "add 1"], lambda world: world.distance())
-
-    # 1 -> 2 -> 2 -> 4 -> too far; what comes after the end is not looked at
-    assert asyncio.run(play()) == [3.0, 3.0, 3.0, 2.0, math.inf]
-
-
 class Liar(ReplayCounterEnvironment):
     """Shows something else the second time it gets to a number."""
 
@@ -177,9 +168,9 @@ class Liar(ReplayCounterEnvironment):
 def test_a_replay_that_shows_something_else_is_counted_and_the_record_stands() -> None:
     async def play() -> Branches:
         branches = Branches(task(), EnvironmentPool(Liar))
-        await branches.execute(["add 1", "add 1"])
-        await branches.execute(["add 1", "double"])
-        results = await branches.execute(["add 1", "add 1"])
+        await walk(branches, ["add 1", "add 1"])
+        await walk(branches, ["add 1", "double"])
+        results = await walk(branches, ["add 1", "add 1"])
         assert [result.observation for result in results] == ["You are at 2. (1)", "You are at 3. (2)"]
         return branches
 
@@ -250,10 +241,10 @@ def test_an_environment_that_raises_fails_the_task_and_is_replaced(world) -> Non
         pool = EnvironmentPool(broken)
         branches = Branches(task(), pool)
         with pytest.raises(EnvironmentFailure, match=r"task 'count_15': OSError: the server is gone") as caught:
-            await branches.execute(["add 1"] * 6)
+            await walk(branches, ["add 1"] * 6)
         assert isinstance(caught.value.__cause__, OSError)
         assert broken.closed == broken.made[:1]
-        results = await Branches(task(5), pool).execute(["add 1", "add 2"])
+        results = await walk(Branches(task(5), pool), ["add 1", "add 2"])
         pool.close()
         pool.close()
         return [result.observation for result in results]
@@ -324,7 +315,7 @@ def test_environments_with_workers_of_their_own_are_in_use_beyond_the_limit() ->
 
     async def play() -> list[str]:
         pool = EnvironmentPool(Sharing, limit=1)
-        results = await asyncio.gather(*(Branches(task(n), pool).execute(["add 1"]) for n in (11, 13, 15)))
+        results = await asyncio.gather(*(walk(Branches(task(n), pool), ["add 1"]) for n in (11, 13, 15)))
         pool.close()
         return [result.observation for [result] in results]
 
@@ -337,7 +328,7 @@ def test_no_more_environments_than_the_limit() -> None:
 
     async def play() -> None:
         pool = EnvironmentPool(Watched, limit=2)
-        await asyncio.gather(*(Branches(task(n), pool).execute(["add 1"] * 4) for n in range(11, 31, 2)))
+        await asyncio.gather(*(walk(Branches(task(n), pool), ["add 1"] * 4) for n in range(11, 31, 2)))
         pool.close()
 
     asyncio.run(play())
@@ -356,8 +347,8 @@ def test_one_environment_with_snapshots_serves_many_trees() -> None:
         trees = [Branches(task(n), pool) for n in (11, 13, 15)]
         for action in ("add 1", "double"):
             for branches in trees:
-                await branches.execute(["add 1", action])
-        return [(await branches.execute(["add 1", "add 1"]))[1].observation for branches in trees]
+                await walk(branches, ["add 1", action])
+        return [(await walk(branches, ["add 1", "add 1"]))[1].observation for branches in trees]
 
     assert asyncio.run(play()) == ["You are at 3."] * 3
     assert len(made) == 1
@@ -367,9 +358,9 @@ def test_a_closed_tree_is_freed() -> None:
     async def play() -> weakref.ref[Branches]:
         pool = EnvironmentPool(ReplayCounterEnvironment)
         branches = Branches(task(), pool)
-        await branches.execute(["add 1", "double"])
+        await walk(branches, ["add 1", "double"])
         branches.close()
-        assert (await Branches(task(), pool).execute(["add 2"]))[0].observation == "You are at 3."
+        assert (await walk(Branches(task(), pool), ["add 2"]))[0].observation == "You are at 3."
         return weakref.ref(branches)
 
     gone = asyncio.run(play())

@@ -80,24 +80,6 @@ def test_walks_in_flight_ask_for_as_much_as_one_after_the_other(grow) -> None:
     assert nodes[2] > 0.8 * nodes[1] and nodes[8] > 0.8 * nodes[1]
 
 
-def test_a_state_is_searched_once_with_transpositions(grow) -> None:
-    config = MCTSConfig(simulations=30, transpositions=True)
-    for grown in grow.many(MCTS(config), trees=10, first=4):
-        searched: dict[str, int] = {}
-        for node in grown.tree.nodes:
-            if node.expanded:
-                assert searched.get(node.state_key, 1000) > node.depth, "expanded again, and no earlier"
-                searched[node.state_key] = node.depth
-
-
-def test_transpositions_spare_requests(grow) -> None:
-    requests = [
-        sum(grown.context.stats.requests for grown in grow.many(MCTS(MCTSConfig(transpositions=on)), trees=10, first=4))
-        for on in (False, True)
-    ]
-    assert requests[1] < 0.7 * requests[0]
-
-
 def test_best_of_n_draws_all_attempts_at_a_node_in_one_request(grow) -> None:
     grown = grow.one(BestOfN(BestOfNConfig(attempts=16, attempts_in_flight=16, merge="action")), first=5)
     assert grown.tree.root.visits == 16

@@ -26,7 +26,6 @@ SEARCHERS = {
     "mcts": MCTS(MCTSConfig()),
     "mcts_paper": MCTS(MCTSConfig(**MCTSConfig.PRESETS["paper"])),
     "mcts_in_flight": MCTS(MCTSConfig(leaves_in_flight=3)),
-    "mcts_transpositions": MCTS(MCTSConfig(simulations=16, transpositions=True, leaves_in_flight=2)),
     "best_of_n": BestOfN(BestOfNConfig(attempts=8, attempts_in_flight=3)),
     "greedy": Greedy(GreedyConfig()),
 }

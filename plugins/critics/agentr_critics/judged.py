@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from agentr_core import (
     Trajectory,
     Verdict,
     create,
+    fewest_left_out,
 )
 from agentr_critics.config import ActorConfig, JudgeConfig
 from agentr_critics.prompts import judge_prompt, parse_label, vote
@@ -84,13 +84,8 @@ def question(
     def prompt(left_out: int) -> tuple[Message, ...]:
         return judge_prompt(trajectory, step, context.domain, left_out=left_out)
 
-    def fits(left_out: int) -> bool:
-        return context.fits(prompt(left_out), params, judge)
-
-    if fits(0):
-        return prompt(0)
-    least = bisect_left(range(1, step), True, key=fits) + 1
-    return prompt(least) if least < step else None
+    least = fewest_left_out(step - 1, lambda left_out: context.fits(prompt(left_out), params, judge))
+    return None if least is None else prompt(least)
 
 
 def read_verdict(step: int, answers: Sequence[Completion]) -> Verdict:

@@ -25,7 +25,6 @@ class MCTSConfig(PluginConfig):
             "max_tokens": 500,
             "merge": "response",
             "leaves_in_flight": 1,
-            "transpositions": False,
         }
     }
 
@@ -43,10 +42,6 @@ class MCTSConfig(PluginConfig):
     )
     leaves_in_flight: int = Field(
         default=1, ge=1, le=1_024, description="simulations of one tree that run at once, kept apart by virtual loss"
-    )
-    transpositions: bool = Field(
-        default=False,
-        description="search each state once: spares most requests, but loses most failed attempts (loops, no-ops)",
     )
 
     def sampling(self) -> SamplingParams:

@@ -5,7 +5,7 @@ each of them, and backs up the reward of those that end the attempt; then it mov
 first, until nothing below it is left to search. There is no other rollout: the walk itself is the rollout.
 
 Beyond the paper: several walks of one tree at once (``leaves_in_flight``), kept apart by virtual loss (Chaslot et al.
-2008), and each state searched once (``transpositions``).
+2008).
 """
 
 from __future__ import annotations
@@ -42,14 +42,13 @@ class MCTS(Searcher[MCTSConfig]):
     async def search(self, task: Task, context: SearchContext) -> Tree:
         """Simulate until the budget is spent or every attempt within reach is in the tree."""
         tree = context.tree
-        seen = first_depths(tree) if self.config.transpositions else None
         while tree.simulations < self.config.simulations and not tree.root.exhausted and not context.stopping:
             walks = min(self.config.leaves_in_flight, self.config.simulations - tree.simulations)
-            await self.simulate(context, range(tree.simulations, tree.simulations + walks), seen)
+            await self.simulate(context, range(tree.simulations, tree.simulations + walks))
             await context.commit(walks)
         return tree
 
-    async def simulate(self, context: SearchContext, numbers: range, seen: dict[str, int] | None) -> None:
+    async def simulate(self, context: SearchContext, numbers: range) -> None:
         """Run the simulations with these numbers side by side: all expand at once, then each walks on, in turn."""
         walks = [Walk(context.tree.root, context.rng("simulation", number)) for number in numbers]
         in_flight = Counter(walk.node for walk in walks)
@@ -60,8 +59,6 @@ class MCTS(Searcher[MCTSConfig]):
                 for child in children:
                     if child.terminal:
                         backup(child)
-                    elif seen is not None and is_transposition(child, seen):
-                        child.exhausted = True
                 mark_exhausted(leaf)
 
     def descend(self, walk: Walk, in_flight: Counter[Node]) -> bool:
@@ -124,23 +121,3 @@ def mark_exhausted(node: Node) -> None:
         if not all(child.terminal or child.exhausted for child in ancestor.children):
             return
         ancestor.exhausted = True
-
-
-def first_depths(tree: Tree) -> dict[str, int]:
-    """The least depth at which the tree has reached each state."""
-    seen: dict[str, int] = {}
-    for node in tree.nodes:
-        seen[node.state_key] = min(node.depth, seen.get(node.state_key, node.depth))
-    return seen
-
-
-def is_transposition(child: Node, seen: dict[str, int]) -> bool:
-    """True where the tree already holds the child's state at most as deep; else the child's depth is noted.
-
-    Equal keys are equal futures, and the earlier node has as many steps left or more: whatever can be reached below
-    the child can be reached there.
-    """
-    if seen.get(child.state_key, child.depth + 1) <= child.depth:
-        return True
-    seen[child.state_key] = child.depth
-    return False
