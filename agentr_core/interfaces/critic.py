@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.tree import shared_start
 from agentr_core.records import Completion, Cut, Message, SamplingParams, Trajectory, Verdict
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
@@ -109,12 +110,7 @@ def first_bad(verdicts: Sequence[Verdict], *, last: int) -> Cut:
 
 def divergence(bad: Trajectory, good: Trajectory) -> int:
     """t: how many leading steps are the same tree nodes (method choice 3: by node, never by text)."""
-    shared = 0
-    for left, right in zip(bad.steps, good.steps, strict=False):
-        if left.node is None or left.node != right.node:
-            break
-        shared += 1
-    return shared
+    return shared_start(bad.steps, good.steps, lambda left, right: left.node is not None and left.node == right.node)
 
 
 #: A critic with whatever configuration.

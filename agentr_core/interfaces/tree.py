@@ -6,11 +6,14 @@ response, and carries the first observation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
+from typing import Any, TypeVar
 
 from agentr_core.records import Completion, Message, Step, Task, Trajectory
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -132,3 +135,9 @@ def take_apart(tree: Tree) -> None:
         node.parent = None
         node.children.clear()
     tree.nodes.clear()
+
+
+def shared_start(left: Iterable[T], right: Iterable[T], same: Callable[[T, T], bool]) -> int:
+    """How many leading items of two sequences are the same."""
+    pairs = zip(left, right, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: same(*pair), pairs))

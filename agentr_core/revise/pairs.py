@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from operator import is_
 from typing import Literal
 
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import Node, Tree, shared_start
 from agentr_core.seeds import derive_rng
 
 
@@ -98,12 +99,7 @@ def _balanced(found: Sequence[tuple[Node, Node]], per_tree: int, per_leaf: int) 
 
 def shared_steps(left: Node, right: Node) -> int:
     """t: the number of leading steps that are the same nodes."""
-    shared = 0
-    for one, other in zip(left.path(), right.path(), strict=False):
-        if one is not other:
-            break
-        shared += 1
-    return shared
+    return shared_start(left.path(), right.path(), is_)
 
 
 def contrasts(tree: Tree, *, alpha: float, beta: float, mode: Literal["gap", "absolute"] = "gap") -> list[Contrast]:

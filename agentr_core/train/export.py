@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from agentr_core.errors import MissingDependencyError, UsageError
 from agentr_core.hashing import canonical_json
+from agentr_core.interfaces.tree import shared_start
 from agentr_core.records import Example, Message
 
 Format = Literal["jsonl", "parquet"]
@@ -46,8 +46,7 @@ def preference_row(
     chosen: Sequence[Message], rejected: Sequence[Message], origin: Mapping[str, Any] | None = None
 ) -> dict[str, Any] | None:
     """Two conversations as what they share and how each goes on to its last agent turn; None where one is the other."""
-    pairs = zip(chosen, rejected, strict=False)
-    shared = sum(1 for _ in takewhile(lambda pair: pair[0].as_dict() == pair[1].as_dict(), pairs))
+    shared = shared_start(chosen, rejected, lambda left, right: left.as_dict() == right.as_dict())
     better, worse = _to_last_agent_turn(chosen[shared:]), _to_last_agent_turn(rejected[shared:])
     if not better or not worse:
         return None
