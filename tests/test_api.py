@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +58,21 @@ def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
 def test_the_module_is_the_program() -> None:
     by_module = subprocess.run([sys.executable, "-m", "agentr_core", "--version"], capture_output=True, text=True)
     assert by_module.stdout.strip() == f"agentr {agentr_core.__version__}"
+
+
+def test_every_public_name_is_on_its_shelf_in_the_documentation() -> None:
+    shelves = [agentr_core._AUTHOR, agentr_core._ENGINE, agentr_core._SCRIPT]
+    text = (Path(__file__).resolve().parents[1] / "docs/public-names.md").read_text(encoding="utf-8")
+    for shelf, part in zip(shelves, text.split("\n## ")[1:], strict=True):
+        names = {name for names in shelf.values() for name in names}
+        assert names <= set(re.findall(r"`(\w+)`", part)), "each name stands where it belongs"
+    assert len([name for names in agentr_core._AUTHOR.values() for name in names]) < 40
+
+
+def test_the_public_face_says_the_same_to_type_checkers() -> None:
+    tree = ast.parse(Path(agentr_core.__file__).read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    told = {
+        alias.name: node.module for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert told == agentr_core._MODULE_OF
