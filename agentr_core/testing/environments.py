@@ -57,10 +57,13 @@ class EnvironmentContract(Contract):
                 require(False, f"UsageError from {what}", "no error")
 
     def instructions_are_text(self) -> None:
-        """Not empty, and the same each time."""
-        environment = self._make()
-        require(environment.instructions().strip(), "a text", "an empty one")
-        same(environment.instructions(), self._make().instructions(), "the instructions")
+        """Not empty, and the same each time, whatever has been played before."""
+        environment, other = self._make(), self._make()
+        for task in self._tasks(environment):
+            text = environment.instructions(task)
+            require(text.strip() and environment.domain_of(task).strip(), "texts, of domain_of as well", "an empty one")
+            environment.reset(task)
+            same([text] * 2, [each.instructions(task) for each in (environment, other)], "the instructions")
 
     def the_same_actions_have_the_same_effect(self) -> str:
         """In another instance, and after another episode in the same one; replay therefore is exact."""

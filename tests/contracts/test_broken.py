@@ -18,6 +18,7 @@ from agentr_core import (
     EngineLoad,
     NothingToDo,
     PluginConfig,
+    SampleRequest,
     SamplingParams,
     Searcher,
     StepResult,
@@ -56,6 +57,13 @@ def broken(contract: Contract) -> dict[str, ContractError]:
 # --------------------------------------------------------------------------------------------------- environments
 
 
+class Nostalgic(CounterEnvironment):
+    """Tells of the task that was begun last."""
+
+    def instructions(self, task: Any) -> str:
+        return f"Count to {self._target}."
+
+
 class Forgetful(CounterEnvironment):
     """The order of its tasks changes."""
 
@@ -80,7 +88,7 @@ class AnySplit(CounterEnvironment):
 
 
 class Silent(CounterEnvironment):
-    def instructions(self) -> str:
+    def instructions(self, task: Any) -> str:
         return " "
 
 
@@ -175,6 +183,7 @@ class Once(CounterEnvironment):
 
 
 ENVIRONMENTS = {
+    Nostalgic: "instructions are text",
     Forgetful: "tasks are stable",
     Twins: "tasks are stable",
     AnySplit: "unknown splits and keys are usage errors",
@@ -231,8 +240,8 @@ class Nameless(ScriptedPolicy):
 
 
 class Short(ScriptedPolicy):
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
-        return (await super().sample(messages, n=n, **rest))[:1]
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        return (await super().sample(request))[:1]
 
 
 class Drifting(ScriptedPolicy):
@@ -240,22 +249,22 @@ class Drifting(ScriptedPolicy):
 
     calls = 0
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         Drifting.calls += 1
-        return [Completion(text=f"call {Drifting.calls}")] * n
+        return [Completion(text=f"call {Drifting.calls}")] * request.n
 
 
 class Crowded(ScriptedPolicy):
     """Says which call of this instance this is."""
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         self.requests += 1
-        return [Completion(text=f"call {self.requests}")] * n
+        return [Completion(text=f"call {self.requests}")] * request.n
 
 
 class Chatty(ScriptedPolicy):
-    async def sample(self, messages: Any, *, n: int, params: Any, **rest: Any) -> list[Completion]:
-        return [Completion(text="e" * 99, token_ids=tuple(range(99)), logprobs=(0.5,))] * n
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        return [Completion(text="e" * 99, token_ids=tuple(range(99)), logprobs=(0.5,))] * request.n
 
 
 class Certain(ScriptedPolicy):
@@ -271,10 +280,11 @@ class Uncounted(ScriptedPolicy):
 class Fragile(ScriptedPolicy):
     """Breaks on a long prompt, on control characters and on questions."""
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
-        if len(messages[-1].content) > 10_000 or "\x00" in messages[-1].content or rest.get("purpose") == "judge":
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        last = request.messages[-1].content
+        if len(last) > 10_000 or "\x00" in last or request.purpose == "judge":
             raise IndexError("out of range")
-        return await super().sample(messages, n=n, **rest)
+        return await super().sample(request)
 
 
 class ClosedOnce(ScriptedPolicy):
