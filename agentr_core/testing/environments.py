@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.records import StepResult, Task
 from agentr_core.seeds import derive_rng
-from agentr_core.testing.contract import Contract, require, same
+from agentr_core.testing.contract import Contract, current, require, same
 
 #: What a model may say: nothing, control characters, other scripts, too much, several actions at once.
 ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 10_000, "look\nlook", "Action: Action:", "{'a': 1}")
@@ -25,6 +26,10 @@ class EnvironmentContract(Contract):
 
     def __init__(self, make: Callable[[], AnyEnvironment], *, tasks: int = 5) -> None:
         self._make, self._count = make, tasks
+
+    def it_is_written_for_this_agentr(self) -> None:
+        """``instructions`` takes the task."""
+        current(outdated(type(self._make())))
 
     def tasks_are_stable(self) -> str:
         """Splits exist, tasks come in the same order each time, and a key finds its one task."""

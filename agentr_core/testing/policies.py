@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from agentr_core.errors import PolicyFailure
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Completion, EngineLoad, Message, SampleRequest, SamplingParams, Task
-from agentr_core.testing.contract import Contract, require, same
+from agentr_core.testing.contract import Contract, current, require, same
 from agentr_core.testing.fakes import CounterEnvironment
 
 T = TypeVar("T")
@@ -35,6 +36,14 @@ class PolicyContract(Contract):
         self._task: Task = environment.tasks(environment.splits()[0])[0]
         self._messages = head(environment, self._task, environment.reset(self._task))
         environment.close()
+
+    def it_is_written_for_this_agentr(self) -> None:
+        """``sample`` takes one request."""
+
+        async def look(policy: AnyPolicy) -> None:
+            current(outdated(type(policy)))
+
+        self._run(look)
 
     def it_gives_as_many_answers_as_were_asked_for(self) -> str:
         """Texts, each with a finish reason."""

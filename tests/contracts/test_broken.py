@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from agentr_core import (
+    BatchedPolicy,
     Checkpoint,
     Completion,
     ContractError,
@@ -28,11 +29,14 @@ from agentr_core import (
     Verdict,
     derive_rng,
 )
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.testing import (
     CounterConfig,
     CounterEnvironment,
     ScriptedPolicy,
+    check_environment,
     check_plugin_module,
+    check_policy,
 )
 from agentr_core.testing.contract import Contract
 from agentr_core.testing.critics import CriticContract
@@ -55,6 +59,13 @@ def broken(contract: Contract) -> dict[str, ContractError]:
 
 
 # --------------------------------------------------------------------------------------------------- environments
+
+
+class Former(CounterEnvironment):
+    """Tells the same of every task, as environments once did."""
+
+    def instructions(self) -> str:  # type: ignore[override]
+        return "Count."
 
 
 class Nostalgic(CounterEnvironment):
@@ -183,6 +194,7 @@ class Once(CounterEnvironment):
 
 
 ENVIRONMENTS = {
+    Former: "it is written for this agentr",
     Nostalgic: "instructions are text",
     Forgetful: "tasks are stable",
     Twins: "tasks are stable",
@@ -233,6 +245,15 @@ def test_an_environment_that_offers_nothing_keeps_the_contract() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- policies
+
+
+class OneByOne(ScriptedPolicy):
+    """Takes what a request holds one by one, as policies once did."""
+
+    async def sample(  # type: ignore[override]
+        self, messages: Any, *, n: int, params: Any, session: str, seed: int, task: Any = None, purpose: str = "act"
+    ) -> list[Completion]:
+        return [Completion(text="Action: add 1")] * n
 
 
 class Nameless(ScriptedPolicy):
@@ -301,6 +322,7 @@ class Boastful(ScriptedPolicy):
 
 
 POLICIES = {
+    OneByOne: {"it is written for this agentr"},
     Nameless: {"it gives as many answers as were asked for"},
     Short: {"it gives as many answers as were asked for", "a critics question is answered"},
     Drifting: {"the same seed gives the same answers"},
@@ -327,6 +349,80 @@ def test_every_policy_rule_has_a_plugin_that_breaks_it() -> None:
     rules = {check.rule.partition(": ")[2] for check in PolicyContract(ScriptedPolicy).checks()}
     assert rules == set().union(*POLICIES.values())
     assert broken(PolicyContract(ScriptedPolicy)) == {}
+
+
+# ----------------------------------------------------------------------------------------------------- signatures
+
+
+class Relaying(ScriptedPolicy):
+    """Hands on whatever it is asked, as wrappers do."""
+
+    async def sample(self, *args: Any, **kwargs: Any) -> list[Completion]:
+        return await super().sample(*args, **kwargs)
+
+
+class RelayingWorld(CounterEnvironment):
+    def instructions(self, *args: Any, **kwargs: Any) -> str:
+        return super().instructions(*args, **kwargs)
+
+
+class Halfway(ScriptedPolicy):
+    """A wrapper of the policies that once were."""
+
+    async def sample(self, messages: Any, **rest: Any) -> list[Completion]:  # type: ignore[override]
+        return []
+
+
+class Wider(ScriptedPolicy):
+    async def sample(self, request: SampleRequest, *, patience: int = 3) -> list[Completion]:
+        return await super().sample(request)
+
+
+class Bound(CounterEnvironment):
+    """Needs no instance."""
+
+    @staticmethod
+    def instructions(task: Any) -> str:  # type: ignore[override]
+        return f"Count, for {task.key}."
+
+
+class Batched(BatchedPolicy[PluginConfig]):
+    """Overrides nothing but ``complete``."""
+
+    def complete(self, requests: Sequence[SampleRequest]) -> list[Any]:
+        return [[Completion(text="Action: stop")] * request.n for request in requests]
+
+
+@pytest.mark.parametrize("plugin", [Relaying, Wider, Batched, RelayingWorld, Bound])
+def test_what_can_be_called_with_one_argument_is_not_refused(plugin: type) -> None:
+    assert outdated(plugin) is None
+
+
+def test_plugins_that_take_anything_keep_the_contract() -> None:
+    assert broken(PolicyContract(Relaying)) == {}
+    assert broken(EnvironmentContract(lambda: RelayingWorld(CounterConfig(tasks=6)), tasks=3)) == {}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        (
+            OneByOne,
+            "its sample() takes messages, n, params, session, seed, task, purpose instead of one request; write ",
+        ),
+        (Halfway, "its sample() takes messages, rest instead of one request; write `async def sample(self, request: "),
+        (Former, "its instructions() takes nothing instead of the task; write `def instructions(self, task: Task)`"),
+    ],
+)
+def test_a_plugin_for_an_older_agentr_is_told_what_to_write(plugin: type, said: str) -> None:
+    change = outdated(plugin)
+    assert change is not None and change.startswith(f"was written for an older agentr: {said}")
+
+
+def test_the_first_rule_that_such_a_plugin_breaks_says_so() -> None:
+    for check, plugin in ((check_policy, OneByOne), (check_environment, Former)):
+        with pytest.raises(ContractError, match="expected a plugin for this agentr, got one that was written for an"):
+            check(plugin)
 
 
 # ------------------------------------------------------------------------------------------------------ searchers
