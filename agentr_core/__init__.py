@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from agentr_core.hashing import canonical_json as canonical_json
     from agentr_core.hashing import content_hash as content_hash
     from agentr_core.interfaces.batched_policy import BatchedPolicy as BatchedPolicy
-    from agentr_core.interfaces.batched_policy import BatchRequest as BatchRequest
     from agentr_core.interfaces.critic import Critic as Critic
     from agentr_core.interfaces.critic import CritiqueContext as CritiqueContext
     from agentr_core.interfaces.critic import StepwiseCritic as StepwiseCritic
@@ -135,7 +134,7 @@ _ENGINE = {
         "PluginError", "PolicyFailure", "boundary",
     ],
     "hashing": ["canonical_json", "content_hash"],
-    "interfaces.batched_policy": ["BatchRequest", "BatchedPolicy"],
+    "interfaces.batched_policy": ["BatchedPolicy"],
     "interfaces.critic": ["divergence"],
     "interfaces.environment": ["AnyEnvironment"],
     "interfaces.plugin_config": ["validate_config"],

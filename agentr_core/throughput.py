@@ -25,7 +25,7 @@ from agentr_core.play.in_flight import run_bounded
 from agentr_core.process.busy_clock import BusyClock
 from agentr_core.process.interrupt import StopSignal
 from agentr_core.process.progress import Progress
-from agentr_core.records import Completion, Message, SamplingParams
+from agentr_core.records import Completion, Message, SampleRequest, SamplingParams
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
@@ -35,9 +35,6 @@ from agentr_core.search.stage import busy_seconds, grow_trees
 from agentr_core.seeds import derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import open_store
-
-#: The arguments of one request: the turns, and the rest by name.
-Asked = tuple[tuple[Message, ...], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -49,7 +46,7 @@ class Recorder:
 
     policy: AnyPolicy
     one_by_one: bool = False
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[SampleRequest] = field(default_factory=list)
     tokens: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -58,23 +55,23 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    async def sample(self, messages: Sequence[Message], **request: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         """The policy's own answer."""
         with self.waiting:
-            answers = await self._ask(tuple(messages), request)
-        self.asked.append((tuple(messages), request))
+            answers = await self._ask(request)
+        self.asked.append(request)
         self.tokens += sum(len(answer.token_ids) for answer in answers)
         self.prompt_tokens += sum(answer.prompt_tokens for answer in answers[:1])
         self.cached_tokens += sum(answer.cached_tokens for answer in answers[:1])
         return answers
 
-    async def _ask(self, messages: tuple[Message, ...], request: dict[str, Any]) -> list[Completion]:
+    async def _ask(self, request: SampleRequest) -> list[Completion]:
         if not self.one_by_one:
-            return await self.policy.sample(messages, **request)
+            return await self.policy.sample(request)
         answers: list[Completion] = []
-        for number in range(request["n"]):
-            one = {**request, "n": 1, "seed": derive_seed(request["seed"], "one", number)}
-            answers += await self.policy.sample(messages, **one)
+        for number in range(request.n):
+            one = replace(request, n=1, seed=derive_seed(request.seed, "one", number))
+            answers += await self.policy.sample(one)
         return answers
 
 
@@ -193,13 +190,13 @@ async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Sea
     )
 
 
-async def _flat(context: RunContext, asked: Sequence[Asked]) -> tuple[int, float]:
+async def _flat(context: RunContext, asked: Sequence[SampleRequest]) -> tuple[int, float]:
     """Tokens and seconds of all requests of a search in one go, by a model that has seen none of them."""
     policy = make_policy(context)
     tokens = 0
 
-    async def ask(request: Asked) -> int:
-        answers = await policy.sample(request[0], **request[1])
+    async def ask(request: SampleRequest) -> int:
+        answers = await policy.sample(request)
         return sum(len(answer.token_ids) for answer in answers)
 
     try:
@@ -221,6 +218,6 @@ async def _warm_up(policy: AnyPolicy) -> None:
     """Load the model before the clock runs. A scripted policy has nothing to say without a task: that is no harm."""
     words = (Message("system", "You answer."), Message("user", "Say one word."))
     try:
-        await policy.sample(words, n=1, params=SamplingParams(max_tokens=2), session="warm-up", seed=0)
+        await policy.sample(SampleRequest(words, SamplingParams(max_tokens=2), session="warm-up"))
     except AgentrError:
         return

@@ -16,12 +16,12 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from agentr_core import AnyPolicy, Completion, Message, SamplingParams, Task, create, derive_seed
+from agentr_core import AnyPolicy, Completion, SampleRequest, Task, create, derive_seed
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.environment_pool import EnvironmentPool
@@ -52,14 +52,12 @@ class OneByOne:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._policy, name)
 
-    async def sample(
-        self, messages: Sequence[Message], *, n: int, params: SamplingParams, session: str, seed: int, **about: Any
-    ) -> list[Completion]:
-        """``n`` calls for one sample."""
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` calls for one sample."""
         answers = []
-        for number in range(n):
-            one = derive_seed(seed, "one", number)
-            answers += await self._policy.sample(messages, n=1, params=params, session=session, seed=one, **about)
+        for number in range(request.n):
+            one = derive_seed(request.seed, "one", number)
+            answers += await self._policy.sample(replace(request, n=1, seed=one))
         return answers
 
 

@@ -24,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 from policy import games
 
-from agentr_core import AnyPolicy, Message, SamplingParams, configure, create
+from agentr_core import AnyPolicy, Message, SampleRequest, SamplingParams, configure, create
 from agentr_core.process.progress import Progress
 from agentr_core.throughput import measure
 
@@ -81,7 +81,7 @@ async def decode(policy: AnyPolicy, prompts: list[list[Message]], n: int, tokens
         params = SamplingParams(max_tokens=limit)
         began = time.perf_counter()
         answers = await asyncio.gather(
-            *(policy.sample(one, n=n, params=params, session="", seed=seed) for seed, one in enumerate(prompts))
+            *(policy.sample(SampleRequest(tuple(one), params, n, seed)) for seed, one in enumerate(prompts))
         )
         seconds, drawn = time.perf_counter() - began, sum(len(each.token_ids) for answer in answers for each in answer)
     return seconds, drawn

@@ -19,7 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentr_core import AnyEnvironment, ChatPrompts, Completion, Message, SamplingParams, create, head, resolve_model
+from agentr_core import (
+    AnyEnvironment,
+    ChatPrompts,
+    Completion,
+    Message,
+    SampleRequest,
+    SamplingParams,
+    create,
+    head,
+    resolve_model,
+)
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -51,7 +61,7 @@ def prompts(count: int) -> list[list[Message]]:
     for number in range(count):
         environment: AnyEnvironment = create("env", "textcraft")
         task = tasks[number * len(tasks) // count]
-        messages = list(head(environment, environment.reset(task)))
+        messages = list(head(environment, task, environment.reset(task)))
         expert = list(environment.demonstrate(task) or ())[: (0, 1, 2, 0, 3, 4)[number % 6]]
         for action in expert[: max(0, len(expert))]:
             result = environment.step(action)
@@ -72,7 +82,7 @@ def answers(policy: Any, asked: Sequence[Sequence[Message]], max_tokens: int) ->
     async def scene() -> list[Completion]:
         try:
             found = await asyncio.gather(
-                *(policy.sample(turns, n=1, params=params, session=str(turns), seed=0) for turns in asked)
+                *(policy.sample(SampleRequest(tuple(turns), params, session=str(turns))) for turns in asked)
             )
             return [each[0] for each in found]
         finally:

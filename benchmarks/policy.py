@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agentr_core import AnyEnvironment, Completion, Message, SamplingParams, create, head
+from agentr_core import AnyEnvironment, Completion, Message, SampleRequest, SamplingParams, create, head
 
 
 @dataclass
@@ -41,7 +41,7 @@ def games(count: int) -> list[Game]:
     for task in tasks[:count]:
         environment = create("env", "textcraft")
         first = environment.reset(task)
-        found.append(Game(environment, list(head(environment, first)), list(environment.demonstrate(task) or ())))
+        found.append(Game(environment, list(head(environment, task, first)), list(environment.demonstrate(task) or ())))
     return found
 
 
@@ -78,7 +78,8 @@ async def play(
 
 
 async def sample(policy: object, game: Game, n: int, params: SamplingParams, seed: int) -> list[Completion]:
-    return await policy.sample(game.messages, n=n, params=params, session="", seed=seed)  # type: ignore[attr-defined]
+    request = SampleRequest(tuple(game.messages), params, n, seed)
+    return await policy.sample(request)  # type: ignore[attr-defined]
 
 
 async def main() -> None:
@@ -96,7 +97,7 @@ async def main() -> None:
 
     async def row(label: str, count: int, n: int, *, sequential: bool = False, **config: int) -> float:
         policy = create("policy", "transformers", **base, **config)
-        await policy.sample(games(1)[0].messages, n=1, params=params, session="", seed=0)  # warm up
+        await sample(policy, games(1)[0], 1, params, 0)  # warm up
         found = await play(policy, count, n, options.turns, params, sequential=sequential)
         await policy.close()
         print(

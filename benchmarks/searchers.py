@@ -16,7 +16,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
-from agentr_core import AnyEnvironment, AnyPolicy, Completion, Message, PluginConfig, Policy, Task, create
+from agentr_core import AnyEnvironment, AnyPolicy, Completion, PluginConfig, Policy, SampleRequest, Task, create
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.environment_pool import EnvironmentPool
@@ -46,16 +46,16 @@ class Batches(Policy[PluginConfig]):
         self._policy, self.count = policy, 0
         self._batch: asyncio.Future[None] | None = None
 
-    async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         """See :class:`Batches`."""
         if self._batch is None:
             loop = asyncio.get_running_loop()
             self._batch, self.count = loop.create_future(), self.count + 1
             loop.call_soon(self._answer)
         await self._batch
-        answers = await self._policy.sample(messages, **asked)
+        answers = await self._policy.sample(request)
         return [
-            Completion(text=answer.text.replace("I think", f"I think ({asked['seed']:x}, {number})"))
+            Completion(text=answer.text.replace("I think", f"I think ({request.seed:x}, {number})"))
             for number, answer in enumerate(answers)
         ]
 

@@ -18,24 +18,10 @@ from typing import ClassVar, TypeVar
 from agentr_core.errors import AgentrError, PolicyFailure, boundary
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import Policy
-from agentr_core.records import Completion, EngineLoad, Message, Purpose, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, SampleRequest
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRequest:
-    """The arguments of one :meth:`~agentr_core.interfaces.policy.Policy.sample`."""
-
-    messages: tuple[Message, ...]
-    n: int
-    params: SamplingParams
-    session: str = ""
-    seed: int = 0
-    task: Task | None = None
-    purpose: Purpose = "act"
-
 
 #: What came of one request: its completions, or why there are none.
 Answer = list[Completion] | AgentrError
@@ -53,7 +39,7 @@ class BatchCounters:
 
 @dataclass(slots=True, eq=False)
 class _Pending:
-    request: BatchRequest
+    request: SampleRequest
     answer: asyncio.Future[list[Completion]]
 
 
@@ -93,7 +79,7 @@ class BatchedPolicy(Policy[ConfigT]):
         return 256
 
     @abstractmethod
-    def complete(self, requests: Sequence[BatchRequest]) -> Sequence[Answer]:
+    def complete(self, requests: Sequence[SampleRequest]) -> Sequence[Answer]:
         """Answer all ``requests``, in their order; called in one thread, never twice at a time.
 
         An error put in an answer's place reaches that caller alone. Where the call itself raises, the batch is
@@ -103,23 +89,12 @@ class BatchedPolicy(Policy[ConfigT]):
     def release(self) -> None:
         """Free the model; called once, after the last batch."""
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         """Queue the request and await its answer; see :meth:`Policy.sample`."""
         if self.closing:
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
-        if n < 1:
+        if request.n < 1:
             return []
-        request = BatchRequest(tuple(messages), n, params, session, seed, task, purpose)
         pending = _Pending(request, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
         if self._dispatcher is None or self._dispatcher.done():
@@ -176,14 +151,14 @@ class BatchedPolicy(Policy[ConfigT]):
             self._queue.popleft()
         return batch
 
-    def _timed(self, requests: Sequence[BatchRequest]) -> Sequence[Answer]:
+    def _timed(self, requests: Sequence[SampleRequest]) -> Sequence[Answer]:
         start = time.perf_counter()
         try:
             return self._guarded(requests)
         finally:
             self.counters.busy_seconds += time.perf_counter() - start
 
-    def _guarded(self, requests: Sequence[BatchRequest]) -> Sequence[Answer]:
+    def _guarded(self, requests: Sequence[SampleRequest]) -> Sequence[Answer]:
         self.counters.batches += 1
         try:
             with boundary(PolicyFailure, f"the policy '{self.model}' failed"):

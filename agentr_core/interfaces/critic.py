@@ -20,7 +20,7 @@ class CritiqueContext(Protocol):
 
     @property
     def domain(self) -> str:
-        """What the environment calls itself in a prompt, e.g. ``"a crafting game"``."""
+        """What the environment calls the world of the tree's task in a prompt, e.g. ``"a crafting game"``."""
 
     def rng(self, *names: str | int) -> random.Random:
         """A generator for one purpose; equal names, equal numbers."""

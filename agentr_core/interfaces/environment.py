@@ -30,7 +30,7 @@ class Environment(ABC, Generic[ConfigT]):
     shares_workers: ClassVar[bool] = False
     #: How often a replay behind :meth:`restore` has not shown what had been recorded, in the life of this instance.
     mismatches: int = 0
-    #: What a critic's prompt calls this world, e.g. ``"a crafting game"``.
+    #: What a critic's prompt calls this world, e.g. ``"a crafting game"``; see :meth:`domain_of`.
     domain: ClassVar[str] = "an interactive environment"
 
     def __init__(self, config: ConfigT) -> None:
@@ -42,8 +42,12 @@ class Environment(ABC, Generic[ConfigT]):
         return "1"
 
     @abstractmethod
-    def instructions(self) -> str:
-        """Rules and answer format: the head of every conversation."""
+    def instructions(self, task: Task) -> str:
+        """Rules and answer format: the head of every conversation of ``task``; the same text each time."""
+
+    def domain_of(self, task: Task) -> str:
+        """What a critic's prompt calls the world of ``task``; by default :attr:`domain`."""
+        return self.domain
 
     @abstractmethod
     def splits(self) -> Sequence[str]:

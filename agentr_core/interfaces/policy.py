@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.records import Completion, EngineLoad, Message, Purpose, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, Message, SampleRequest
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
@@ -17,7 +17,7 @@ class Policy(ABC, Generic[ConfigT]):
     """Something that continues conversations.
 
     Used from one event loop. Calls made at the same moment may be served as one batch; the answer to a call depends
-    on its arguments alone, so that a run does not depend on what else was in flight (up to the rounding of batched
+    on its request alone, so that a run does not depend on what else was in flight (up to the rounding of batched
     arithmetic).
     """
 
@@ -37,21 +37,9 @@ class Policy(ABC, Generic[ConfigT]):
         return None
 
     @abstractmethod
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` completions of one conversation whose last turn is not the assistant's.
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` completions of ``request.messages``.
 
-        ``session`` is the tree's id: an engine may keep a tree's prefixes together. ``seed`` fixes the draw.
-        ``task`` and ``purpose`` say what the conversation is about; only scripted policies look at them.
         Raises :class:`~agentr_core.errors.PolicyFailure` where no answer can be had.
         """
 

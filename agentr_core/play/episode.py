@@ -17,7 +17,7 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.turns import REVISION_ACTION, reaches_environment, step_of
 from agentr_core.prompts.conversation import fit, head
-from agentr_core.records import Message, SamplingParams, Step, Task, Trajectory
+from agentr_core.records import Message, SampleRequest, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
 
 P = ParamSpec("P")
@@ -43,7 +43,7 @@ class Episode:
         """Start an episode of ``task``; :class:`EnvironmentFailure` where the environment raises."""
         with boundary(EnvironmentFailure, f"reset of {task.key}"):
             observation = await _threaded(environment, environment.reset, task)
-        return cls(environment, task, head(environment, observation), revision_action)
+        return cls(environment, task, head(environment, task, observation), revision_action)
 
     @property
     def ended(self) -> bool:
@@ -121,9 +121,8 @@ class Player:
 
     async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
         messages = fit(self.policy, episode.messages(), self.params)
-        answers = await self.policy.sample(
-            messages, n=1, params=self.params, session=session, seed=seed, task=episode.task
-        )
+        request = SampleRequest(tuple(messages), self.params, seed=seed, session=session, task=episode.task)
+        answers = await self.policy.sample(request)
         if not answers:
             raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
         rollout.prompt_tokens += answers[0].prompt_tokens

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.records import Message, Observation, SamplingParams, Step
+from agentr_core.records import Message, Observation, SamplingParams, Step, Task
 
 
-def head(environment: AnyEnvironment, observation: Observation) -> tuple[Message, ...]:
-    """The turns before the first action: the environment's instructions, then the first observation."""
-    return (Message("system", environment.instructions()), Message("user", observation))
+def head(environment: AnyEnvironment, task: Task, observation: Observation) -> tuple[Message, ...]:
+    """The turns before the first action of ``task``: its instructions, then the first observation."""
+    return (Message("system", environment.instructions(task)), Message("user", observation))
 
 
 def render_history(steps: Sequence[Step]) -> str:

@@ -210,14 +210,27 @@ class Registry:
         """Make a plugin from its checked configuration.
 
         Raises :class:`UnknownPluginError`, :class:`MissingDependencyError` (with the pip line),
-        :class:`~agentr_core.errors.ConfigError`, or :class:`PluginError` where the plugin itself fails.
+        :class:`~agentr_core.errors.ConfigError`, or :class:`PluginError` where the plugin itself fails or was written
+        for an older agentr.
         """
         entry = self.entry(kind, name)
         self.require(kind, name)
         checked = self.validate(kind, name, config, prefix=prefix)
         target = self._target(entry)
+        if change := self.outdated(kind, name):
+            raise PluginError(f"{_feature(entry)} {change}")
         with boundary(PluginError, f"making {NOUNS[kind]} '{name}'"):
             return target(checked)
+
+    def outdated(self, kind: Kind, name: str) -> str | None:
+        """What to change in a plugin that was written for an older agentr; None for all others. Imports the plugin.
+
+        The words go on after its name, see :func:`~agentr_core.interfaces.signatures.outdated`.
+        """
+        from agentr_core.interfaces.signatures import outdated  # listings do without the interfaces
+
+        target = self._target(self.entry(kind, name))
+        return outdated(target) if isinstance(target, type) else None
 
     def require(self, kind: Kind, name: str) -> None:
         """Raise :class:`MissingDependencyError` for the first package that a plugin requires and that is not there."""

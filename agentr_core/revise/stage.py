@@ -156,7 +156,7 @@ class _Reviser:
             tree,
             self.policy,
             self._distances,
-            domain=self.context.environment.domain,
+            domain=self.context.environment.domain_of(tree.task),
             seed=derive_seed(self.context.config.seed, "critique", *_names(row)),
             session=str(row.id),
             known=known,

@@ -9,7 +9,7 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
 from agentr_core.process.gather import gather_all
-from agentr_core.records import Completion, Message, SamplingParams, Trajectory, Verdict
+from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory, Verdict
 from agentr_core.seeds import derive_rng, derive_seed
 
 #: Distances to the goal along a trajectory: before the first step and after each step (length T + 1).
@@ -45,7 +45,7 @@ class TreeCritique:
 
     @property
     def domain(self) -> str:
-        """What the environment calls itself."""
+        """What the environment calls the world of the tree's task."""
         return self._domain
 
     def rng(self, *names: str | int) -> random.Random:
@@ -65,24 +65,17 @@ class TreeCritique:
         The seed of an answer depends on the prompt alone: a question that is asked again is answered alike.
         """
         judge = policy or self._policy
-        answers = await gather_all(
-            judge.sample(
-                prompt,
-                n=n,
-                params=params,
-                session=self._session,
-                seed=derive_seed(self._seed, "ask", prompt[-1].content),
-                task=self._tree.task,
-                purpose="judge",
-            )
-            for prompt in prompts
-        )
+        answers = await gather_all(judge.sample(self._question(prompt, params, n)) for prompt in prompts)
         self.tokens += sum(
             completions[0].prompt_tokens + sum(len(completion.token_ids) for completion in completions)
             for completions in answers
             if completions
         )
         return answers
+
+    def _question(self, prompt: Sequence[Message], params: SamplingParams, n: int) -> SampleRequest:
+        seed = derive_seed(self._seed, "ask", prompt[-1].content)
+        return SampleRequest(tuple(prompt), params, n, seed, self._session, self._tree.task, "judge")
 
     def fits(self, prompt: Sequence[Message], params: SamplingParams, policy: AnyPolicy | None = None) -> bool:
         """True where the prompt and an answer fit the context of ``policy`` (by default the acting one)."""

@@ -20,7 +20,7 @@ from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.prompts.conversation import fit, head
-from agentr_core.records import Completion, Message, SamplingParams, Task
+from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Task
 from agentr_core.seeds import derive_rng, derive_seed
 
 #: Stores what one commit brings: the tree, its nodes that are new, and the older ones whose values changed.
@@ -103,7 +103,7 @@ class TreeContext:
         if tree is None:
             first = await branches.start()
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
-                turns = head(pool.reference, first.result.observation)
+                turns = head(pool.reference, task, first.result.observation)
             tree = Tree(task, turns, seed=seed, state_key=first.state_key)
         return cls(tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored)
 
@@ -125,14 +125,10 @@ class TreeContext:
         seed = derive_seed(self.tree.seed, "sample", node.index, self.tree.simulations, draw)
         began = time.perf_counter()
         with boundary(PolicyFailure, f"the policy '{self.policy.model}' failed on task '{self.tree.task.key}'"):
-            answers = await self.policy.sample(
-                self._prompt(node, params),
-                n=n,
-                params=params,
-                session=self.session,
-                seed=seed,
-                task=self.tree.task,
+            asked = SampleRequest(
+                tuple(self._prompt(node, params)), params, n, seed=seed, session=self.session, task=self.tree.task
             )
+            answers = await self.policy.sample(asked)
         self.stats.policy_seconds += time.perf_counter() - began
         completions = [answer for answer in answers if answer.finish_reason != "error"]
         if not completions:

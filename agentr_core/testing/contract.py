@@ -67,6 +67,11 @@ def same(expected: Any, got: Any, what: str) -> None:
     require(expected == got, f"{what} to be equal both times", f"{_short(expected)} and {_short(got)}")
 
 
+def current(change: str | None) -> None:
+    """There must be nothing that ``outdated`` says must be changed."""
+    require(change is None, "a plugin for this agentr", f"one that {change}")
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 160 else f"{text[:159]}…"

@@ -9,7 +9,8 @@ from agentr_core.interfaces.critic import AnyCritic, divergence
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Cut, Message, Trajectory, Verdict
+from agentr_core.prompts.conversation import head
+from agentr_core.records import Cut, Trajectory, Verdict
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
@@ -121,7 +122,7 @@ class CriticContract(Contract):
 
         async def judge() -> Cut:
             context = TreeCritique(
-                tree, _says(answers), distances, domain=world.domain, seed=3, session="1", known=known
+                tree, _says(answers), distances, domain=world.domain_of(tree.task), seed=3, session="1", known=known
             )
             critic = self._make()
             try:
@@ -143,7 +144,7 @@ def _tree() -> tuple[Tree, list[Node]]:
     """A tree of the attempts, really played, and their leaves; the first one succeeds."""
     world: AnyEnvironment = CounterEnvironment()
     task = world.task(TARGET)
-    tree = Tree(task, (Message("system", world.instructions()), Message("user", world.reset(task))), seed=3)
+    tree = Tree(task, head(world, task, world.reset(task)), seed=3)
     leaves = [_play(world, tree, attempt) for attempt in ATTEMPTS]
     for leaf in leaves:
         leaf.terminal = True

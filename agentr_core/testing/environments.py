@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.records import StepResult, Task
 from agentr_core.seeds import derive_rng
-from agentr_core.testing.contract import Contract, require, same
+from agentr_core.testing.contract import Contract, current, require, same
 
 #: What a model may say: nothing, control characters, other scripts, too much, several actions at once.
 ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 10_000, "look\nlook", "Action: Action:", "{'a': 1}")
@@ -25,6 +26,10 @@ class EnvironmentContract(Contract):
 
     def __init__(self, make: Callable[[], AnyEnvironment], *, tasks: int = 5) -> None:
         self._make, self._count = make, tasks
+
+    def it_is_written_for_this_agentr(self) -> None:
+        """``instructions`` takes the task."""
+        current(outdated(type(self._make())))
 
     def tasks_are_stable(self) -> str:
         """Splits exist, tasks come in the same order each time, and a key finds its one task."""
@@ -57,10 +62,13 @@ class EnvironmentContract(Contract):
                 require(False, f"UsageError from {what}", "no error")
 
     def instructions_are_text(self) -> None:
-        """Not empty, and the same each time."""
-        environment = self._make()
-        require(environment.instructions().strip(), "a text", "an empty one")
-        same(environment.instructions(), self._make().instructions(), "the instructions")
+        """Not empty, and the same each time, whatever has been played before."""
+        environment, other = self._make(), self._make()
+        for task in self._tasks(environment):
+            text = environment.instructions(task)
+            require(text.strip() and environment.domain_of(task).strip(), "texts, of domain_of as well", "an empty one")
+            environment.reset(task)
+            same([text] * 2, [each.instructions(task) for each in (environment, other)], "the instructions")
 
     def the_same_actions_have_the_same_effect(self) -> str:
         """In another instance, and after another episode in the same one; replay therefore is exact."""

@@ -15,7 +15,7 @@ from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import Environment
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import Policy
-from agentr_core.records import Completion, Message, Observation, Purpose, SamplingParams, Snapshot, StepResult, Task
+from agentr_core.records import Completion, Message, Observation, SampleRequest, Snapshot, StepResult, Task
 from agentr_core.seeds import derive_rng
 
 
@@ -45,7 +45,7 @@ class CounterEnvironment(Environment[CounterConfig]):
         self._target = self._count = self._steps = 0
         self._running = False
 
-    def instructions(self) -> str:
+    def instructions(self, task: Task) -> str:
         """Rules and answer format."""
         return (
             "You count. Actions: 'add 1', 'add 2', 'double', 'stop'. Reach the number exactly, then stop.\n"
@@ -201,23 +201,14 @@ class ScriptedPolicy(Policy[PluginConfig]):
         """As given."""
         return self._context_length
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` answers."""
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` answers."""
         self.requests += 1
         if self._jitter:
-            for _ in range(derive_rng(seed, "jitter").randrange(self._jitter)):
+            for _ in range(derive_rng(request.seed, "jitter").randrange(self._jitter)):
                 await asyncio.sleep(0)
-        return [Completion(text=self._answer(messages, derive_rng(seed, number))) for number in range(n)]
+        rngs = [derive_rng(request.seed, number) for number in range(request.n)]
+        return [Completion(text=self._answer(request.messages, rng)) for rng in rngs]
 
 
 class InstantPolicy(Policy[PluginConfig]):
@@ -237,25 +228,15 @@ class InstantPolicy(Policy[PluginConfig]):
         """Its name."""
         return "instant-fake"
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` answers, no two alike."""
-        actions = self._actions
-        thought = f"Thought: Sample {seed:x} of turn {len(messages)}: I shall do what I have not tried yet, number"
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` answers, no two alike."""
+        actions, seed, turn = self._actions, request.seed, len(request.messages)
+        thought = f"Thought: Sample {seed:x} of turn {turn}: I shall do what I have not tried yet, number"
         return [
             Completion(
                 text=f"{thought} {number}.\nAction: {actions[(seed + number) % len(actions)]}",
                 token_ids=self._ids,
                 logprobs=self._logprobs,
             )
-            for number in range(n)
+            for number in range(request.n)
         ]

@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import UsageError
+from agentr_core.errors import PluginError, UsageError
 from agentr_core.interfaces.critic import Critic
 from agentr_core.interfaces.environment import Environment
 from agentr_core.interfaces.policy import Policy
 from agentr_core.interfaces.searcher import Searcher
 from agentr_core.interfaces.trainer import Trainer
 from agentr_core.records import Checkpoint
-from agentr_core.registry.lookup import IN_PROCESS, Registry, registry
+from agentr_core.registry.lookup import IN_PROCESS, NOUNS, Registry, registry
 from agentr_core.registry.specs import Kind
-from agentr_core.testing.contract import Check, Contract, require, same
+from agentr_core.testing.contract import Check, Contract, current, require, same
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
 from agentr_core.testing.models import random_llama
@@ -111,10 +111,21 @@ def checks(
     plugins, config = plugins or registry(), config or {}
     entry = plugins.entry(kind, name)
     plugins.validate(kind, name, config)
+    if broken := _outdated(plugins, kind, name):
+        return broken
     rules = SpecContract(kind, name, plugins, config).checks()
     if entry.plugin.hooks and not entry.plugin.name.endswith(".py") and entry.plugin.distribution != IN_PROCESS:
         rules = ModuleContract(entry.plugin.module).checks() + rules
     return rules + _contract(kind, lambda: plugins.create(kind, name, config), model).checks()
+
+
+def _outdated(plugins: Registry, kind: Kind, name: str) -> list[Check]:
+    """The one rule that a plugin for an older agentr is tried on: it would break nearly all for the same reason."""
+    try:
+        change = plugins.outdated(kind, name)
+    except PluginError:  # it cannot be imported, which is a rule of its own
+        return []
+    return [Check(f"{NOUNS[kind]}: it is written for this agentr", lambda: current(change))] if change else []
 
 
 def _contract(kind: Kind, make: Callable[[], Any], model: str | None) -> Contract:

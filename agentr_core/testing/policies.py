@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from agentr_core.errors import PolicyFailure
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Completion, EngineLoad, Message, SamplingParams, Task
-from agentr_core.testing.contract import Contract, require, same
+from agentr_core.records import Completion, EngineLoad, Message, SampleRequest, SamplingParams, Task
+from agentr_core.testing.contract import Contract, current, require, same
 from agentr_core.testing.fakes import CounterEnvironment
 
 T = TypeVar("T")
@@ -32,8 +34,16 @@ class PolicyContract(Contract):
         self._make, self._make_environment = make, make_environment
         environment = make_environment()
         self._task: Task = environment.tasks(environment.splits()[0])[0]
-        self._messages = head(environment, environment.reset(self._task))
+        self._messages = head(environment, self._task, environment.reset(self._task))
         environment.close()
+
+    def it_is_written_for_this_agentr(self) -> None:
+        """``sample`` takes one request."""
+
+        async def look(policy: AnyPolicy) -> None:
+            current(outdated(type(policy)))
+
+        self._run(look)
 
     def it_gives_as_many_answers_as_were_asked_for(self) -> str:
         """Texts, each with a finish reason."""
@@ -121,9 +131,8 @@ class PolicyContract(Contract):
 
         async def ask(policy: AnyPolicy) -> str:
             text = "You are at 1. " * (policy.context_length or 10_000)
-            messages = [*self._messages[:-1], Message("user", text)]
             try:
-                await policy.sample(messages, n=1, params=PARAMS, session="1", seed=1, task=self._task)
+                await policy.sample(self._request((*self._messages[:-1], Message("user", text))))
             except PolicyFailure:
                 return "refused"
             return "answered"
@@ -134,8 +143,8 @@ class PolicyContract(Contract):
         """Control characters, other scripts and nothing at all, as an environment may show them."""
 
         async def ask(policy: AnyPolicy) -> list[Completion]:
-            messages = [*self._messages, Message("assistant", ""), Message("user", "\x00\x1b[31m 剪 ✂")]
-            return await policy.sample(messages, n=1, params=PARAMS, session="1", seed=1, task=self._task)
+            odd = (Message("assistant", ""), Message("user", "\x00\x1b[31m 剪 ✂"))
+            return await policy.sample(self._request((*self._messages, *odd)))
 
         same(1, len(self._run(ask)), "the number of answers to n=1")
 
@@ -143,10 +152,8 @@ class PolicyContract(Contract):
         """Any policy may be asked to judge."""
 
         async def ask(policy: AnyPolicy) -> list[Completion]:
-            question = [Message("system", "You check an agent."), Message("user", "Is this action good or bad?")]
-            return await policy.sample(
-                question, n=2, params=PARAMS, session="1", seed=1, task=self._task, purpose="judge"
-            )
+            question = (Message("system", "You check an agent."), Message("user", "Is this action good or bad?"))
+            return await policy.sample(replace(self._request(question), n=2, purpose="judge"))
 
         same(2, len(self._run(ask)), "the number of answers to n=2")
 
@@ -171,7 +178,10 @@ class PolicyContract(Contract):
         self, policy: AnyPolicy, *, n: int, seed: int, temperature: float = 1.0, stop: Sequence[str] = ()
     ) -> list[Completion]:
         params = PARAMS.model_copy(update={"temperature": temperature, "stop": tuple(stop)})
-        return await policy.sample(self._messages, n=n, params=params, session="1", seed=seed, task=self._task)
+        return await policy.sample(replace(self._request(self._messages), params=params, n=n, seed=seed))
+
+    def _request(self, messages: tuple[Message, ...]) -> SampleRequest:
+        return SampleRequest(messages, PARAMS, seed=1, session="1", task=self._task)
 
 
 async def _name(policy: AnyPolicy) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from agentr_core import (
+    BatchedPolicy,
     Checkpoint,
     Completion,
     ContractError,
@@ -18,6 +19,7 @@ from agentr_core import (
     EngineLoad,
     NothingToDo,
     PluginConfig,
+    SampleRequest,
     SamplingParams,
     Searcher,
     StepResult,
@@ -27,11 +29,14 @@ from agentr_core import (
     Verdict,
     derive_rng,
 )
+from agentr_core.interfaces.signatures import outdated
 from agentr_core.testing import (
     CounterConfig,
     CounterEnvironment,
     ScriptedPolicy,
+    check_environment,
     check_plugin_module,
+    check_policy,
 )
 from agentr_core.testing.contract import Contract
 from agentr_core.testing.critics import CriticContract
@@ -54,6 +59,20 @@ def broken(contract: Contract) -> dict[str, ContractError]:
 
 
 # --------------------------------------------------------------------------------------------------- environments
+
+
+class Former(CounterEnvironment):
+    """Tells the same of every task, as environments once did."""
+
+    def instructions(self) -> str:  # type: ignore[override]
+        return "Count."
+
+
+class Nostalgic(CounterEnvironment):
+    """Tells of the task that was begun last."""
+
+    def instructions(self, task: Any) -> str:
+        return f"Count to {self._target}."
 
 
 class Forgetful(CounterEnvironment):
@@ -80,7 +99,7 @@ class AnySplit(CounterEnvironment):
 
 
 class Silent(CounterEnvironment):
-    def instructions(self) -> str:
+    def instructions(self, task: Any) -> str:
         return " "
 
 
@@ -175,6 +194,8 @@ class Once(CounterEnvironment):
 
 
 ENVIRONMENTS = {
+    Former: "it is written for this agentr",
+    Nostalgic: "instructions are text",
     Forgetful: "tasks are stable",
     Twins: "tasks are stable",
     AnySplit: "unknown splits and keys are usage errors",
@@ -226,13 +247,22 @@ def test_an_environment_that_offers_nothing_keeps_the_contract() -> None:
 # ------------------------------------------------------------------------------------------------------- policies
 
 
+class OneByOne(ScriptedPolicy):
+    """Takes what a request holds one by one, as policies once did."""
+
+    async def sample(  # type: ignore[override]
+        self, messages: Any, *, n: int, params: Any, session: str, seed: int, task: Any = None, purpose: str = "act"
+    ) -> list[Completion]:
+        return [Completion(text="Action: add 1")] * n
+
+
 class Nameless(ScriptedPolicy):
     model = ""  # type: ignore[assignment]
 
 
 class Short(ScriptedPolicy):
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
-        return (await super().sample(messages, n=n, **rest))[:1]
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        return (await super().sample(request))[:1]
 
 
 class Drifting(ScriptedPolicy):
@@ -240,22 +270,22 @@ class Drifting(ScriptedPolicy):
 
     calls = 0
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         Drifting.calls += 1
-        return [Completion(text=f"call {Drifting.calls}")] * n
+        return [Completion(text=f"call {Drifting.calls}")] * request.n
 
 
 class Crowded(ScriptedPolicy):
     """Says which call of this instance this is."""
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
+    async def sample(self, request: SampleRequest) -> list[Completion]:
         self.requests += 1
-        return [Completion(text=f"call {self.requests}")] * n
+        return [Completion(text=f"call {self.requests}")] * request.n
 
 
 class Chatty(ScriptedPolicy):
-    async def sample(self, messages: Any, *, n: int, params: Any, **rest: Any) -> list[Completion]:
-        return [Completion(text="e" * 99, token_ids=tuple(range(99)), logprobs=(0.5,))] * n
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        return [Completion(text="e" * 99, token_ids=tuple(range(99)), logprobs=(0.5,))] * request.n
 
 
 class Certain(ScriptedPolicy):
@@ -271,10 +301,11 @@ class Uncounted(ScriptedPolicy):
 class Fragile(ScriptedPolicy):
     """Breaks on a long prompt, on control characters and on questions."""
 
-    async def sample(self, messages: Any, *, n: int, **rest: Any) -> list[Completion]:
-        if len(messages[-1].content) > 10_000 or "\x00" in messages[-1].content or rest.get("purpose") == "judge":
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        last = request.messages[-1].content
+        if len(last) > 10_000 or "\x00" in last or request.purpose == "judge":
             raise IndexError("out of range")
-        return await super().sample(messages, n=n, **rest)
+        return await super().sample(request)
 
 
 class ClosedOnce(ScriptedPolicy):
@@ -291,6 +322,7 @@ class Boastful(ScriptedPolicy):
 
 
 POLICIES = {
+    OneByOne: {"it is written for this agentr"},
     Nameless: {"it gives as many answers as were asked for"},
     Short: {"it gives as many answers as were asked for", "a critics question is answered"},
     Drifting: {"the same seed gives the same answers"},
@@ -317,6 +349,80 @@ def test_every_policy_rule_has_a_plugin_that_breaks_it() -> None:
     rules = {check.rule.partition(": ")[2] for check in PolicyContract(ScriptedPolicy).checks()}
     assert rules == set().union(*POLICIES.values())
     assert broken(PolicyContract(ScriptedPolicy)) == {}
+
+
+# ----------------------------------------------------------------------------------------------------- signatures
+
+
+class Relaying(ScriptedPolicy):
+    """Hands on whatever it is asked, as wrappers do."""
+
+    async def sample(self, *args: Any, **kwargs: Any) -> list[Completion]:
+        return await super().sample(*args, **kwargs)
+
+
+class RelayingWorld(CounterEnvironment):
+    def instructions(self, *args: Any, **kwargs: Any) -> str:
+        return super().instructions(*args, **kwargs)
+
+
+class Halfway(ScriptedPolicy):
+    """A wrapper of the policies that once were."""
+
+    async def sample(self, messages: Any, **rest: Any) -> list[Completion]:  # type: ignore[override]
+        return []
+
+
+class Wider(ScriptedPolicy):
+    async def sample(self, request: SampleRequest, *, patience: int = 3) -> list[Completion]:
+        return await super().sample(request)
+
+
+class Bound(CounterEnvironment):
+    """Needs no instance."""
+
+    @staticmethod
+    def instructions(task: Any) -> str:  # type: ignore[override]
+        return f"Count, for {task.key}."
+
+
+class Batched(BatchedPolicy[PluginConfig]):
+    """Overrides nothing but ``complete``."""
+
+    def complete(self, requests: Sequence[SampleRequest]) -> list[Any]:
+        return [[Completion(text="Action: stop")] * request.n for request in requests]
+
+
+@pytest.mark.parametrize("plugin", [Relaying, Wider, Batched, RelayingWorld, Bound])
+def test_what_can_be_called_with_one_argument_is_not_refused(plugin: type) -> None:
+    assert outdated(plugin) is None
+
+
+def test_plugins_that_take_anything_keep_the_contract() -> None:
+    assert broken(PolicyContract(Relaying)) == {}
+    assert broken(EnvironmentContract(lambda: RelayingWorld(CounterConfig(tasks=6)), tasks=3)) == {}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        (
+            OneByOne,
+            "its sample() takes messages, n, params, session, seed, task, purpose instead of one request; write ",
+        ),
+        (Halfway, "its sample() takes messages, rest instead of one request; write `async def sample(self, request: "),
+        (Former, "its instructions() takes nothing instead of the task; write `def instructions(self, task: Task)`"),
+    ],
+)
+def test_a_plugin_for_an_older_agentr_is_told_what_to_write(plugin: type, said: str) -> None:
+    change = outdated(plugin)
+    assert change is not None and change.startswith(f"was written for an older agentr: {said}")
+
+
+def test_the_first_rule_that_such_a_plugin_breaks_says_so() -> None:
+    for check, plugin in ((check_policy, OneByOne), (check_environment, Former)):
+        with pytest.raises(ContractError, match="expected a plugin for this agentr, got one that was written for an"):
+            check(plugin)
 
 
 # ------------------------------------------------------------------------------------------------------ searchers

@@ -20,7 +20,7 @@ def test_all_steps_of_a_path_are_asked_about_at_once(court) -> None:
 
         waiting = 0
 
-        async def sample(self, messages, **asked):
+        async def sample(self, request):
             self.waiting += 1
             for _ in range(100):
                 if self.waiting == 5:
@@ -36,9 +36,9 @@ def test_all_steps_of_a_path_are_asked_about_at_once(court) -> None:
 def test_the_acting_model_is_asked_as_a_judge(court) -> None:
     [cut] = court.judge("actor", ("over", "good"), temperature=0.5, max_tokens=99)
     [asked] = court.policy.asked
-    assert (asked["purpose"], asked["session"], asked["n"]) == ("judge", "tree-1", 1)
-    assert (asked["params"].temperature, asked["params"].max_tokens) == (0.5, 99)
-    assert asked["task"] == court.tree.task
+    assert (asked.purpose, asked.session, asked.n) == ("judge", "tree-1", 1)
+    assert (asked.params.temperature, asked.params.max_tokens) == (0.5, 99)
+    assert asked.task == court.tree.task
     assert cut.verdicts[0].rationale == "It counts on.\nJudgment: good"
 
 
@@ -73,7 +73,7 @@ def test_the_same_question_has_the_same_seed_in_any_pair(court) -> None:
     court.judge("actor", ("slip", "late"))
     seeds: dict[str, set[int]] = {}
     for asked in court.policy.asked:
-        seeds.setdefault(asked["messages"][-1].content, set()).add(asked["seed"])
+        seeds.setdefault(asked.messages[-1].content, set()).add(asked.seed)
     assert len(seeds) == 2 and all(len(found) == 1 for found in seeds.values())
     assert len({seed for found in seeds.values() for seed in found}) == 2
 
@@ -81,9 +81,9 @@ def test_the_same_question_has_the_same_seed_in_any_pair(court) -> None:
 @pytest.mark.parametrize(("votes", "label"), [(3, "bad"), (4, "uncertain")])
 def test_votes_are_counted(court, votes: int, label: str) -> None:
     class Split(ScriptedPolicy):
-        async def sample(self, messages, **asked):
+        async def sample(self, request):
             said = ["Why not.\nJudgment: good", "No.\nJudgment: bad", "Never.\nJudgment: bad", "Yes.\nJudgment: good"]
-            return [Completion(text=text) for text in said[: asked["n"]]]
+            return [Completion(text=text) for text in said[: request.n]]
 
     court.policy = Split()
     [cut] = court.judge("actor", ("over", "good"), votes=votes, temperature=1.0)
@@ -108,7 +108,7 @@ def test_an_answer_that_cannot_be_read_keeps_the_whole_trajectory(court, answer:
 
 def test_a_policy_without_answers_is_uncertain(court) -> None:
     class Mute(ScriptedPolicy):
-        async def sample(self, messages, **asked):
+        async def sample(self, request):
             return []
 
     court.policy = Mute()
@@ -118,7 +118,7 @@ def test_a_policy_without_answers_is_uncertain(court) -> None:
 
 def test_a_failing_model_fails_the_judgement(court) -> None:
     class Gone(ScriptedPolicy):
-        async def sample(self, messages, **asked):
+        async def sample(self, request):
             raise PolicyFailure("the engine has stopped")
 
     court.policy = Gone()
@@ -133,7 +133,7 @@ class TestShortContext:
         court.policy._context_length = room
         critic = ActorCritic(ActorConfig(max_tokens=10))
         self.cut = court.judge(critic, ("astray", "good"))[0]
-        return [asked["messages"][-1].content for asked in court.policy.asked]
+        return [asked.messages[-1].content for asked in court.policy.asked]
 
     def test_all_of_it_where_it_fits(self, court) -> None:
         assert not any("left out" in question for question in self.ask(court, 100_000))
@@ -144,7 +144,7 @@ class TestShortContext:
         questions = self.ask(court, room)
         assert "History:\nAction: double\n" in questions[2]
         assert "History:\n(2 earlier steps are left out)\nAction: add 1\n" in questions[4]
-        assert all(court.policy.count_tokens(asked["messages"]) + 10 <= room for asked in court.policy.asked)
+        assert all(court.policy.count_tokens(asked.messages) + 10 <= room for asked in court.policy.asked)
 
     def test_no_history_where_nothing_of_it_fits(self, court) -> None:
         whole = judge_prompt(court.trajectory("astray"), 5, "a counting game", left_out=4)

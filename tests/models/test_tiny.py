@@ -10,7 +10,7 @@ import pytest
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
 
-from agentr_core import BatchRequest, Message, SamplingParams, create, derive_rng, head, parse_response
+from agentr_core import Message, SampleRequest, SamplingParams, create, derive_rng, head, parse_response
 
 pytestmark = pytest.mark.model
 TINY = Path(str(files("agentr_transformers"))) / "tiny"
@@ -117,12 +117,13 @@ def test_solves_demonstrated_goals_in_the_real_environment(env):
     policy = create("policy", "transformers", model="tiny", dtype="float32")
     games = {key: (create("env", "textcraft"), []) for key in keys}
     for key, (game, messages) in games.items():
-        messages += head(game, game.reset(game.task(key)))
+        task = game.task(key)
+        messages += head(game, task, game.reset(task))
     solved = set()
     for _ in range(8):
         going = [key for key in keys if key not in solved]
         params = SamplingParams(temperature=0.0, max_tokens=64)
-        answers = policy.complete([BatchRequest(tuple(games[key][1]), 1, params) for key in going])
+        answers = policy.complete([SampleRequest(tuple(games[key][1]), params) for key in going])
         for key, [completion] in zip(going, answers, strict=True):
             game, messages = games[key]
             result = game.step(parse_response(completion.text).action or "")

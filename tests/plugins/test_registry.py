@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import agentr_core
+from agentr_core.cli.main import main
 from agentr_core.errors import (
     ConfigError,
     DuplicatePluginError,
@@ -22,6 +23,7 @@ from agentr_core.registry.events import RunFinished
 from agentr_core.registry.lookup import Registry, use
 from agentr_core.registry.model_names import resolve_model
 from agentr_core.registry.specs import hookimpl
+from agentr_core.testing import checks
 
 Source = Callable[..., str]
 GREEDY = """
@@ -152,6 +154,59 @@ def test_a_target_that_is_no_plugin_says_so(install: Callable[..., Path], critic
         registry.create("critic", "no-config", {})
     with pytest.raises(PluginError, match=r"there is no 'Gone' in acme_bad \(acme 1\)"):
         registry.create("critic", "gone", {})
+
+
+FORMER = """
+from agentr_core import Completion, Policy, PluginSpec, hookimpl
+from agentr_core.testing import CounterEnvironment
+class Former(Policy):
+    def __init__(self, config): raise AssertionError("a model was loaded for nothing")
+    async def sample(self, messages, *, n, params, session, seed, task=None, purpose="act"): ...
+class World(CounterEnvironment):
+    def instructions(self): return "Count."
+class Relaying(Policy):
+    async def sample(self, *args, **kwargs): return [Completion(text="Action: stop")] * args[0].n
+@hookimpl
+def agentr_register_policies():
+    return [PluginSpec(kind="policy", name=each.lower(), target=f"acme_former:{each}", summary="an actor")
+            for each in ("Former", "Relaying")]
+@hookimpl
+def agentr_register_environments():
+    return [PluginSpec(kind="env", name="old-world", target="acme_former:World", summary="a world")]
+"""
+
+
+def test_a_plugin_for_an_older_agentr_is_told_in_a_sentence_before_it_is_made(install: Callable[..., Path]) -> None:
+    install("acme", "1", {"acme_former": FORMER})
+    registry = Registry()
+    with pytest.raises(PluginError) as caught:
+        registry.create("policy", "former", {})
+    assert (str(caught.value), caught.value.exit_code) == (
+        "policy 'former' was written for an older agentr: its sample() takes messages, n, params, session, seed, task, "
+        "purpose instead of one request; write `async def sample(self, request: SampleRequest)` and read "
+        "request.messages, request.n and so on",
+        4,
+    )
+    with pytest.raises(PluginError) as caught:
+        registry.create("env", "old-world", {})
+    assert str(caught.value) == (
+        "environment 'old-world' was written for an older agentr: its instructions() takes nothing instead of the "
+        "task; write `def instructions(self, task: Task)`, which may ignore the task"
+    )
+    assert type(registry.create("policy", "relaying", {})).__name__ == "Relaying"
+
+
+def test_the_contract_of_a_plugin_for_an_older_agentr_is_one_rule(
+    install: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme", "1", {"acme_former": FORMER})
+    for name, rule in (("former", "policy: it is"), ("old-world", "environment: it is")):
+        assert main(["plugins", "check", name]) == 4
+        said = capsys.readouterr()
+        [line] = said.out.splitlines()
+        assert line.startswith(f"FAILED  {rule} written for this agentr (expected a plugin for this agentr, got one ")
+        assert f"'{name}' breaks 1 of 1 rules" in said.err
+    assert len(checks("policy", "relaying", plugins=Registry())) > 10
 
 
 class Watcher:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core import Completion, Message, SamplingParams
+from agentr_core import Completion, Message, SampleRequest, SamplingParams
 from agentr_core.interfaces.policy import AnyPolicy
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -104,7 +104,7 @@ def ask() -> Callable[..., list[list[Completion]]]:
         alone: bool = False,
     ) -> list[list[Completion]]:
         async def one(number: int, messages: Sequence[Message]) -> list[Completion]:
-            return await policy.sample(messages, n=n, params=params, session="s", seed=seed + number)
+            return await policy.sample(SampleRequest(tuple(messages), params, n, seed + number, "s"))
 
         async def run() -> list[list[Completion]]:
             if alone:

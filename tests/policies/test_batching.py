@@ -10,12 +10,11 @@ import pytest
 
 from agentr_core import (
     BatchedPolicy,
-    BatchRequest,
     Completion,
     Message,
     PluginConfig,
     PolicyFailure,
-    SamplingParams,
+    SampleRequest,
 )
 
 
@@ -32,7 +31,7 @@ class Echo(BatchedPolicy[PluginConfig]):
     def max_rows(self) -> int:
         return self.rows
 
-    def complete(self, requests: Sequence[BatchRequest]) -> list[list[Completion] | PolicyFailure]:
+    def complete(self, requests: Sequence[SampleRequest]) -> list[list[Completion] | PolicyFailure]:
         texts = [request.messages[-1].content for request in requests]
         self.batches.append(texts)
         if "wait" in texts:
@@ -50,7 +49,7 @@ class Echo(BatchedPolicy[PluginConfig]):
 
 
 async def ask(policy: Echo, text: str, n: int = 1) -> list[str]:
-    answers = await policy.sample([Message("user", text)], n=n, params=SamplingParams(), session="", seed=0)
+    answers = await policy.sample(SampleRequest((Message("user", text),), n=n))
     return [answer.text for answer in answers]
 
 
@@ -128,7 +127,7 @@ def test_asking_for_nothing_gives_nothing():
 
 def test_a_wrong_number_of_answers_is_a_failure():
     class Short(Echo):
-        def complete(self, requests: Sequence[BatchRequest]) -> list[list[Completion] | PolicyFailure]:
+        def complete(self, requests: Sequence[SampleRequest]) -> list[list[Completion] | PolicyFailure]:
             return []
 
     with pytest.raises(PolicyFailure, match="gave 0 answers to 1 requests"):

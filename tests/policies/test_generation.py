@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core import Completion, Message, PolicyFailure, SamplingParams, create
+from agentr_core import Completion, Message, PolicyFailure, SampleRequest, SamplingParams, create
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -189,7 +189,7 @@ def test_each_row_has_its_own_parameters(random_llama: Path):
     kinds = [GREEDY, DRAWN, SamplingParams(temperature=0.5, max_tokens=3), SamplingParams(top_p=0.3, max_tokens=9)]
 
     async def one(number: int, params: SamplingParams) -> list[Completion]:
-        return await policy.sample(CONVERSATIONS[number], n=2, params=params, session="", seed=number)
+        return await policy.sample(SampleRequest(tuple(CONVERSATIONS[number]), params, n=2, seed=number))
 
     async def together() -> list[list[Completion]]:
         return await asyncio.gather(*(one(number, params) for number, params in enumerate(kinds)))
@@ -235,7 +235,7 @@ def test_a_prompt_too_long_fails_alone(random_llama: Path):
 
     async def run() -> list[object]:
         prompts = [CONVERSATIONS[0], [Message("user", "stick " * 300)]]
-        asked = (policy.sample(prompt, n=1, params=DRAWN, session="", seed=0) for prompt in prompts)
+        asked = (policy.sample(SampleRequest(tuple(prompt), DRAWN)) for prompt in prompts)
         return await asyncio.gather(*asked, return_exceptions=True)
 
     answer, failure = asyncio.run(run())

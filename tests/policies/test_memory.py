@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from resident import STATM, resident
 
-from agentr_core import Message, SamplingParams, create
+from agentr_core import Message, SampleRequest, SamplingParams, create
 from agentr_core.process.garbage import release_memory
 
 pytestmark = pytest.mark.model
@@ -20,7 +20,7 @@ def swap(folder: Path, device: str) -> None:
 
     async def act() -> None:
         policy = create("policy", "transformers", model=str(folder), device=device, prefix_cache_mb=32)
-        await policy.sample(TALK, n=4, params=SamplingParams(max_tokens=8), session="1", seed=0)
+        await policy.sample(SampleRequest(TALK, SamplingParams(max_tokens=8), n=4, session="1"))
         await policy.close()
 
     asyncio.run(act())

@@ -145,10 +145,10 @@ def test_smollm2_is_converted_once_by_two_processes(tmp_path: Path):
     assert config["rms_norm_eps"] == 1e-5 and "quantization_config" not in config
     import asyncio
 
-    from agentr_core import Message, SamplingParams
+    from agentr_core import Message, SampleRequest, SamplingParams
 
     policy = create("policy", "transformers", model=str(folder), device="cpu")
-    question = [Message("user", "What is the capital of France?")]
+    question = (Message("user", "What is the capital of France?"),)
     params = SamplingParams(temperature=0, max_tokens=20)
-    (answer,) = asyncio.run(policy.sample(question, n=1, params=params, session="", seed=0))
+    (answer,) = asyncio.run(policy.sample(SampleRequest(question, params)))
     assert answer.text == "The capital of France is Paris." and answer.finish_reason == "stop"

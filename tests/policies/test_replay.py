@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core import Message, PolicyFailure, SamplingParams, StoreError, UsageError, create, open_store, run
+from agentr_core import Message, PolicyFailure, SampleRequest, StoreError, UsageError, create, open_store, run
 from agentr_core.api import configure
 from agentr_core.testing.golden import tree_as_json
 
@@ -52,7 +52,7 @@ def test_a_replayed_run_grows_the_same_trees(recorded: Path):
 def test_what_was_never_said_is_a_failure(recorded: Path):
     policy = create("policy", "replay:first", db=str(recorded))
     with pytest.raises(PolicyFailure, match="nothing recorded for a conversation of 1 turns"):
-        asyncio.run(policy.sample([Message("user", "?")], n=1, params=SamplingParams(), session="", seed=0))
+        asyncio.run(policy.sample(SampleRequest((Message("user", "?"),))))
 
 
 def test_a_run_that_is_not_there_and_a_file_that_is_none(recorded: Path, tmp_path: Path):

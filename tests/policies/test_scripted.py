@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from agentr_core import Message, PolicyFailure, SamplingParams, Task, create, head
+from agentr_core import Message, PolicyFailure, SampleRequest, SamplingParams, Task, create, head
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import CounterEnvironment
@@ -33,13 +33,13 @@ def make(name: str, world=textcraft, **config: object) -> AnyPolicy:
 def ask(
     policy: AnyPolicy, messages, task: Task, *, n: int = 1, seed: int = 0, params=DRAWN, purpose="act"
 ) -> list[str]:
-    drawn = policy.sample(messages, n=n, params=params, session="", seed=seed, task=task, purpose=purpose)
-    return [completion.text for completion in asyncio.run(drawn)]
+    request = SampleRequest(tuple(messages), params, n, seed, task=task, purpose=purpose)
+    return [completion.text for completion in asyncio.run(policy.sample(request))]
 
 
 def play(policy: AnyPolicy, environment: AnyEnvironment, task: Task, *, seed: int = 0, turns: int = 200):
     """Play until the end: the reward, the conversation, and the share of refused actions."""
-    messages = list(head(environment, environment.reset(task)))
+    messages = list(head(environment, task, environment.reset(task)))
     refused = []
     for turn in range(turns):
         (text,) = ask(policy, messages, task, seed=seed + turn)
@@ -68,7 +68,7 @@ def test_the_expert_goes_on_after_wrong_actions_and_revision_turns():
     environment, expert = textcraft(), make("expert")
     task = environment.tasks("train")[-1]
     plan = list(environment.demonstrate(task))
-    first = head(environment, environment.reset(task))
+    first = head(environment, task, environment.reset(task))
     said = [plan[0], "dance", "inventory", plan[0], "revise", plan[1]]
     turns = [
         Message(role, text) for action in said for role, text in (("assistant", f"Action: {action}"), ("user", "."))
@@ -80,7 +80,7 @@ def test_the_expert_starts_again_where_a_wrong_action_used_something_up():
     environment, expert = textcraft(), make("expert")
     task = environment.tasks("train")[-1]
     plan = list(environment.demonstrate(task))
-    messages = list(head(environment, environment.reset(task)))
+    messages = list(head(environment, task, environment.reset(task)))
     for action in plan[:-1] * 2:  # all but the last, twice: what was made is used or doubled
         messages += [Message("assistant", f"Action: {action}"), Message("user", ".")]
     assert environment.parse(ask(expert, messages, task)[0]).action == plan[-1]
@@ -91,10 +91,10 @@ def test_the_expert_starts_again_where_a_wrong_action_used_something_up():
 def test_all_samples_of_the_expert_are_the_same_and_the_task_is_needed():
     environment, expert = textcraft(), make("expert")
     task = environment.tasks("train")[0]
-    messages = head(environment, environment.reset(task))
+    messages = head(environment, task, environment.reset(task))
     assert len(set(ask(expert, messages, task, n=4))) == 1
     with pytest.raises(PolicyFailure, match="must be told the task"):
-        asyncio.run(expert.sample(messages, n=1, params=DRAWN, session="", seed=0))
+        asyncio.run(expert.sample(SampleRequest(messages)))
     with pytest.raises(PolicyFailure, match="needs an environment"):
         ask(create("policy", "expert"), messages, task)
 
@@ -107,13 +107,13 @@ def test_an_expert_without_demonstrations_says_what_to_use():
     environment = Secretive()
     task = environment.tasks("train")[0]
     with pytest.raises(PolicyFailure, match="no demonstration of 'count_5'"):
-        ask(make("expert", Secretive), head(environment, environment.reset(task)), task)
+        ask(make("expert", Secretive), head(environment, task, environment.reset(task)), task)
 
 
 def test_flawed_is_a_function_of_conversation_seed_and_sample():
     environment = textcraft()
     task = environment.tasks("train")[-1]
-    messages = head(environment, environment.reset(task))
+    messages = head(environment, task, environment.reset(task))
     one, other = make("flawed", rate=0.9), make("flawed", rate=0.9)
     four = ask(one, messages, task, n=4, seed=3)
     play(other, environment, task)  # what it did before does not matter
@@ -129,7 +129,7 @@ def test_the_rate_of_errors_is_the_configured_one(rate: float):
     environment, expert, flawed = textcraft(), make("expert"), make("flawed", rate=rate)
     wrong = asked = 0
     for task in environment.tasks("train")[-20:]:
-        messages = head(environment, environment.reset(task))
+        messages = head(environment, task, environment.reset(task))
         right = environment.parse(ask(expert, messages, task)[0]).action
         drawn = [environment.parse(text).action for text in ask(flawed, messages, task, n=50)]
         wrong, asked = wrong + sum(action != right for action in drawn), asked + len(drawn)
@@ -181,7 +181,7 @@ def test_verdicts_are_right_with_the_configured_probability():
 def test_random_draws_legal_actions_of_where_the_conversation_stands():
     environment, actor = textcraft(), make("random")
     task = environment.tasks("train")[-1]
-    messages = list(head(environment, environment.reset(task)))
+    messages = list(head(environment, task, environment.reset(task)))
     for turn in range(8):
         drawn = {environment.parse(text).action for text in ask(actor, messages, task, n=20, seed=turn)}
         assert drawn <= set(environment.legal_actions()) and (len(drawn) > 1)
@@ -198,4 +198,4 @@ def test_random_needs_an_environment_that_lists_actions():
     environment = Silent()
     task = environment.tasks("train")[0]
     with pytest.raises(PolicyFailure, match="lists no actions"):
-        ask(make("random", Silent), head(environment, environment.reset(task)), task)
+        ask(make("random", Silent), head(environment, task, environment.reset(task)), task)

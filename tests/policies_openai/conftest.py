@@ -10,7 +10,7 @@ from endpoint import Endpoint
 from openai_asking import KEY, QUICK, TURNS, Ask
 
 import agentr_core
-from agentr_core import Completion, SamplingParams
+from agentr_core import Completion, SampleRequest, SamplingParams
 
 pytest.importorskip("openai", reason="needs the extra agentr-core[openai]")
 pytest.importorskip("aiohttp", reason="needs the extra agentr-core[openai]")
@@ -39,9 +39,8 @@ def ask() -> Ask:
                 "policy", "openai", **{**QUICK, "base_url": server.url, "n": samples, **settings}
             )
             try:
-                answers: list[Completion] = await policy.sample(
-                    TURNS, n=n, params=params or SamplingParams(), session="tree", seed=seed
-                )
+                request = SampleRequest(TURNS, params or SamplingParams(), n, seed, "tree")
+                answers: list[Completion] = await policy.sample(request)
                 return answers
             finally:
                 await policy.close()

@@ -10,7 +10,7 @@ from endpoint import Endpoint
 from openai_asking import QUICK, TURNS
 
 import agentr_core
-from agentr_core import EngineLoad, SamplingParams
+from agentr_core import EngineLoad, SampleRequest
 from agentr_core.interfaces.policy import AnyPolicy
 
 PAGE = """\
@@ -37,9 +37,9 @@ def test_servers_are_looked_at_while_requests_are_in_flight(text: str) -> None:
         policy: AnyPolicy = agentr_core.create("policy", "openai", **QUICK, base_url=server.url)
         assert policy.engine_load() is None
         while not server.looks or (text and policy.engine_load() is None):
-            await policy.sample(TURNS, n=1, params=SamplingParams(), session="a", seed=1)
+            await policy.sample(SampleRequest(TURNS, seed=1, session="a"))
         for seed in range(3):
-            await policy.sample(TURNS, n=1, params=SamplingParams(), session="a", seed=seed)
+            await policy.sample(SampleRequest(TURNS, seed=seed, session="a"))
         load = policy.engine_load()
         await policy.close()
         return load

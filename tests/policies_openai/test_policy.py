@@ -12,7 +12,7 @@ from openai_asking import KEY, QUICK, TURNS, Ask
 from scripted_runs import command, environment
 
 import agentr_core
-from agentr_core import ConfigError, Message, SamplingParams, UsageError
+from agentr_core import ConfigError, Message, SampleRequest, SamplingParams, UsageError
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import checks
 
@@ -53,7 +53,7 @@ def both(first: Endpoint, second: Endpoint, sessions: int) -> list[int]:
         policy: AnyPolicy = agentr_core.create("policy", "openai", **QUICK, base_url=[first.url, second.url])
         for session in [*range(sessions), *range(sessions)]:
             turns = (*TURNS[:1], Message("user", f"session {session}"))
-            await policy.sample(turns, n=1, params=SamplingParams(), session=str(session), seed=1)
+            await policy.sample(SampleRequest(turns, seed=1, session=str(session)))
         await policy.close()
 
     asyncio.run(scene())

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import agentr_core
-from agentr_core import Completion, Message, SamplingParams
+from agentr_core import Completion, Message, SampleRequest, SamplingParams
 from agentr_core.interfaces.policy import AnyPolicy
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -69,7 +69,7 @@ def ask(policy: AnyPolicy) -> Ask:
 
     def ask(*, n: int = 1, seed: int = 1, turns: tuple[Message, ...] = TURNS, **params: Any) -> list[Completion]:
         values = SamplingParams(**{"max_tokens": 16, **params})
-        found: list[Completion] = asyncio.run(policy.sample(turns, n=n, params=values, session="tree", seed=seed))
+        found: list[Completion] = asyncio.run(policy.sample(SampleRequest(turns, values, n, seed, "tree")))
         return found
 
     return ask

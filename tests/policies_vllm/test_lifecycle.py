@@ -16,7 +16,7 @@ import pytest
 from scripted_runs import command, environment
 
 import agentr_core
-from agentr_core import Message, PolicyFailure, SamplingParams
+from agentr_core import Message, PolicyFailure, SampleRequest, SamplingParams
 from agentr_core.interfaces.policy import AnyPolicy
 
 from .conftest import TURNS, engines
@@ -40,7 +40,7 @@ def own(request: pytest.FixtureRequest) -> Iterator[AnyPolicy]:
 
 async def ask_all(policy: AnyPolicy) -> list[list[tuple[int, ...]]]:
     turns = [(*TURNS[:1], Message("user", f"Goal {number}: craft a stick.")) for number in range(6)]
-    asked = (policy.sample(each, n=2, params=PARAMS, session="s", seed=5) for each in turns)
+    asked = (policy.sample(SampleRequest(each, PARAMS, n=2, seed=5, session="s")) for each in turns)
     return [[answer.token_ids for answer in answers] for answers in await asyncio.gather(*asked)]
 
 
@@ -86,15 +86,15 @@ def test_closing_leaves_no_process_and_no_setting_behind(own: AnyPolicy) -> None
     assert not any(Path(f"/proc/{pid}").exists() for pid in gone)
     assert dict(os.environ) == before
     with pytest.raises(PolicyFailure, match="is closed and answers no more"):
-        asyncio.run(own.sample(TURNS, n=1, params=PARAMS, session="s", seed=1))
+        asyncio.run(own.sample(SampleRequest(TURNS, PARAMS, seed=1, session="s")))
 
 
 def test_a_program_that_ends_without_closing_leaves_no_engine_behind() -> None:
     script = (
         "import asyncio, multiprocessing, agentr_core, sys\n"
         "policy = agentr_core.create('policy', 'vllm', model='tiny', context_length=512, kv_cache_mb=256)\n"
-        "turns, params = [agentr_core.Message('user', 'a')], agentr_core.SamplingParams(max_tokens=1)\n"
-        "asyncio.run(policy.sample(turns, n=1, params=params, session='', seed=0))\n"
+        "turns, params = (agentr_core.Message('user', 'a'),), agentr_core.SamplingParams(max_tokens=1)\n"
+        "asyncio.run(policy.sample(agentr_core.SampleRequest(turns, params)))\n"
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
         "sys.stdin.readline()\n"
     )
@@ -119,11 +119,10 @@ def test_an_engine_that_cannot_start_says_why_and_leaves_the_terminal_alone() ->
     script = (
         "import asyncio, agentr_core\n"
         "policy = agentr_core.create('policy', 'vllm', model='tiny', kv_cache_mb=4)\n"
-        "params = agentr_core.SamplingParams()\n"
-        "turns = [agentr_core.Message('user', 'a')]\n"
+        "request = agentr_core.SampleRequest((agentr_core.Message('user', 'a'),))\n"
         "async def scene():\n"
         "    for _ in range(2):\n"
-        "        try: await policy.sample(turns, n=1, params=params, session='', seed=0)\n"
+        "        try: await policy.sample(request)\n"
         "        except agentr_core.AgentrError as error: print(int(error.exit_code), error)\n"
         "    await policy.close()\n"
         "asyncio.run(scene())\n"

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import agentr_core
-from agentr_core import ConfigError, Message, PolicyFailure, SamplingParams, UsageError
+from agentr_core import ConfigError, Message, PolicyFailure, SampleRequest, SamplingParams, UsageError
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.testing import checks
 
@@ -82,7 +82,7 @@ def test_prompts_longer_than_one_batch_are_answered(policy: AnyPolicy) -> None:
     async def scene() -> list[int]:
         turns = [(TURNS[0], Message("user", f"{number} " + "word " * 900)) for number in range(5)]
         params = SamplingParams(max_tokens=2)
-        asked = (policy.sample(each, n=2, params=params, session=str(each), seed=3) for each in turns)
+        asked = (policy.sample(SampleRequest(each, params, n=2, seed=3, session=str(each))) for each in turns)
         return [len(answers) for answers in await asyncio.gather(*asked)]
 
     assert asyncio.run(scene()) == [2] * 5
@@ -96,9 +96,8 @@ def test_a_conversation_that_is_too_long_is_refused(ask: Ask) -> None:
 def test_the_engine_says_how_full_it_is(policy: AnyPolicy) -> None:
     async def scene() -> list[float]:
         params = SamplingParams(max_tokens=24)
-        asked = [
-            asyncio.ensure_future(policy.sample(TURNS, n=4, params=params, session="s", seed=seed)) for seed in range(8)
-        ]
+        requests = [SampleRequest(TURNS, params, n=4, seed=seed, session="s") for seed in range(8)]
+        asked = [asyncio.ensure_future(policy.sample(request)) for request in requests]
         seen = []
         while not all(each.done() for each in asked):
             await asyncio.sleep(0.01)
@@ -147,7 +146,7 @@ def test_greedy_answers_are_those_of_transformers(policy: AnyPolicy, parity: Mod
 
     async def drawn() -> list[agentr_core.Completion]:
         found = await asyncio.gather(
-            *(policy.sample(turns, n=1, params=params, session="s", seed=0) for turns in asked)
+            *(policy.sample(SampleRequest(tuple(turns), params, session="s")) for turns in asked)
         )
         return [each[0] for each in found]
 

@@ -11,7 +11,7 @@ import pytest
 from vllm_server import CONTEXT, NAME, VLLMServer
 
 import agentr_core
-from agentr_core import Completion, EngineLoad, Message, PolicyFailure, SamplingParams
+from agentr_core import Completion, EngineLoad, Message, PolicyFailure, SampleRequest, SamplingParams
 from agentr_core.interfaces.policy import AnyPolicy
 
 from .conftest import TURNS
@@ -41,7 +41,7 @@ def ask(
         policy = policy_at(server, **(api or {}))
         try:
             values = SamplingParams(**{"max_tokens": 16, **params})
-            return await policy.sample(turns, n=n, params=values, session="tree", seed=seed)
+            return await policy.sample(SampleRequest(turns, values, n, seed, "tree"))
         finally:
             await policy.close()
 
@@ -98,7 +98,7 @@ def test_the_server_says_how_full_it_is(server: VLLMServer) -> None:
     async def scene() -> EngineLoad | None:
         policy = policy_at(server)
         while (load := policy.engine_load()) is None or not load.kv_used:
-            await policy.sample(TURNS, n=8, params=SamplingParams(max_tokens=60), session="s", seed=1)
+            await policy.sample(SampleRequest(TURNS, SamplingParams(max_tokens=60), n=8, seed=1, session="s"))
         await policy.close()
         return load
 
@@ -114,9 +114,8 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing(server: VLLMSer
 
         async def each(number: int) -> str:
             turns = (TURNS[0], Message("user", f"Goal {number}: craft a stick."))
-            (answer,) = await policy.sample(
-                turns, n=1, params=SamplingParams(temperature=0.0, max_tokens=24), session=str(number), seed=1
-            )
+            params = SamplingParams(temperature=0.0, max_tokens=24)
+            (answer,) = await policy.sample(SampleRequest(turns, params, seed=1, session=str(number)))
             return answer.text
 
         right = [await each(number) for number in range(6)]

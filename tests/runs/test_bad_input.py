@@ -45,8 +45,8 @@ def agentr_register_policies():
     return [PluginSpec(kind="policy", name="odd", target=f"{__name__}:Odd", summary="answers oddly")]
 
 class Odd(Policy):
-    async def sample(self, messages, *, n, params, session, seed, task=None, purpose="act"):
-        return [Completion(text=ANSWERS[os.environ["ODD"]]) for _ in range(n)]
+    async def sample(self, request):
+        return [Completion(text=ANSWERS[os.environ["ODD"]]) for _ in range(request.n)]
 """
 
 

@@ -50,8 +50,8 @@ def test_own_cap_and_the_simulators_moves_are_two_things(make: Any) -> None:
 
 
 def test_wait_is_an_action_and_the_revision_action_is_another(env: Any) -> None:
-    env.reset(env.task_for("boil", 0))
-    assert REVISION_ACTION == "revise" and "wait" in env.instructions()
+    env.reset(task := env.task_for("boil", 0))
+    assert REVISION_ACTION == "revise" and "wait" in env.instructions(task)
     assert "invalid" not in env.step("wait").info
     assert env.step("revise").info["invalid"]
 

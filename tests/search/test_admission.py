@@ -24,7 +24,7 @@ class Roomy(Policy[PluginConfig]):
     def engine_load(self) -> EngineLoad:
         return EngineLoad(kv_tokens=self.kv_tokens)
 
-    async def sample(self, messages: Any, **request: Any) -> Any:
+    async def sample(self, request: Any) -> Any:
         raise AssertionError
 
 

@@ -15,7 +15,7 @@ from agentr_core.interfaces.searcher import by_response
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.interfaces.turns import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.records import Completion, Message, SamplingParams, StepResult, Task
+from agentr_core.records import Completion, SampleRequest, SamplingParams, StepResult, Task
 from agentr_core.search.tree_context import TreeContext
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 
@@ -27,11 +27,11 @@ class Recorder(ScriptedPolicy):
 
     def __init__(self, *answers: str, **options: Any) -> None:
         super().__init__(**options)
-        self.answers, self.asked = answers, list[dict[str, Any]]()
+        self.answers, self.asked = answers, list[SampleRequest]()
 
-    async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
-        self.asked.append({"messages": list(messages), **asked})
-        return [Completion(text=text) for text in self.answers[: asked["n"]]]
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        self.asked.append(request)
+        return [Completion(text=text) for text in self.answers[: request.n]]
 
 
 async def no_store(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
@@ -134,12 +134,12 @@ def test_the_policy_gets_the_conversation_the_task_and_a_seed_of_its_own() -> No
 
     context, policy = asyncio.run(play())
     child = context.tree.nodes[1]
-    assert policy.asked[0]["messages"] == list(context.tree.head)
-    assert policy.asked[1]["messages"] == context.tree.messages(child)
-    assert [call["n"] for call in policy.asked] == [2, 1, 1, 1]
-    assert len({call["seed"] for call in policy.asked}) == 4
-    assert {call["session"] for call in policy.asked} == {"tree-1"}
-    assert [call["task"] for call in policy.asked] == [context.tree.task] * 4
+    assert policy.asked[0].messages == context.tree.head
+    assert list(policy.asked[1].messages) == context.tree.messages(child)
+    assert [call.n for call in policy.asked] == [2, 1, 1, 1]
+    assert len({call.seed for call in policy.asked}) == 4
+    assert {call.session for call in policy.asked} == {"tree-1"}
+    assert [call.task for call in policy.asked] == [context.tree.task] * 4
 
 
 def test_a_long_conversation_is_trimmed_to_the_context() -> None:
@@ -152,17 +152,17 @@ def test_a_long_conversation_is_trimmed_to_the_context() -> None:
 
     context, policy = asyncio.run(play())
     whole = context.tree.messages(context.tree.nodes[11])
-    asked = policy.asked[-1]["messages"]
+    asked = list(policy.asked[-1].messages)
     assert asked[:2] == whole[:2]
     assert asked[2:] == whole[-len(asked[2:]) :]
     assert 4 < len(asked) < len(whole)
-    assert all(policy.count_tokens(call["messages"]) <= 120 for call in policy.asked)
+    assert all(policy.count_tokens(call.messages) <= 120 for call in policy.asked)
 
 
 @pytest.mark.parametrize("answers", [(), (Completion(text="", finish_reason="error"),)])
 def test_a_policy_without_an_answer_fails_the_task(answers: tuple[Completion, ...]) -> None:
     class Mute(ScriptedPolicy):
-        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+        async def sample(self, request: SampleRequest) -> list[Completion]:
             return list(answers)
 
     async def play() -> None:
@@ -175,7 +175,7 @@ def test_a_policy_without_an_answer_fails_the_task(answers: tuple[Completion, ..
 
 def test_a_policy_that_raises_fails_the_task() -> None:
     class Broken(ScriptedPolicy):
-        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+        async def sample(self, request: SampleRequest) -> list[Completion]:
             raise ConnectionError("refused")
 
     async def play() -> None:
@@ -227,7 +227,7 @@ def test_concurrent_expansions_append_in_the_order_of_the_calls() -> None:
     class Backwards(ScriptedPolicy):
         """The first request is answered last."""
 
-        async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
+        async def sample(self, request: SampleRequest) -> list[Completion]:
             self.requests += 1
             for _ in range(60 // self.requests):
                 await asyncio.sleep(0)

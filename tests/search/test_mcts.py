@@ -99,10 +99,10 @@ def test_greedy_is_one_attempt_at_temperature_zero(grow) -> None:
     asked: list[SamplingParams] = []
 
     class Watched(ScriptedPolicy):
-        async def sample(self, messages, *, n, params, **rest):
-            assert n == 1
-            asked.append(params)
-            return await super().sample(messages, n=n, params=params, **rest)
+        async def sample(self, request):
+            assert request.n == 1
+            asked.append(request.params)
+            return await super().sample(request)
 
     grown = grow.one(Greedy(GreedyConfig(depth=7)), Watched(), world=Endless)
     assert [node.depth for node in grown.tree.nodes] == list(range(8))

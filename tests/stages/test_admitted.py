@@ -22,9 +22,9 @@ SESSIONS = []
 class Crowded(FlawedPolicy):
     def engine_load(self):
         return EngineLoad(kv_tokens=150, busy=0.25)
-    async def sample(self, messages, *, session, **request):
-        SESSIONS.append(session)
-        answers = await super().sample(messages, session=session, **request)
+    async def sample(self, request):
+        SESSIONS.append(request.session)
+        answers = await super().sample(request)
         return [answer.model_copy(update={"prompt_tokens": 100, "cached_tokens": 60}) for answer in answers]
 """
 

@@ -35,9 +35,9 @@ class {name}(Policy[PluginConfig]):
     @property
     def model(self):
         return "{name}"
-    async def sample(self, messages, *, n, seed, params, task=None, **rest):
-        self.log.append((task.key, len(messages), seed, params.temperature))
-        return [Completion(text="Thought: Hm.\\nAction: inventory")] * n
+    async def sample(self, request):
+        self.log.append((request.task.key, len(request.messages), request.seed, request.params.temperature))
+        return [Completion(text="Thought: Hm.\\nAction: inventory")] * request.n
 """
 
 

@@ -21,8 +21,8 @@ from agentr_core import Completion, PluginConfig, Policy
 
 class Sceptic(Policy[PluginConfig]):
     config_class = PluginConfig
-    async def sample(self, messages, *, n, **rest):
-        return [Completion(text="Never.\\nJudgment: bad")] * n
+    async def sample(self, request):
+        return [Completion(text="Never.\\nJudgment: bad")] * request.n
 """
 
 
@@ -208,8 +208,8 @@ def test_the_revision_action_of_a_preset_never_reaches_the_environment(empty, se
         "from agentr_core import Completion, PluginConfig, Policy\n"
         "class Waiting(Policy[PluginConfig]):\n"
         "    config_class = PluginConfig\n"
-        "    async def sample(self, messages, *, n, **rest):\n"
-        "        return [Completion(text='Thought: Hm.\\nAction: wait')] * n\n"
+        "    async def sample(self, request):\n"
+        "        return [Completion(text='Thought: Hm.\\nAction: wait')] * request.n\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(empty.path.parent))

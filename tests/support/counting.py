@@ -26,7 +26,7 @@ def planted(attempts: dict[str, tuple[str, ...]] = ATTEMPTS, target: str = "coun
     """A tree of the attempts, and its leaves by name."""
     world = CounterEnvironment()
     task = world.task(target)
-    tree = Tree(task, head(world, world.reset(task)), seed=0, state_key=world.state_key())
+    tree = Tree(task, head(world, task, world.reset(task)), seed=0, state_key=world.state_key())
     leaves = {}
     for name, actions in attempts.items():
         world.reset(task)

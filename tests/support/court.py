@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from counting import planted
 
-from agentr_core import Completion, Cut, Message, Trajectory, Verdict, create
+from agentr_core import Completion, Cut, SampleRequest, Trajectory, Verdict, create
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.play.episode import distances_along
 from agentr_core.revise.tree_critique import TreeCritique
@@ -20,11 +20,11 @@ class Judging(ScriptedPolicy):
 
     def __init__(self, answer: Callable[[str], str] | None = None, **options: Any) -> None:
         super().__init__(lambda messages, rng: (answer or sharp)(messages[-1].content), **options)
-        self.asked: list[dict[str, Any]] = []
+        self.asked: list[SampleRequest] = []
 
-    async def sample(self, messages: Sequence[Message], **asked: Any) -> list[Completion]:
-        self.asked.append({"messages": tuple(messages), **asked})
-        return await super().sample(messages, **asked)
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        self.asked.append(request)
+        return await super().sample(request)
 
 
 def sharp(question: str) -> str:

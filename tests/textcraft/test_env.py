@@ -182,7 +182,7 @@ def test_legal_actions_are_accepted(either: TextCraft) -> None:
 
 
 def test_instructions_name_actions_and_format(either: TextCraft) -> None:
-    text = either.instructions()
+    text = either.instructions(either.tasks("train")[0])
     for part in ("get N ITEM", "craft N ITEM using N ITEM", "inventory", "Thought: ...\nAction: ..."):
         assert part in text
 

@@ -118,10 +118,11 @@ def test_coming_back_is_the_same_state(env: WebShop) -> None:
 
 
 def test_instructions_name_actions_and_format(env: WebShop) -> None:
-    for text in (env.instructions(), WebShop(WebShopConfig(rules="strict")).instructions()):
+    task = env.tasks("train")[0]
+    for text in (env.instructions(task), WebShop(WebShopConfig(rules="strict")).instructions(task)):
         for part in ("search[words]", "click[text]", "buy now", "Thought: ...\nAction: ..."):
             assert part in text
-    assert env.domain == "an online shop"
+    assert env.domain_of(task) == "an online shop"
 
 
 def test_versions_tell_worlds_apart() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentr_core import BatchRequest, Message, SamplingParams, create, derive_seed, head, parse_response
+from agentr_core import Message, SampleRequest, SamplingParams, create, derive_seed, head, parse_response
 
 MAX_TURNS = 24
 MAX_TOKENS = 96
@@ -30,7 +30,7 @@ class Episode:
         self.env = create("env", "textcraft")
         self.task, self.solved, self.over = self.env.task(key), False, False
         self.log: list[Done] = []
-        self.messages = list(head(self.env, self.env.reset(self.task)))
+        self.messages = list(head(self.env, self.task, self.env.reset(self.task)))
 
     @property
     def first_observation(self) -> str:
@@ -78,7 +78,7 @@ def answers(
     """One turn for each conversation; temperature 0 is greedy. A conversation that is too long is answered with ""."""
     params = SamplingParams(temperature=temperature, max_tokens=MAX_TOKENS)
     requests = [
-        BatchRequest(tuple(conversation), 1, params, "measure", seed)
+        SampleRequest(tuple(conversation), params, seed=seed, session="measure")
         for conversation, seed in zip(conversations, seeds, strict=True)
     ]
     return [outcome[0].text if isinstance(outcome, list) else "" for outcome in policy.complete(requests)]

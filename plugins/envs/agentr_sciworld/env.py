@@ -82,7 +82,7 @@ class SciWorld(Environment[SciWorldConfig]):
             f"/max_steps={config.max_steps}/move_cap={config.move_cap}/correction={config.action_correction}/{exact}"
         )
 
-    def instructions(self) -> str:
+    def instructions(self, task: Task) -> str:
         """The actions and the ReAct answer format."""
         return _INSTRUCTIONS
 

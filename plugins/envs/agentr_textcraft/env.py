@@ -56,7 +56,7 @@ class TextCraft(Environment[TextCraftConfig]):
             f"/seed={config.seed}/distractors={config.distractors}/max_steps={config.max_steps}"
         )
 
-    def instructions(self) -> str:
+    def instructions(self, task: Task) -> str:
         """The rules of the game and the ReAct answer format."""
         return _INSTRUCTIONS.format(notes=self._rules.notes)
 

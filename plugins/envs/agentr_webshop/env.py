@@ -65,7 +65,7 @@ class WebShop(Environment[WebShopConfig]):
             f"/attrs={config.show_attrs:d}/prefixes={config.debug_prefixes:d}/max_steps={config.max_steps}"
         )
 
-    def instructions(self) -> str:
+    def instructions(self, task: Task) -> str:
         """What shopping is and the ReAct answer format."""
         return _INSTRUCTIONS.format(where=_WHERE[self.config.rules], invalid=_INVALID[self.config.rules])
 

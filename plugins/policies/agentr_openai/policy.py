@@ -16,9 +16,7 @@ from agentr_core import (
     Message,
     Policy,
     PolicyFailure,
-    Purpose,
-    SamplingParams,
-    Task,
+    SampleRequest,
     UsageError,
     derive_seed,
     gather_all,
@@ -57,16 +55,6 @@ class Usage:
         cached = prices.prompt if prices.cached is None else prices.cached
         plain = (self.prompt_tokens - self.cached_tokens) * prices.prompt
         return (plain + self.cached_tokens * cached + self.completion_tokens * prices.completion) / 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is the same in all requests of one :meth:`OpenAIPolicy.sample`."""
-
-    messages: tuple[Message, ...]
-    params: SamplingParams
-    session: str
-    seed: int
 
 
 class OpenAIPolicy(Policy[OpenAIConfig]):
@@ -118,33 +106,23 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         """The length of the prompt; a guess of four characters a token where no ``tokenizer`` is configured."""
         return self._template.count(messages) if self._template else super().count_tokens(messages)
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` completions, in one request where the server gives as many; see :meth:`Policy.sample`.
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` completions, asked for at once where the server gives as many; see :meth:`Policy.sample`.
 
         A server that gives fewer is asked for each of the rest with a seed of its own.
         """
         if self._closed:
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
-        if n < 1:
+        if request.n < 1:
             return []
         # Greedy samples are all the same, and some servers refuse to draw more than one.
-        draws = n if params.temperature > 0 else 1
+        draws = request.n if request.params.temperature > 0 else 1
         with self._busy, self._monitor:
-            answers = await self._answers(_Question(tuple(messages), params, session, seed), draws) * (n // draws)
+            answers = await self._answers(request, draws) * (request.n // draws)
         if all(answer.finish_reason == "error" for answer in answers):
             raise PolicyFailure(
-                f"'{self.model}' gave {n} answers without text: a filter held them back, or {params.max_tokens} tokens "
-                "were too few for a model that reasons first; raise max_tokens"
+                f"'{self.model}' gave {request.n} answers without text: a filter held them back, or "
+                f"{request.params.max_tokens} tokens were too few for a model that reasons first; raise max_tokens"
             )
         return answers
 
@@ -157,20 +135,20 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
             logger.info("%s: %s%s", self.model, self.usage, cost)
             await self._connection.close()
 
-    async def _answers(self, question: _Question, n: int) -> list[Completion]:
-        answers = (await self._request(question, 1 if self.config.n == "one" else n, 0))[:n]
+    async def _answers(self, request: SampleRequest, n: int) -> list[Completion]:
+        answers = (await self._request(request, 1 if self.config.n == "one" else n, 0))[:n]
         if rest := range(len(answers), n):
-            more = await gather_all(self._request(question, 1, place) for place in rest)
+            more = await gather_all(self._request(request, 1, place) for place in rest)
             answers += [each[0] for each in more]
         return answers
 
-    async def _request(self, question: _Question, n: int, place: int) -> list[Completion]:
-        """The answers to one request for ``n`` samples, the first of which is sample ``place`` of the question."""
+    async def _request(self, request: SampleRequest, n: int, place: int) -> list[Completion]:
+        """The answers to one request for ``n`` samples, the first of which is sample ``place`` of ``request``."""
         attempt = 0
         while True:
-            server = self._servers.pick(question.session)
+            server = self._servers.pick(request.session)
             try:
-                reply = await self._ask(server, question, n, place)
+                reply = await self._ask(server, request, n, place)
             except Failure as failure:
                 self.usage.failures += 1
                 self._servers.failed(server, failure)
@@ -180,18 +158,18 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
             if reply is not None:
                 self._servers.succeeded(server)
                 self.usage.add(reply)
-                return reply.completions(question.params)
+                return reply.completions(request.params)
 
-    async def _ask(self, server: Server, question: _Question, n: int, place: int) -> Reply | None:
+    async def _ask(self, server: Server, request: SampleRequest, n: int, place: int) -> Reply | None:
         """One attempt; None where the server went down while the request waited for it, and there is another."""
         async with server.slot(self._servers.clock):
             if self._closed:
                 raise PolicyFailure(f"the policy '{self.model}' was closed before it answered")
             if self._servers.is_down(server) and self._servers.others_up(server):
                 return None
-            prompt = self._prompt(question.messages)
-            seed = derive_seed(question.seed, "sample", place) if place else question.seed
-            reply = await self._connection.ask(server.url, request_body(self.config, prompt, question.params, n, seed))
+            prompt = self._prompt(request.messages)
+            seed = derive_seed(request.seed, "sample", place) if place else request.seed
+            reply = await self._connection.ask(server.url, request_body(self.config, prompt, request.params, n, seed))
         if not reply.choices:
             raise Failure(f"{server.url} gave an answer without any choice", retry=True)
         return reply

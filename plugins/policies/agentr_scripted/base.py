@@ -14,8 +14,7 @@ from agentr_core import (
     PluginConfig,
     Policy,
     PolicyFailure,
-    Purpose,
-    SamplingParams,
+    SampleRequest,
     Task,
     is_revision,
 )
@@ -50,24 +49,16 @@ class ScriptedPolicy(Policy[ConfigT]):
     def judge(self, question: Question) -> str:
         """The answer to a critic's question."""
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` answers; see :meth:`Policy.sample`. ``task`` is needed: it is what the script is about."""
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` answers; see :meth:`Policy.sample`. The task is needed: it is what the script is about."""
+        messages, task = request.messages, request.task
         if task is None:
-            raise PolicyFailure(f"the policy '{self.model}' must be told the task: pass task=...")
-        answer = self.act if purpose == "act" else self.judge
-        if params.temperature == 0:
-            return [Completion(text=answer(Question(messages, task, 0, 0)))] * n
-        return [Completion(text=answer(Question(messages, task, seed, sample))) for sample in range(n)]
+            raise PolicyFailure(f"the policy '{self.model}' must be told the task: ask SampleRequest(..., task=...)")
+        answer = self.act if request.purpose == "act" else self.judge
+        if request.params.temperature == 0:
+            return [Completion(text=answer(Question(messages, task, 0, 0)))] * request.n
+        questions = [Question(messages, task, request.seed, sample) for sample in range(request.n)]
+        return [Completion(text=answer(question)) for question in questions]
 
     def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:
         """Keep the way to make an environment; it is made when it is first needed."""

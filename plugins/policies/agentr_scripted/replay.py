@@ -12,9 +12,7 @@ from agentr_core import (
     Message,
     Policy,
     PolicyFailure,
-    Purpose,
-    SamplingParams,
-    Task,
+    SampleRequest,
     Tree,
     UsageError,
     derive_rng,
@@ -47,26 +45,17 @@ class ReplayPolicy(Policy[ReplayConfig]):
         """``replay:RUN``."""
         return f"replay:{self.config.run}"
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """The recorded completions; as many as there are where ``n`` is more."""
-        if purpose == "judge":
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """The recorded completions; as many as there are where ``request.n`` is more."""
+        messages, n, task = request.messages, request.n, request.task
+        if request.purpose == "judge":
             raise PolicyFailure("a run's verdicts cannot be replayed; choose a critic that asks no model: value, last")
         found = self._recorded.get(conversation_key(messages))
         if found is None:
             what = f"a conversation of {len(messages)} turns" + (f" on task '{task.key}'" if task else "")
             raise PolicyFailure(f"the run '{self.config.run}' has nothing recorded for {what}")
         fitting = [drawn for drawn in found if len(drawn) == n] or found
-        return derive_rng(seed, "replay").choice(fitting)[:n]
+        return derive_rng(request.seed, "replay").choice(fitting)[:n]
 
 
 def conversation_key(messages: Sequence[Message], start: bytes = b"") -> bytes:

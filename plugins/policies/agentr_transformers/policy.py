@@ -10,12 +10,12 @@ import numpy as np
 
 from agentr_core import (
     BatchedPolicy,
-    BatchRequest,
     ChatPrompts,
     Completion,
     EngineLoad,
     Message,
     PolicyFailure,
+    SampleRequest,
     context_length,
     derive_seed,
     end_tokens,
@@ -93,7 +93,7 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         """The length of the rendered prompt."""
         return len(self._prompts.ids(messages))
 
-    def complete(self, requests: Sequence[BatchRequest]) -> list[list[Completion] | PolicyFailure]:
+    def complete(self, requests: Sequence[SampleRequest]) -> list[list[Completion] | PolicyFailure]:
         """Answer all requests; a prompt that leaves no room for an answer fails alone."""
         outcomes: list[list[Completion] | PolicyFailure] = []
         jobs: dict[int, Job] = {}

@@ -18,9 +18,8 @@ from agentr_core import (
     Message,
     Policy,
     PolicyFailure,
-    Purpose,
+    SampleRequest,
     SamplingParams,
-    Task,
     context_length,
     end_tokens,
     model_failure,
@@ -82,27 +81,18 @@ class VLLMPolicy(Policy[VLLMConfig]):
         """What the engine's scheduler said after its last step; None before the first request."""
         return self._lease.engine.load()
 
-    async def sample(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        params: SamplingParams,
-        session: str,
-        seed: int,
-        task: Task | None = None,
-        purpose: Purpose = "act",
-    ) -> list[Completion]:
-        """``n`` completions from one request to the engine; see :meth:`Policy.sample`."""
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        """``request.n`` completions from one request to the engine; see :meth:`Policy.sample`."""
+        n, params = request.n, request.params
         if n < 1:
             return []
-        ids = self._prompts.ids(messages)
+        ids = self._prompts.ids(request.messages)
         room = self._context - len(ids)
         if room < 1:
             raise self._too_long(len(ids))
         # Greedy samples are all the same, and vLLM draws only one.
         draws = n if params.temperature > 0 else 1
-        output = await self._ask(ids, self._params(params, draws, seed, min(room, params.max_tokens)))
+        output = await self._ask(ids, self._params(params, draws, request.seed, min(room, params.max_tokens)))
         answers = [self._completion(drawn, params, output) for drawn in output.outputs]
         return answers * (n // draws)
 

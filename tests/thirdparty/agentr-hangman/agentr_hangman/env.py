@@ -48,7 +48,7 @@ class Hangman(Environment[HangmanConfig]):
     domain = "a word-guessing game"
     _state: _State | None = None
 
-    def instructions(self) -> str:
+    def instructions(self, task: Task) -> str:
         return (
             "Guess the hidden word, one letter at a time. Answer with 'Thought: ...' and then 'Action: guess X', "
             f"where X is a letter. {self.config.lives} wrong guesses end the game."
