@@ -43,7 +43,7 @@ class RunContext:
 
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""
-        return self.store.writer.add_tasks(self.config.env.name, self.environment.version, tasks)
+        return self.store.tasks.save(self.config.env.name, self.environment.version, tasks)
 
     def stop_here(self) -> None:
         """Raise :class:`Interrupted` where the work is being interrupted."""

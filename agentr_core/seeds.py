@@ -10,6 +10,9 @@ from __future__ import annotations
 import random
 from hashlib import blake2b
 
+#: The last name of a tree's seeds, once its number among the trees of a task: without it stored runs could not go on.
+TREE_NUMBER = 0
+
 
 def derive_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed derived from ``seed`` and a path of names (blake2b; independent of ``PYTHONHASHSEED``)."""

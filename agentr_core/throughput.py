@@ -149,7 +149,7 @@ def _bench(
 ) -> Iterator[RunContext]:
     """A context over a store of its own, which is thrown away."""
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "bench.db") as store:
-        row = store.writer.create_run("bench", config.model_dump(mode="json"), seed=config.seed)
+        row = store.runs.create("bench", config.model_dump(mode="json"), seed=config.seed)
         advice = "a measurement begins anew when it is asked for again"
         with set_up(store, row, config, progress, registry, stopped, advice) as context:
             yield context
@@ -174,7 +174,7 @@ async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Sea
         after = busy_seconds(recorder.policy)
     finally:
         await recorder.policy.close()
-    trees = context.store.queries.trees(context.run.id, status="done")
+    trees = context.store.trees.select(context.run.id, status="done")
     return (
         Searched(
             trees=len(trees),

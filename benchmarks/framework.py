@@ -113,10 +113,11 @@ def paper_search() -> MCTS:
 
 def plan(store: Store, tasks: Sequence[Task]) -> list[TreeRow]:
     """Rows for the trees to come."""
-    run = store.writer.create_run("benchmark", {}, config_hash="", seed=0)
-    ids = store.writer.add_tasks("benchmark", "1", list({task.key: task for task in tasks}.values()))
-    plans = [TreePlan(ids[task.key], number, number) for number, task in enumerate(tasks)]
-    return store.writer.plan_trees(run.id, 1, plans, searcher="mcts", searcher_hash="", model="instant")
+    run = store.runs.create("benchmark", {}, config_hash="", seed=0)
+    named = [task.model_copy(update={"key": f"{task.key} {number}"}) for number, task in enumerate(tasks)]
+    ids = store.tasks.save("benchmark", "1", named)  # a task has one tree: each tree is given a task of its own
+    plans = [TreePlan(ids[task.key], number) for number, task in enumerate(named)]
+    return store.trees.plan(run.id, 1, plans, searcher="mcts", searcher_hash="", model="instant")
 
 
 def saver(store: Store | None, row: TreeRow | None) -> Save:
@@ -127,9 +128,9 @@ def saver(store: Store | None, row: TreeRow | None) -> Save:
             return
         with store.transaction():
             if new and new[0].parent is None:
-                store.writer.start_tree(row.id, tree)
+                store.trees.start(row.id, tree)
                 new = new[1:]
-            store.writer.save_simulation(row.id, tree, new, touched)
+            store.trees.save_simulation(row.id, tree, new, touched)
 
     return save
 

@@ -47,11 +47,11 @@ def grow(tree: Tree, rng: random.Random, nodes: int, tokens: int) -> tuple[list[
 
 
 def plan(store: Store, count: int) -> Iterator[tuple[TreeRow, Tree]]:
-    run = store.writer.create_run("benchmark", {}, seed=0)
+    run = store.runs.create("benchmark", {}, seed=0)
     tasks = [Task(key=f"task {i}", split="train", instruction="Craft.") for i in range(count)]
-    ids = store.writer.add_tasks("none", "1", tasks)
-    plans = [TreePlan(ids[task.key], 0, i) for i, task in enumerate(tasks)]
-    rows = store.writer.plan_trees(run.id, 1, plans, searcher="none", searcher_hash="", model="none")
+    ids = store.tasks.save("none", "1", tasks)
+    plans = [TreePlan(ids[task.key], i) for i, task in enumerate(tasks)]
+    rows = store.trees.plan(run.id, 1, plans, searcher="none", searcher_hash="", model="none")
     for row, task in zip(rows, tasks, strict=True):
         head = (Message("system", "rules " * 200), Message("user", text(random.Random(row.seed), 300)))
         yield row, Tree(task, head, seed=row.seed, state_key="0" * 16)
@@ -61,23 +61,23 @@ def measure(path: Path, trees: int, nodes: int, simulations: int, tokens: int) -
     """Microseconds of CPU a node, kilobytes of log a node, megabytes of file a tree."""
     rng, spent, written = random.Random(0), 0.0, 0
     with open_store(path) as store:
-        store.all("PRAGMA wal_autocheckpoint=0")  # the log then shows all that was written to it
+        store.connection.all("PRAGMA wal_autocheckpoint=0")  # the log then shows all that was written to it
         live = list(plan(store, trees))
         for row, tree in live:
             start = time.thread_time()
-            store.writer.start_tree(row.id, tree)
+            store.trees.start(row.id, tree)
             spent += time.thread_time() - start
         for _ in range(simulations):
             for row, tree in live:
                 new, touched = grow(tree, rng, nodes // simulations, tokens)
                 start = time.thread_time()
-                store.writer.save_simulation(row.id, tree, new, touched)
+                store.trees.save_simulation(row.id, tree, new, touched)
                 spent += time.thread_time() - start
         for row, tree in live:
             start = time.thread_time()
-            store.writer.finish_tree(row.id, "done", tree)
+            store.trees.finish(row.id, "done", tree)
             spent += time.thread_time() - start
-        written = store.status()["log_bytes"]
+        written = store.connection.status()["log_bytes"]
         count = sum(len(tree.nodes) for _, tree in live)
     return 1e6 * spent / count, written / 1e3 / count, path.stat().st_size / 1e6 / trees
 

@@ -49,8 +49,8 @@ def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
     outcome = agentr_core.run(config, db=tmp_path / "project.db")
     assert outcome.run.status == "done" and outcome.failed == 0
     with agentr_core.open_store(tmp_path / "project.db") as store:
-        run = store.queries.run("last")
-        trees = [store.queries.load_tree(row.id) for row in store.queries.trees(run.id)]
+        run = store.runs.find("last")
+        trees = [store.trees.load(row.id) for row in store.trees.select(run.id)]
         assert run.key == outcome.run.key and len(trees) == 3
         assert all(len(tree.nodes) > 1 for tree in trees)
 

@@ -34,15 +34,15 @@ def checkpoints() -> None:
 def list_(reference: str | None, iteration: int | None, limit: int | None, db: str, json_: bool) -> None:
     """The checkpoints of a run, or of all runs."""
     with reading(db) as store:
-        run = store.queries.run(reference) if reference else None
-        found = store.queries.checkpoints(None if run is None else run.id, iteration=iteration)
+        run = store.runs.find(reference) if reference else None
+        found = store.checkpoints.select(None if run is None else run.id, iteration=iteration)
         rows = [(_cells(store, row), _json(row)) for row in found]
     headers = ("checkpoint", "run", "iteration", "trainer", "dataset", "step", "complete", "made", "path")
     listing(headers, rows, json_=json_, limit=limit, empty="there are no checkpoints; train one with: agentr train")
 
 
 def _cells(store: Store, row: CheckpointRow) -> tuple[Any, ...]:
-    run = store.queries.run_by_id(row.run_id).short
+    run = store.runs.get(row.run_id).short
     state = "yes" if row.complete else "no"
     where = row.path if Path(row.path).exists() or not row.complete else f"{row.path} (gone)"
     return (row.id, run, row.iteration, row.trainer, row.dataset_id, row.step, state, when(row.created_at), where)
@@ -88,9 +88,9 @@ def export_(which: str, folder: Path, db: str) -> None:
 
 def _find(store: Store, which: str) -> CheckpointRow:
     if which.isdecimal() and len(which) < 20:
-        return store.queries.checkpoint(int(which))
-    run = store.queries.run(which)
-    found = store.queries.checkpoints(run.id, complete=True)
+        return store.checkpoints.get(int(which))
+    run = store.runs.find(which)
+    found = store.checkpoints.select(run.id, complete=True)
     if not found:
         raise NothingToDo(f"run {run.short} has no complete checkpoint; train one with: agentr train --run {run.short}")
     return found[-1]

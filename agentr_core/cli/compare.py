@@ -23,7 +23,7 @@ def compare(references: tuple[str, ...], critics: bool, db: str, json_: bool) ->
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:
-        chosen = [store.queries.run(reference) for reference in references or ("last",)]
+        chosen = [store.runs.find(reference) for reference in references or ("last",)]
         if critics:
             tables = [report.critics(store, run) for run in chosen]
         elif len(chosen) == 1:

@@ -42,8 +42,8 @@ def datasets() -> None:
 def list_(reference: str | None, iteration: int | None, limit: int | None, db: str, json_: bool) -> None:
     """The datasets of a run, or of all runs."""
     with reading(db) as store:
-        run = store.queries.run(reference) if reference else None
-        found = store.queries.datasets(None if run is None else run.id, iteration=iteration)
+        run = store.runs.find(reference) if reference else None
+        found = store.datasets.select(None if run is None else run.id, iteration=iteration)
         rows = [(_cells(store, row), {**row.as_dict(), "kinds": _kinds(store, row)}) for row in found]
     headers = ("dataset", "run", "iteration", "name", "recipe", "examples", "of these", "content")
     listing(headers, rows, json_=json_, limit=limit, empty="there are no datasets; make one with: agentr train")
@@ -51,12 +51,12 @@ def list_(reference: str | None, iteration: int | None, limit: int | None, db: s
 
 def _cells(store: Store, row: DatasetRow) -> tuple[Any, ...]:
     kinds = ", ".join(f"{count} {kind}" for kind, count in _kinds(store, row).items())
-    run = store.queries.run_by_id(row.run_id).short
+    run = store.runs.get(row.run_id).short
     return (row.id, run, row.iteration, row.name, row.recipe, row.n_examples, kinds, row.content_hash[:8])
 
 
 def _kinds(store: Store, row: DatasetRow) -> dict[str, int]:
-    return dict(sorted(Counter(item.kind for item in store.queries.dataset_items(row.id)).items()))
+    return dict(sorted(Counter(item.kind for item in store.datasets.items(row.id)).items()))
 
 
 @datasets.command()
@@ -73,11 +73,11 @@ def show(which: str, position: int, db: str, json_: bool) -> None:
 
     with reading(db) as store:
         row = _find(store, which)
-        items = store.queries.dataset_items(row.id)
+        items = store.datasets.items(row.id)
         if position > len(items):
             raise UsageError(f"dataset {row.id} has {len(items)} conversations (got {position})")
         item = items[position - 1]
-        messages = store.queries.get_conversation(item.conversation)
+        messages = store.conversations.get(item.conversation)
     if json_:
         print_json({**item.as_dict(), "messages": messages_json(messages)})
         return
@@ -100,7 +100,7 @@ def export_(which: str, format_: str, output: str | None, db: str) -> None:
     from agentr_core.train.export import example_row, write_rows
 
     with reading(db) as store:
-        examples = store.queries.training_set(_find(store, which).id).examples
+        examples = store.datasets.load(_find(store, which).id).examples
     if format_ == "jsonl":
         export(map(example_row, examples), output, "conversations")
         return
@@ -112,9 +112,9 @@ def export_(which: str, format_: str, output: str | None, db: str) -> None:
 
 def _find(store: Store, which: str) -> DatasetRow:
     if which.isdecimal() and len(which) < 20:
-        return store.queries.dataset(int(which))
-    run = store.queries.run(which)
-    found = store.queries.datasets(run.id)
+        return store.datasets.get(int(which))
+    run = store.runs.find(which)
+    found = store.datasets.select(run.id)
     if not found:
         raise NothingToDo(f"run {run.short} has no dataset yet; make one with: agentr train --run {run.short}")
     return found[-1]

@@ -32,7 +32,7 @@ def path(db: str) -> None:
 def status(db: str, json_: bool) -> None:
     """How large the database is, and how many rows each table has."""
     with reading(db) as store:
-        state = store.status()
+        state = store.connection.status()
     if json_:
         print_json(state)
         return
@@ -50,7 +50,7 @@ def status(db: str, json_: bool) -> None:
 def backup(target: Path, db: str) -> None:
     """Copy the database to TARGET, safely while a run writes to it."""
     with reading(db) as store:
-        store.backup(target)
+        store.connection.backup(target)
     say(f"{db} copied to {target}")
 
 

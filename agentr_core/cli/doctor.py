@@ -137,7 +137,7 @@ def _database(path: Path) -> Iterator[Finding]:
 
     try:
         with open_store(path, read_only=True) as store:
-            runs = len(store.queries.runs())
+            runs = len(store.runs.select())
     except AgentrError as error:
         yield Finding("database", "broken", str(error), "name another file with --db")
         return

@@ -41,8 +41,8 @@ def evals() -> None:
 def list_(reference: str, iteration: int | None, limit: int | None, db: str, json_: bool) -> None:
     """The evaluations of a run."""
     with reading(db) as store:
-        run = store.queries.run(reference)
-        found = store.queries.evals(run.id, iteration=iteration)
+        run = store.runs.find(reference)
+        found = store.evaluations.select(run.id, iteration=iteration)
     headers = ("eval", "iteration", "kind", "split", "status", "tasks", "success", "reward", "steps", "model")
     rows = [(_cells(row), row.as_dict()) for row in found]
     listing(headers, rows, json_=json_, limit=limit, empty=f"run {run.short} has no evaluations")
@@ -67,8 +67,8 @@ def _cells(row: EvalRow) -> tuple[Any, ...]:
 def show(which: str, task: str | None, success: bool | None, limit: int | None, db: str, json_: bool) -> None:
     """The tasks of an evaluation; with TASK (a key), the conversation of that one."""
     with reading(db) as store:
-        row = store.queries.eval(number(which, "eval"))
-        results = store.queries.eval_results(row.id)
+        row = store.evaluations.get(number(which, "eval"))
+        results = store.evaluations.results(row.id)
         if task is not None:
             _show_task(store, row, results, task, json_)
             return
@@ -106,7 +106,7 @@ def _show_task(store: Store, row: EvalRow, results: list[EvalResult], task: str,
     if not found:
         raise UsageError(f"evaluation {row.id} has no task '{task}'; list them with: agentr evals show {row.id}")
     for result in found:
-        messages = store.queries.get_conversation(result.conversation) if result.conversation else ()
+        messages = store.conversations.get(result.conversation) if result.conversation else ()
         if json_:
             print_json({**_result_json(result), "messages": messages_json(messages)})
             continue
@@ -124,13 +124,13 @@ def _show_task(store: Store, row: EvalRow, results: list[EvalResult], task: str,
 def export_(reference: str, iteration: int | None, output: str | None, db: str) -> None:
     """Every evaluated task of a run with its conversation, one JSON object a line."""
     with reading(db) as store:
-        run = store.queries.run(reference)
-        export(_rows(store, store.queries.evals(run.id, iteration=iteration)), output, "results")
+        run = store.runs.find(reference)
+        export(_rows(store, store.evaluations.select(run.id, iteration=iteration)), output, "results")
 
 
 def _rows(store: Store, rows: list[EvalRow]) -> Iterator[dict[str, Any]]:
     for row in rows:
         where = {"eval": row.id, "iteration": row.iteration, "kind": row.kind, "split": row.split, "model": row.model}
-        for result in store.queries.eval_results(row.id):
-            messages = store.queries.get_conversation(result.conversation) if result.conversation else ()
+        for result in store.evaluations.results(row.id):
+            messages = store.conversations.get(result.conversation) if result.conversation else ()
             yield {**where, **_result_json(result), "messages": messages_json(messages)}

@@ -62,9 +62,9 @@ def list_(
     """The revisions of a run: where bad and good part (t), the cut (t'), rewards, and whether the splice held."""
     with reading(db) as store:
         found = [
-            (row, sample, store.queries.tree(sample.tree_id).task)
+            (row, sample, store.trees.get(sample.tree_id).task)
             for row in _sets(store, reference, iteration, critic)
-            for sample in store.queries.samples(row.id, kind=kind, kept=kept)
+            for sample in store.revisions.samples(row.id, kind=kind, kept=kept)
             if kind is not None or sample.kind != "good"
         ]
     headers = ("revision", "critic", "task", "kind", "t", "t'", "bad", "good", "end", "verified", "kept")
@@ -89,8 +89,8 @@ def show(which: str, full: bool, db: str, json_: bool) -> None:
     """
     with reading(db) as store:
         row, sample = _find(store, which)
-        task = store.queries.task(store.queries.tree(sample.tree_id).task_id)
-        messages = store.queries.get_conversation(sample.conversation)
+        task = store.tasks.get(store.trees.get(sample.tree_id).task_id)
+        messages = store.conversations.get(sample.conversation)
         reason = _reason(store, row, sample)
     if json_:
         print_json({**_json(row, sample, task.key), "reason": reason, "messages": messages_json(messages)})
@@ -120,9 +120,9 @@ def export_(
 
 def _sample_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str, Any]]:
     for row in sets:
-        for sample in store.queries.samples(row.id):
-            messages = store.queries.get_conversation(sample.conversation)
-            task = store.queries.tree(sample.tree_id).task
+        for sample in store.revisions.samples(row.id):
+            messages = store.conversations.get(sample.conversation)
+            task = store.trees.get(sample.tree_id).task
             yield {**_json(row, sample, task), "messages": messages_json(messages)}
 
 
@@ -130,23 +130,21 @@ def _preference_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[
     from agentr_core.train.export import preference_row
 
     for row in sets:
-        for pair in store.queries.preferences(row.id):
+        for pair in store.revisions.preferences(row.id):
             origin = {
                 "tree": pair.tree_id,
                 "node": pair.node,
                 "chosen_reward": pair.chosen_reward,
                 "rejected_reward": pair.rejected_reward,
             }
-            found = preference_row(
-                store.queries.get_conversation(pair.chosen), store.queries.get_conversation(pair.rejected), origin
-            )
+            found = preference_row(store.conversations.get(pair.chosen), store.conversations.get(pair.rejected), origin)
             if found is not None:
                 yield found
 
 
 def _sets(store: Store, reference: str, iteration: int | None, critic: str | None) -> list[RevisionSetRow]:
-    run = store.queries.run(reference)
-    return store.queries.revision_sets(run.id, iteration=iteration, critic=critic)
+    run = store.runs.find(reference)
+    return store.revisions.select(run.id, iteration=iteration, critic=critic)
 
 
 def _name(row: RevisionSetRow, sample: Sample) -> str:
@@ -176,13 +174,13 @@ def _find(store: Store, which: str) -> tuple[RevisionSetRow, Sample]:
     parts = which.split(":")
     if len(parts) == 1:
         for row in _sets(store, which, None, None):
-            for sample in store.queries.samples(row.id, kept=True):
+            for sample in store.revisions.samples(row.id, kept=True):
                 if sample.kind != "good":
                     return row, sample
-        raise NothingToDo(f"run {store.queries.run(which).short} has no revision that was kept")
+        raise NothingToDo(f"run {store.runs.find(which).short} has no revision that was kept")
     if len(parts) == 4:
-        row = store.queries.revision_set(number(parts[0], "revision"))
-        for sample in store.queries.samples(row.id, tree_id=number(parts[1], "revision")):
+        row = store.revisions.get(number(parts[0], "revision"))
+        for sample in store.revisions.samples(row.id, tree_id=number(parts[1], "revision")):
             if _name(row, sample) == which:
                 return row, sample
     raise UsageError(f"there is no revision '{which}'; name one as SET:TREE:BAD:GOOD; see: agentr revisions list")
@@ -192,8 +190,8 @@ def _reason(store: Store, row: RevisionSetRow, sample: Sample) -> str:
     """What the critic said about the step it cut after."""
     if sample.bad_leaf < 0 or not sample.judged:
         return ""
-    node = store.queries.load_tree(sample.tree_id).nodes[sample.bad_leaf].path()[sample.cut - 1].index
-    for (critic, _), verdicts in store.queries.verdicts(sample.tree_id).items():
+    node = store.trees.load(sample.tree_id).nodes[sample.bad_leaf].path()[sample.cut - 1].index
+    for (critic, _), verdicts in store.trees.verdicts(sample.tree_id).items():
         if critic == row.critic and node in verdicts:
             return verdicts[node].rationale
     return ""

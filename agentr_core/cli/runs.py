@@ -49,7 +49,7 @@ def runs() -> None:
 def list_(status: RunStatus | None, env: str | None, limit: int | None, db: str, json_: bool) -> None:
     """All runs, newest first."""
     with reading(db) as store:
-        found = [run for run in store.queries.runs(status=status) if env in (None, plugin_name(run, "env"))]
+        found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
         rows = [(_cells(store, run), {**run.as_dict(), "alive": run.is_alive}) for run in found]
     headers = ("run", "name", "command", "status", "env", "searcher", "critic", "trainer", "success", "started", "took")
     listing(headers, rows, json_=json_, limit=limit, empty="there are no such runs; start one with: agentr run")
@@ -57,14 +57,14 @@ def list_(status: RunStatus | None, env: str | None, limit: int | None, db: str,
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
-    measured = [row.metrics.get("success") for row in store.queries.evals(run.id, kind="plain") if row.metrics]
+    measured = [row.metrics.get("success") for row in store.evaluations.select(run.id, kind="plain") if row.metrics]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
     return (run.short, run.name, run.command, state(run), *plugins, percent(measured[-1] if measured else None), *times)
 
 
 def state(run: RunRow) -> str:
-    """The status of a run; ``killed`` where its process is gone without having said how it ended."""
-    return "killed" if run.status == "running" and not run.is_alive else run.status
+    """The status of a run; ``killed`` where its process is seen to be gone without having said how it ended."""
+    return "killed" if run.status == "running" and run.is_alive is False else run.status
 
 
 @runs.command()
@@ -76,10 +76,10 @@ def show(reference: str, db: str, json_: bool) -> None:
     from agentr_core.runs.report import iterations
 
     with reading(db) as store:
-        run = store.queries.run(reference)
+        run = store.runs.find(reference)
         whole = _whole(store, run)
         table = iterations(store, run)
-        stages, plugins = store.queries.stages(run.id), store.queries.plugins(run.id)
+        stages, plugins = store.runs.stages(run.id), store.runs.plugins(run.id)
     if json_:
         print_json(whole)
         return
@@ -106,9 +106,9 @@ def show(reference: str, db: str, json_: bool) -> None:
 def export_(reference: str, output: str | None, db: str) -> None:
     """All of a run but its trees and conversations, as one line of JSON."""
     with reading(db) as store:
-        run = store.queries.run(reference)
+        run = store.runs.find(reference)
         whole = _whole(store, run)
-        whole["metrics"] = [row.as_dict() for row in store.queries.metrics(run.id)]
+        whole["metrics"] = [row.as_dict() for row in store.runs.metrics(run.id)]
         export([whole], output, "run")
 
 
@@ -144,15 +144,14 @@ def _options(config: Any) -> str:
 
 
 def _whole(store: Store, run: RunRow) -> dict[str, Any]:
-    queries = store.queries
     return {
         **run.as_dict(),
         "alive": run.is_alive,
-        "plugins": [row.as_dict() for row in queries.plugins(run.id)],
-        "stages": [row.as_dict() for row in queries.stages(run.id)],
-        "trees": dict(sorted(Counter(row.status for row in queries.trees(run.id)).items())),
-        "revision_sets": [row.as_dict() for row in queries.revision_sets(run.id)],
-        "datasets": [row.as_dict() for row in queries.datasets(run.id)],
-        "checkpoints": [row.as_dict() for row in queries.checkpoints(run.id)],
-        "evals": [row.as_dict() for row in queries.evals(run.id)],
+        "plugins": [row.as_dict() for row in store.runs.plugins(run.id)],
+        "stages": [row.as_dict() for row in store.runs.stages(run.id)],
+        "trees": dict(sorted(Counter(row.status for row in store.trees.select(run.id)).items())),
+        "revision_sets": [row.as_dict() for row in store.revisions.select(run.id)],
+        "datasets": [row.as_dict() for row in store.datasets.select(run.id)],
+        "checkpoints": [row.as_dict() for row in store.checkpoints.select(run.id)],
+        "evals": [row.as_dict() for row in store.evaluations.select(run.id)],
     }

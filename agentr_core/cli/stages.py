@@ -118,7 +118,7 @@ def _over_stored(ctx: click.Context, reference: str) -> Resolved:
 
     path = ctx.params.get("db") or "agentr.db"
     with open_store(path, read_only=True) as store:
-        row = store.queries.run(reference)
+        row = store.runs.find(reference)
     return resolve_settings(ctx, below=stored_layer(f"run {row.short}", row.config))
 
 

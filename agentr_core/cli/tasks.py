@@ -55,8 +55,8 @@ def list_(
 
 def _list_stored(db: str, split: str | None, limit: int | None, json_: bool) -> None:
     with reading(db) as store:
-        found = store.queries.tasks(split=split)
-        trees = Counter(row.task_id for row in store.queries.trees())
+        found = store.tasks.select(split=split)
+        trees = Counter(row.task_id for row in store.trees.select())
     rows = [((row.env, *_cells(row.task()), trees[row.id]), {**row.as_dict(), "trees": trees[row.id]}) for row in found]
     headers = ("env", "task", "split", "instruction", "metadata", "trees")
     listing(headers, rows, json_=json_, limit=limit, empty="no run has met a task yet; those of one: --env NAME")

@@ -100,12 +100,12 @@ def _attempts(
     """The whole attempts that are asked for; trees are loaded one after the other."""
     from agentr_core.cli.trees import find_tree
 
-    run = store.queries.run(reference)
-    rows = [find_tree(store, run, which)] if which else store.queries.trees(run.id, iteration=iteration)
+    run = store.runs.find(reference)
+    rows = [find_tree(store, run, which)] if which else store.trees.select(run.id, iteration=iteration)
     for row in rows:
         if not row.n_nodes:
             continue
-        tree = store.queries.load_tree(row.id)
+        tree = store.trees.load(row.id)
         for leaf in tree.leaves():
             if success is None or success == (leaf.reward >= 1.0):
                 yield row, tree, leaf
@@ -113,8 +113,8 @@ def _attempts(
 
 def _find(store: Store, which: str) -> Attempt:
     tree_text, _, leaf_text = which.partition(":")
-    row = store.queries.tree(number(tree_text, "tree"))
-    tree = store.queries.load_tree(row.id)
+    row = store.trees.get(number(tree_text, "tree"))
+    tree = store.trees.load(row.id)
     leaf = number(leaf_text, "trajectory") if leaf_text else -1
     if not 0 < leaf < len(tree.nodes):
         raise UsageError(

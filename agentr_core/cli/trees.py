@@ -51,8 +51,8 @@ def list_(
 ) -> None:
     """The trees of a run, in the order they were planned."""
     with reading(db) as store:
-        run = store.queries.run(reference)
-        found = store.queries.trees(run.id, iteration=iteration, status=status)
+        run = store.runs.find(reference)
+        found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
     listing(
         headers,
@@ -95,9 +95,9 @@ def show(
     from agentr_core.cli.drawing import View, draw
 
     with reading(db) as store:
-        run = store.queries.run(reference)
+        run = store.runs.find(reference)
         row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
-        tree = store.queries.load_tree(row.id)
+        tree = store.trees.load(row.id)
         revision_set = _newest_set(store, run, row.iteration, critic)
         marks = _marks(store, tree, row, revision_set)
     if json_:
@@ -123,20 +123,20 @@ def show(
 def export_(reference: str, iteration: int | None, tokens: bool, output: str | None, db: str) -> None:
     """Trees with all their nodes, one JSON object a line."""
     with reading(db) as store:
-        run = store.queries.run(reference)
-        rows = [row for row in store.queries.trees(run.id, iteration=iteration) if row.n_nodes]
+        run = store.runs.find(reference)
+        rows = [row for row in store.trees.select(run.id, iteration=iteration) if row.n_nodes]
         export((_whole(store, row, tokens) for row in rows), output, "trees")
 
 
 def _whole(store: Store, row: TreeRow, tokens: bool) -> dict[str, Any]:
-    tree = store.queries.load_tree(row.id)
+    tree = store.trees.load(row.id)
     nodes = [node_json(node, tokens=tokens) for node in tree.nodes]
     return {**row.as_dict(), "head": messages_json(tree.head), "nodes": nodes}
 
 
 def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
     """The tree of a run with this number or task key; of several with one task, the newest."""
-    found = store.queries.trees(run.id)
+    found = store.trees.select(run.id)
     matches = [row for row in found if which in (str(row.id), row.task)]
     if not matches:
         raise UsageError(f"run {run.short} has no tree '{which}'; list them with: agentr trees list {run.short}")
@@ -153,9 +153,9 @@ def headline(row: TreeRow, tree: Tree) -> str:
 
 
 def _newest_set(store: Store, run: RunRow, iteration: int, critic: str | None) -> RevisionSetRow | None:
-    sets = store.queries.revision_sets(run.id, iteration=iteration, critic=critic)
+    sets = store.revisions.select(run.id, iteration=iteration, critic=critic)
     if critic is not None and not sets:
-        known = sorted({row.critic for row in store.queries.revision_sets(run.id)})
+        known = sorted({row.critic for row in store.revisions.select(run.id)})
         raise UsageError(
             f"the critic '{critic}' has not revised iteration {iteration} of run {run.short}; "
             f"there are: {', '.join(known) or 'none'}"
@@ -165,17 +165,17 @@ def _newest_set(store: Store, run: RunRow, iteration: int, critic: str | None) -
 
 def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) -> TreeRow:
     """The first tree with a revision; else the first one (that has a failed attempt, where asked)."""
-    rows = [row for row in store.queries.trees(run.id) if row.n_nodes]
+    rows = [row for row in store.trees.select(run.id) if row.n_nodes]
     for iteration in sorted({row.iteration for row in rows}):
         revision_set = _newest_set(store, run, iteration, critic)
         if revision_set is None:
             continue
-        spliced = {sample.tree_id for sample in store.queries.samples(revision_set.id) if sample.kind != "good"}
+        spliced = {sample.tree_id for sample in store.revisions.samples(revision_set.id) if sample.kind != "good"}
         for row in rows:
             if row.id in spliced:
                 return row
     for row in rows:
-        if not failed or any(leaf.reward < 1.0 for leaf in store.queries.load_tree(row.id).leaves()):
+        if not failed or any(leaf.reward < 1.0 for leaf in store.trees.load(row.id).leaves()):
             return row
     raise NothingToDo(f"run {run.short} has no tree {'with a failed attempt' if failed else 'yet'}")
 
@@ -186,10 +186,10 @@ def _marks(store: Store, tree: Tree, row: TreeRow, revision_set: RevisionSetRow 
     if revision_set is None:
         return Marks({}, {})
     labels = {}
-    for (critic, _), verdicts in store.queries.verdicts(row.id).items():
+    for (critic, _), verdicts in store.trees.verdicts(row.id).items():
         if critic == revision_set.critic:
             labels.update({node: verdict.label for node, verdict in verdicts.items()})
-    samples = store.queries.samples(revision_set.id, tree_id=row.id)
+    samples = store.revisions.samples(revision_set.id, tree_id=row.id)
     cuts = Counter(
         tree.nodes[sample.bad_leaf].path()[sample.cut - 1].index for sample in samples if sample.kind != "good"
     )
@@ -219,6 +219,6 @@ _PLAIN = (
 def leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:
     """The ends of all whole attempts of some trees."""
     for row in rows:
-        tree = store.queries.load_tree(row.id)
+        tree = store.trees.load(row.id)
         for leaf in tree.leaves():
             yield row, tree, leaf

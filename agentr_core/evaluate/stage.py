@@ -57,7 +57,7 @@ async def _play(
 ) -> tuple[int, dict[str, float]]:
     """Play ``items``, store one row each; the evaluation's id, and what the rows say together."""
     row = _open(context, policy, iteration, kind)
-    done = {result.task_id for result in context.store.queries.eval_results(row.id)}
+    done = {result.task_id for result in context.store.evaluations.results(row.id)}
     player = Player(
         policy, evaluation_params(context.config), max_turns, context.config.revise.revision_action, context.stopped
     )
@@ -79,20 +79,20 @@ async def _play(
                 context.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")
             result = finished.result or EvalResult(task_id=finished.item.task_id, error=str(finished.error))
             if finished.error is not None or finished.result is not None:
-                context.store.writer.save_eval_result(row.id, result)
+                context.store.evaluations.save_result(row.id, result)
                 bar.advance()
         context.stop_here()
-        results = context.store.queries.eval_results(row.id)
+        results = context.store.evaluations.results(row.id)
         metrics = summarize(results) | (_loop_metrics(context, results) if kind == "plain" else {})
         low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
         bar.advance(0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})")
-    context.store.writer.finish_eval(row.id, metrics)
+    context.store.evaluations.finish(row.id, metrics)
     return row.id, metrics
 
 
 def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[str, float]:
     """``repeats_1`` to ``repeats_4``: the points of Agent-R's figure 4 for the whole trajectories of an evaluation."""
-    conversations = [context.store.queries.get_conversation(row.conversation) for row in results if row.conversation]
+    conversations = [context.store.conversations.get(row.conversation) for row in results if row.conversation]
     turns = [[turn.content for turn in messages if turn.role == "assistant"] for messages in conversations]
     actions = [[context.environment.parse(turn).action or turn for turn in one] for one in turns]
     return {f"repeats_{length}": value for length, value in loop_profile(actions).items()} if actions else {}
@@ -110,7 +110,7 @@ def _identity(context: RunContext) -> dict[str, Any]:
 
 def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
     config = {**_identity(context), "model": policy.model}
-    return context.store.writer.open_eval(
+    return context.store.evaluations.open(
         context.run.id,
         iteration,
         kind,
@@ -140,15 +140,16 @@ def _result(item: _Item, rollout: Rollout) -> EvalResult:
 
 def _failed_starts(context: RunContext) -> list[_Item]:
     """Trajectories of the baseline with reward 0, each cut after a step drawn at random."""
-    queries = context.store.queries
+    store = context.store
     same = _identity(context).items()
-    baseline = [row for row in queries.evals(context.run.id, iteration=0, kind="plain") if same <= row.config.items()]
+    rows = store.evaluations.select(context.run.id, iteration=0, kind="plain")
+    baseline = [row for row in rows if same <= row.config.items()]
     items = []
-    for result in queries.eval_results(baseline[0].id) if baseline else ():
+    for result in store.evaluations.results(baseline[0].id) if baseline else ():
         if result.error is not None or result.reward > 0 or result.conversation is None:
             continue
-        task = queries.task(result.task_id).task()
-        steps = _recorded_steps(queries.get_conversation(result.conversation))
+        task = store.tasks.get(result.task_id).task()
+        steps = _recorded_steps(store.conversations.get(result.conversation))
         cut = derive_rng(context.config.seed, "revision test", task.key).randint(1, max(1, len(steps) - 1))
         items.append(_Item(task, result.task_id, steps[:cut]))
     most = context.config.evaluate.revision_tasks

@@ -24,7 +24,7 @@ from agentr_core.revise.pairs import Contrast, Pair, contrasts, good_leaves, pai
 from agentr_core.revise.splice import revision_signal, splice, training_messages
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.run_context import RunContext, StageResult, TreeWork
-from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 
 
@@ -34,12 +34,12 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
     A tree that fails is left out and the rest go on (the metric ``failed`` counts them); :class:`AgentrError` where
     all did.
     """
-    trees = context.store.queries.trees(context.run.id, iteration=iteration, status="done")
+    trees = context.store.trees.select(context.run.id, iteration=iteration, status="done")
     if not trees:
         raise NothingToDo(f"run {context.run.short} has no finished tree in iteration {iteration}; search first")
     row = _open_set(context, policy, critic, iteration)
     work = _Reviser(context, policy, critic, row)
-    done = context.store.queries.revised_trees(row.id)
+    done = context.store.revisions.trees(row.id)
     with context.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
         bar.advance(len(done))
         todo = [tree for tree in trees if tree.id not in done]
@@ -52,9 +52,9 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
         context.stop_here()
         if len(failed) == len(trees):
             raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0]}")
-        metrics = {**set_metrics(context.store.queries.revised_trees(row.id).values()), "failed": float(len(failed))}
+        metrics = {**set_metrics(context.store.revisions.trees(row.id).values()), "failed": float(len(failed))}
         bar.advance(0, describe(metrics))
-    context.store.writer.finish_revision_set(row.id, metrics)
+    context.store.revisions.finish(row.id, metrics)
     counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
     context.registry.notify(RevisionsBuilt(context.run.key, iteration, context.config.critic.name, **counts))
     return StageResult(metrics, row.id)
@@ -68,7 +68,7 @@ def reviser(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration
 def find_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     """The finished set that the settings at hand made; :class:`NothingToDo` where there is none."""
     wanted = content_hash(_identity(context, policy, critic))
-    rows = context.store.queries.revision_sets(context.run.id, iteration=iteration, critic=context.config.critic.name)
+    rows = context.store.revisions.select(context.run.id, iteration=iteration, critic=context.config.critic.name)
     found = [row for row in rows if row.config_hash == wanted and row.status == "done"]
     if not found:
         raise NothingToDo(
@@ -91,7 +91,7 @@ def _identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> dict
 
 def _open_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
     config = _identity(context, policy, critic)
-    return context.store.writer.open_revision_set(
+    return context.store.revisions.open(
         context.run.id,
         iteration,
         context.config.critic.name,
@@ -112,7 +112,7 @@ class _Reviser:
 
     async def revise(self, tree_row: TreeRow) -> None:
         """Make and store all samples of one tree."""
-        tree = self.context.store.queries.load_tree(tree_row.id)
+        tree = self.context.store.trees.load(tree_row.id)
         try:
             await self._revise(tree, tree_row)
         finally:
@@ -140,10 +140,8 @@ class _Reviser:
         preferences = [self._preference(tree, one, tree_row) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)
         with context.store.transaction():
-            context.store.writer.save_verdicts(
-                tree_row.id, context.config.critic.name, self._judge_hash, critique.fresh
-            )
-            context.store.writer.save_revised_tree(self.row.id, tree_row.id, samples, metrics, preferences)
+            context.store.trees.save_verdicts(tree_row.id, context.config.critic.name, self._judge_hash, critique.fresh)
+            context.store.revisions.save_tree(self.row.id, tree_row.id, samples, metrics, preferences)
 
     @property
     def _judge_hash(self) -> str:
@@ -151,7 +149,7 @@ class _Reviser:
         return content_hash([self.context.config.critic.model_dump(mode="json"), actor, self.context.config.seed])
 
     def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:
-        known = self.context.store.queries.load_verdicts(row.id, self.context.config.critic.name, self._judge_hash)
+        known = self.context.store.trees.verdicts_of(row.id, self.context.config.critic.name, self._judge_hash)
         return TreeCritique(
             tree,
             self.policy,
@@ -261,7 +259,7 @@ class _Reviser:
 
 def _names(row: TreeRow) -> tuple[int, str, int]:
     """What seeds are derived from: the tree by what it is called, never by its row in this database."""
-    return row.iteration, row.task, row.repeat
+    return row.iteration, row.task, TREE_NUMBER
 
 
 def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:

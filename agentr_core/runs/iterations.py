@@ -70,13 +70,13 @@ class RunLoop:
 
     async def _stage(self, stage: StageName, iteration: int, work: Callable[[int], Awaitable[StageResult]]) -> None:
         """Do one stage and mark it done with its metrics; a stage that is done is left alone."""
-        writer, run_id = self.context.store.writer, self.context.run.id
+        runs, run_id = self.context.store.runs, self.context.run.id
         self.context.stop_here()
-        if writer.begin_stage(run_id, iteration, stage).status == "done":
+        if runs.open_stage(run_id, iteration, stage).status == "done":
             return
         self._model = self._model_for(stage, iteration)
         made = await work(iteration)
-        writer.finish_stage(run_id, iteration, stage, made.metrics, result_id=made.row_id)
+        runs.finish_stage(run_id, iteration, stage, made.metrics, result_id=made.row_id)
 
     async def revise_once(self, iteration: int) -> Mapping[str, float]:
         """Revise an iteration's trees with the settings at hand, beside what the run made of them."""
@@ -169,9 +169,9 @@ class RunLoop:
 
 def own_checkpoint(context: RunContext, iteration: int) -> CheckpointRow | None:
     """What the run's own train stages have made last, up to ``iteration``; None where they have made nothing."""
-    stages = context.store.queries.stages(context.run.id)  # by iteration; a stage without a trainer has made nothing
+    stages = context.store.runs.stages(context.run.id)  # by iteration; a stage without a trainer has made nothing
     made = [row.result_id for row in stages if row.stage == "train" and row.iteration <= iteration and row.result_id]
-    return context.store.queries.checkpoint(made[-1]) if made else None
+    return context.store.checkpoints.get(made[-1]) if made else None
 
 
 def make_policy(context: RunContext, model: str | None = None) -> AnyPolicy:

@@ -34,8 +34,8 @@ def iteration_rows(store: Store, run: RunRow) -> list[dict[str, Any]]:
 
     The run's own evaluations come first in each iteration; ``own`` tells them from those of single stages.
     """
-    own = {stage.result_id for stage in store.queries.stages(run.id) if stage.stage == "evaluate"}
-    evals = [row for row in store.queries.evals(run.id, kind="plain") if row.status == "done"]
+    own = {stage.result_id for stage in store.runs.stages(run.id) if stage.stage == "evaluate"}
+    evals = [row for row in store.evaluations.select(run.id, kind="plain") if row.status == "done"]
     return [
         _iteration_row(store, run, row, own=row.id in own)
         for row in sorted(evals, key=lambda row: (row.iteration, row.id not in own, row.id))
@@ -47,7 +47,7 @@ def _iteration_row(store: Store, run: RunRow, plain: EvalRow, *, own: bool) -> d
     row = {"run": run.key, "iteration": plain.iteration, "own": own, "split": plain.split, "model": plain.model}
     row |= {"dataset": dataset.name if dataset else None, "settings": _other_settings(run, plain)}
     row |= plain.metrics
-    for test in store.queries.evals(run.id, iteration=plain.iteration, kind="revision_test"):
+    for test in store.evaluations.select(run.id, iteration=plain.iteration, kind="revision_test"):
         if test.status == "done" and test.config == plain.config:
             row["revision_test"] = test.metrics["success"]
     row["revisions"] = revisions.metrics.get("revisions") if revisions else None
@@ -60,11 +60,11 @@ def _iteration_row(store: Store, run: RunRow, plain: EvalRow, *, own: bool) -> d
 
 def _origin(store: Store, run: RunRow, model: str) -> tuple[DatasetRow | None, RevisionSetRow | None]:
     """What a checkpoint of the run was trained on; nothing for a model that is none."""
-    made = next((row for row in store.queries.checkpoints(run.id) if row.path == model), None)
-    dataset = store.queries.dataset(made.dataset_id) if made else None
+    made = next((row for row in store.checkpoints.select(run.id) if row.path == model), None)
+    dataset = store.datasets.get(made.dataset_id) if made else None
     if dataset is None or dataset.set_id is None:
         return dataset, None
-    return dataset, store.queries.revision_set(dataset.set_id)
+    return dataset, store.revisions.get(dataset.set_id)
 
 
 def _other_settings(run: RunRow, plain: EvalRow) -> dict[str, Any]:
@@ -75,13 +75,13 @@ def _other_settings(run: RunRow, plain: EvalRow) -> dict[str, Any]:
 
 def _baseline(store: Store, run: RunRow, plain: EvalRow) -> EvalRow | None:
     """The first model's evaluation on the same tasks and seeds."""
-    rows = store.queries.evals(run.id, iteration=0, kind="plain")
+    rows = store.evaluations.select(run.id, iteration=0, kind="plain")
     same = {**plain.config, "model": None}
     return next((row for row in rows if row.status == "done" and {**row.config, "model": None} == same), None)
 
 
 def _successes(store: Store, row: EvalRow) -> dict[int, float]:
-    return {result.task_id: float(result.success) for result in store.queries.eval_results(row.id)}
+    return {result.task_id: float(result.success) for result in store.evaluations.results(row.id)}
 
 
 def _verified(metrics: dict[str, Any]) -> float | None:
@@ -153,7 +153,7 @@ def critics(store: Store, run: RunRow) -> Table:
 
     Success is that of the model trained on the set after the run's own recipe, under the run's own settings.
     """
-    sets = [row for row in store.queries.revision_sets(run.id) if row.status == "done"]
+    sets = [row for row in store.revisions.select(run.id) if row.status == "done"]
     cuts = {row.id: _cuts(store, row) for row in sets}
     trained = _trained(store, run)
     oracle = {row.iteration: cuts[row.id] for row in sets if row.critic == "oracle"}
@@ -194,5 +194,5 @@ def _trained(store: Store, run: RunRow) -> dict[int, dict[str, Any]]:
 
 def _cuts(store: Store, row: RevisionSetRow) -> dict[tuple[int, int, int], int]:
     """The cut of each pair of a set, by tree and leaves."""
-    samples = store.queries.samples(row.id)
+    samples = store.revisions.samples(row.id)
     return {(s.tree_id, s.bad_leaf, s.good_leaf): s.cut for s in samples if s.kind != "good"}

@@ -32,7 +32,7 @@ ResultT = TypeVar("ResultT")
 
 def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
     """The run that a single stage works on. ``config`` must search the same trees: the same environment."""
-    row = store.queries.run(reference)
+    row = store.runs.find(reference)
     stored, _, _ = stored_config(row)
     if stored.env != config.env:
         raise UsageError(f"run {row.short} is about another environment ({stored.env.name}); its trees cannot be used")
@@ -46,7 +46,7 @@ def revise_again(
 
     async def work(context: RunContext) -> list[Mapping[str, float]]:
         loop = RunLoop(context, _folder(context, None))
-        rows = context.store.queries.trees(context.run.id, status="done")
+        rows = context.store.trees.select(context.run.id, status="done")
         wanted = sorted({row.iteration for row in rows if iteration in (None, row.iteration)})
         if not wanted:
             raise NothingToDo(f"run {context.run.short} has no finished trees there; search first")
@@ -90,9 +90,9 @@ def _on_stored_run(
     with open_store(db) as store:
         row = stored_run(store, reference, config)
         check_not_running(row)
-        known = {(plugin.kind, plugin.name) for plugin in store.queries.plugins(row.id)}
+        known = {(plugin.kind, plugin.name) for plugin in store.runs.plugins(row.id)}
         added = [plugin for plugin in provenance(config, registry) if (plugin.kind, plugin.name) not in known]
-        store.writer.record_plugins(row.id, added)
+        store.runs.save_plugins(row.id, added)
         advice = "what is done is kept; the same command goes on with the rest"
         with StopSignal() as stopped, set_up(store, row, config, progress, registry, stopped, advice) as context:
             return asyncio.run(work(context))
@@ -108,7 +108,7 @@ def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[
     """Path and iteration of a run's checkpoint (``last``: the one begun last); (None, 0) for what it started from."""
     if checkpoint is None:
         return None, BASELINE
-    rows = [row for row in store.queries.checkpoints(run.id) if row.complete]
+    rows = [row for row in store.checkpoints.select(run.id) if row.complete]
     if not rows:
         raise NothingToDo(f"run {run.short} has no finished checkpoint; train first")
     if checkpoint == "last":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ def run(
     check_plugins(config, registry)
     with open_store(db) as store:
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": None if out is None else str(out)}
-        row = store.writer.create_run("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+        row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
         return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
 
 
@@ -80,7 +79,7 @@ def resume(
     :class:`~agentr_core.errors.ResumeError` shows each difference.
     """
     with open_store(db) as store:
-        row = store.queries.run(reference)
+        row = store.runs.find(reference)
         stored, stages, out = stored_config(row)
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
@@ -89,7 +88,7 @@ def resume(
         for file in stored.plugins:
             registry.add_file(file)
         check_plugins(stored, registry)
-        store.writer.set_run_status(row.id, "running")
+        store.runs.set_status(row.id, "running")
         return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
 
 
@@ -112,16 +111,9 @@ def _differences(row: RunRow, differences: Sequence[tuple[str, Any, Any]]) -> st
 
 
 def check_not_running(row: RunRow) -> None:
-    """Refuse to work on a run that a living process of this machine works on."""
-    if row.status != "running" or row.host != socket.gethostname() or row.pid == os.getpid():
-        return
-    try:
-        os.kill(row.pid, 0)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        pass
-    raise UsageError(f"run {row.short} is still being worked on by process {row.pid}; stop that one first")
+    """Refuse to work on a run that a living process of this machine works on; of another's the user knows."""
+    if row.is_alive and row.pid != os.getpid():
+        raise UsageError(f"run {row.short} is still being worked on by process {row.pid}; stop that one first")
 
 
 def carry_on(
@@ -143,19 +135,19 @@ def carry_on(
     with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
         loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
         asyncio.run(loop.work())
-    return RunOutcome(store.queries.run(row.key), failures(store, row.id))
+    return RunOutcome(store.runs.find(row.key), failures(store, row.id))
 
 
 def _what_is_done(store: Store, row: RunRow) -> str:
     """Where a run stopped: its last stage, and the trees of it that are done or half grown."""
-    stages = store.queries.stages(row.id)
+    stages = store.runs.stages(row.id)
     if not stages:
         return "the run from its start"
     last = max(stages, key=lambda stage: (stage.iteration, ALL_STAGES.index(cast(StageName, stage.stage))))
     where = f"iteration {last.iteration}, {last.stage}" if last.iteration else "the baseline's evaluation"
     if last.status == "done":
         return f"what comes after {where}"
-    trees = store.queries.trees(row.id, iteration=last.iteration) if last.stage == "search" else []
+    trees = store.trees.select(row.id, iteration=last.iteration) if last.stage == "search" else []
     if not trees:
         return where
     done = sum(tree.status == "done" for tree in trees)
@@ -180,12 +172,12 @@ def working(
     resumed: bool = False,
 ) -> Iterator[RunContext]:
     """Work on a run; on leaving, the run is marked done, failed or interrupted, and observers are told."""
-    store.writer.record_plugins(row.id, provenance(config, registry))
+    store.runs.save_plugins(row.id, provenance(config, registry))
     registry.notify(RunStarted(row.key, str(store.path), config.model_dump(mode="json"), resumed))
     status: Literal["done", "failed", "interrupted"] = "failed"
     problem: str | None = None
     try:
-        with StopSignal(lambda: store.writer.set_run_status(row.id, "interrupted")) as stopped:
+        with StopSignal(lambda: store.runs.set_status(row.id, "interrupted")) as stopped:
             advice = f"go on with: agentr resume {row.short}"
             with set_up(store, row, config, progress, registry, stopped, advice) as context:
                 yield context
@@ -197,7 +189,7 @@ def working(
         problem = f"{type(error).__name__}: {error}"
         raise
     finally:
-        store.writer.set_run_status(row.id, status, error=problem)
+        store.runs.set_status(row.id, status, error=problem)
         registry.notify(RunFinished(row.key, status))
 
 
@@ -229,10 +221,10 @@ def set_up(
 
 def failures(store: Store, run_id: int) -> int:
     """How many trees (in search or in revision) and episodes of a run failed."""
-    queries = store.queries
-    trees = len(queries.trees(run_id, status="failed"))
-    revised = sum(int(row.metrics.get("failed", 0)) for row in queries.revision_sets(run_id))
-    episodes = [result for row in queries.evals(run_id) for result in queries.eval_results(row.id)]
+    trees = len(store.trees.select(run_id, status="failed"))
+    revised = sum(int(row.metrics.get("failed", 0)) for row in store.revisions.select(run_id))
+    evaluations = store.evaluations.select(run_id)
+    episodes = [result for row in evaluations for result in store.evaluations.results(row.id)]
     return trees + revised + sum(result.error is not None for result in episodes)
 
 

@@ -20,7 +20,7 @@ from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork
 from agentr_core.search.tree_context import TreeContext
-from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import TreePlan, TreeRow
 
@@ -50,7 +50,7 @@ async def grow_trees(
                 grower.fail(finished.item, finished.error)
             bar.advance(1, grower.note(bar.seconds))
         context.stop_here()
-        done = context.store.queries.trees(context.run.id, iteration=iteration)
+        done = context.store.trees.select(context.run.id, iteration=iteration)
         bar.advance(0, grower.note(bar.seconds))
     failed = [row for row in done if row.status == "failed"]
     if failed and len(failed) == len(done):
@@ -68,11 +68,11 @@ async def grow_trees(
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
     tasks = training_tasks(context.environment, context.config, iteration)
     ids = context.task_ids(tasks)
-    seeds = {task.key: derive_seed(context.config.seed, "tree", iteration, task.key, 0) for task in tasks}
-    return context.store.writer.plan_trees(
+    seeds = {task.key: derive_seed(context.config.seed, "tree", iteration, task.key, TREE_NUMBER) for task in tasks}
+    return context.store.trees.plan(
         context.run.id,
         iteration,
-        [TreePlan(ids[task.key], 0, seeds[task.key]) for task in tasks],
+        [TreePlan(ids[task.key], seeds[task.key]) for task in tasks],
         searcher=context.config.searcher.name,
         searcher_hash=content_hash(context.config.searcher.model_dump(mode="json")),
         model=policy.model,
@@ -107,16 +107,16 @@ class _Grower:
     async def grow(self, row: TreeRow) -> None:
         """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
         context, started = self.context, time.perf_counter()
-        task = context.store.queries.task(row.task_id).task()
-        stored = context.store.queries.load_tree(row.id) if row.n_nodes else None
+        task = context.store.tasks.get(row.task_id).task()
+        stored = context.store.trees.load(row.id) if row.n_nodes else None
 
         async def save(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
             if new and new[0].parent is None:
                 with context.store.transaction():
-                    context.store.writer.start_tree(row.id, tree)
-                    context.store.writer.save_simulation(row.id, tree, new[1:], touched)
+                    context.store.trees.start(row.id, tree)
+                    context.store.trees.save_simulation(row.id, tree, new[1:], touched)
             else:
-                context.store.writer.save_simulation(row.id, tree, new, touched)
+                context.store.trees.save_simulation(row.id, tree, new, touched)
             self.nodes += len(new)
 
         tree_context = await TreeContext.open(
@@ -144,7 +144,7 @@ class _Grower:
         if context.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
             return
         elapsed = time.perf_counter() - started
-        context.store.writer.finish_tree(row.id, "done", tree, stats=costs, elapsed=elapsed)
+        context.store.trees.finish(row.id, "done", tree, stats=costs, elapsed=elapsed)
         self._tell(row, len(tree.nodes), tree.best_reward)
         take_apart(tree)
         if self.then is not None:
@@ -152,7 +152,7 @@ class _Grower:
 
     async def _then(self, work: TreeWork, row: TreeRow) -> None:
         try:
-            await work(self.context.store.queries.tree(row.id))
+            await work(self.context.store.trees.get(row.id))
         except (StoreError, Interrupted):
             raise
         except Exception as error:  # the stage that this is work for tries again, and tells the user
@@ -160,7 +160,7 @@ class _Grower:
 
     def fail(self, row: TreeRow, error: Exception) -> None:
         """Keep a tree that failed as a row."""
-        self.context.store.writer.finish_tree(row.id, "failed", error=str(error))
+        self.context.store.trees.finish(row.id, "failed", error=str(error))
         self.context.progress.say(f"warning: task {row.task} failed: {error}")
         self._tell(row, 0, 0.0, str(error))
 

@@ -1,16 +1,14 @@
 """The store: everything that happens, as rows of one SQLite file. The only SQL of the project.
 
 store = open_store("agentr.db")
-with store.transaction():
-    store.writer.create_run(...)
-store.queries.load_tree(17)
+run = store.runs.find("last")
+for row in store.trees.select(run.id, iteration=1):
+    tree = store.trees.load(row.id)
 """
 
 from __future__ import annotations
 
-from agentr_core.store.connection import Store, open_store
 from agentr_core.store.dump import canonical_dump
-from agentr_core.store.queries import Queries
 from agentr_core.store.rows import (
     NO_LEAF,
     CheckpointRow,
@@ -33,7 +31,8 @@ from agentr_core.store.rows import (
     TreeRow,
     WorkStatus,
 )
-from agentr_core.store.writer import TreePlan, Writer
+from agentr_core.store.store import Store, open_store
+from agentr_core.store.trees import TreePlan
 
 __all__ = [
     "NO_LEAF",
@@ -46,7 +45,6 @@ __all__ = [
     "MetricRow",
     "PluginRow",
     "Preference",
-    "Queries",
     "RevisionSetRow",
     "Row",
     "RunRow",
@@ -59,7 +57,6 @@ __all__ = [
     "TreePlan",
     "TreeRow",
     "WorkStatus",
-    "Writer",
     "canonical_dump",
     "open_store",
 ]

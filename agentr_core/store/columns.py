@@ -1,10 +1,11 @@
-"""How values become small columns, and back: texts, state keys, token ids, and whole nodes. Pure, no SQL."""
+"""How values become small columns, and back: texts, state keys, token ids, whole nodes. No SQL."""
 
 from __future__ import annotations
 
 import json
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +20,11 @@ FLAGS = ("terminated", "truncated", "invalid", "terminal", "exhausted", "expande
 
 _WIDE_IDS, _LOGPROBS = 1, 2
 _DIGEST, _RAW = b"\x00", b"\x01"
+
+
+def now() -> str:
+    """The present as the store writes it: UTC, ISO 8601, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def text_hash(body: str) -> bytes:

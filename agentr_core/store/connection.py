@@ -14,9 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from agentr_core.errors import StoreError, UsageError
 from agentr_core.store import schema
@@ -24,25 +23,14 @@ from agentr_core.store import schema
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from agentr_core.store.queries import Queries
-    from agentr_core.store.writer import Writer
-
 #: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
 TIMEOUT_SECONDS = 30.0
 #: Of every connection. The log is copied into the file every 16 MB (SQLite: 4 MB), with a sync each time.
 _PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-32000")
 
 
-def open_store(path: str | Path, *, read_only: bool = False, timeout: float | None = None) -> Store:
-    """Open the store at ``path``; unless ``read_only``, make or migrate it where needed.
-
-    ``timeout``: seconds that a write waits for another process. Raises :class:`~agentr_core.errors.StoreError` where
-    the file is no database, not agentr's, newer than this agentr, locked, missing (read-only) or not writable.
-    """
-    return Store(Path(path), read_only=read_only, timeout=_timeout() if timeout is None else timeout)
-
-
-def _timeout() -> float:
+def default_timeout() -> float:
+    """Seconds that a write waits for another process."""
     text = os.environ.get("AGENTR_DB_TIMEOUT_SECONDS", "")
     try:
         return float(text) if text else TIMEOUT_SECONDS
@@ -50,8 +38,8 @@ def _timeout() -> float:
         raise UsageError(f"AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds (got {text})") from None
 
 
-class Store:
-    """An open store. ``writer`` writes and ``queries`` reads; use as a context manager, or call :meth:`close`.
+class Connection:
+    """An open file: its transactions and statements. Knows of no table.
 
     May be used from several threads: their transactions follow one another.
     """
@@ -69,20 +57,6 @@ class Store:
             except BaseException:
                 self._connection.close()
                 raise
-
-    @cached_property
-    def writer(self) -> Writer:
-        """Everything that changes the store."""
-        from agentr_core.store.writer import Writer
-
-        return Writer(self)
-
-    @cached_property
-    def queries(self) -> Queries:
-        """Everything that reads the store."""
-        from agentr_core.store.queries import Queries
-
-        return Queries(self)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -132,11 +106,13 @@ class Store:
         rows = self.all(sql, values)
         return rows[0] if rows else None
 
-    def database(self) -> Database:
-        """The file as a sqlite-utils ``Database`` over the same connection, for plugins that own tables."""
-        from sqlite_utils import Database
-
-        return Database(self._connection, execute_plugins=False)
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has, by name."""
+        tables = self.all(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        )
+        return {name: self.all(f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in tables}
 
     def status(self) -> dict[str, Any]:
         """Where the file is, its size and that of its log in bytes, its schema, integrity, and rows by table."""
@@ -147,11 +123,17 @@ class Store:
             "log_bytes": log.stat().st_size if log.exists() else 0,
             "schema": self._pragma("user_version"),
             "integrity": self.all("PRAGMA quick_check")[0][0],
-            "rows": self.queries.counts(),
+            "rows": self.counts(),
         }
 
+    def database(self) -> Database:
+        """The file as a sqlite-utils ``Database`` over the same connection, for plugins that own tables."""
+        from sqlite_utils import Database
+
+        return Database(self._connection, execute_plugins=False)
+
     def backup(self, target: Path) -> None:
-        """Copy the whole store, consistently, while others write to it. ``target`` must not exist."""
+        """Copy the whole file, consistently, while others write to it. ``target`` must not exist."""
         if target.exists():
             raise StoreError(f"{target} exists already; name a file that does not")
         with translated(target, self.timeout), self._lock:
@@ -166,17 +148,11 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _prepare(self) -> None:
         """Check that the file is ours and up to date, and set the connection up."""
         state = self._state()
         if state == "old" and self.read_only:
-            Store(self.path, read_only=False, timeout=self.timeout).close()
+            Connection(self.path, read_only=False, timeout=self.timeout).close()
         elif state == "old":
             self._make_wal()
             with self.transaction():

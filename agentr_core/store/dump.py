@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentr_core.hashing import canonical_json
-from agentr_core.store.connection import Store
+from agentr_core.store.store import Store
 
 #: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process.
 VOLATILE_NAMES = frozenset({"host", "pid", "stats_json"})
@@ -28,11 +28,11 @@ def canonical_dump(store: Store) -> Iterator[str]:
     a judge's hash becomes the rank of its first verdict.
     """
     names = {f"{store.path.absolute().parent}/": ""}
-    for run in store.queries.runs():
+    for run in store.runs.select():
         names |= {run.key: f"run-{run.id}", run.short: f"run-{run.id}"}
     judges: dict[str, int] = {}
-    for table in store.queries.counts():
-        for row in store.all(f'SELECT * FROM "{table}" ORDER BY {_order(store, table)}'):
+    for table in store.connection.counts():
+        for row in store.connection.all(f'SELECT * FROM "{table}" ORDER BY {_order(store, table)}'):
             values = _steady(dict(row))
             if "judge_hash" in values:
                 values["judge_hash"] = judges.setdefault(values["judge_hash"], len(judges))
@@ -43,7 +43,7 @@ def canonical_dump(store: Store) -> Iterator[str]:
 
 
 def _order(store: Store, table: str) -> str:
-    keys = store.all("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,))
+    keys = store.connection.all("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,))
     return ", ".join(f'"{row["name"]}"' for row in keys) or "rowid"
 
 

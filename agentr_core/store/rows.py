@@ -12,7 +12,6 @@ import socket
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from agentr_core.records import ExampleKind, Message, Task
@@ -24,8 +23,6 @@ EvalKind = Literal["plain", "revision_test"]
 
 #: No leaf: ``bad_leaf`` of a good trajectory.
 NO_LEAF = -1
-#: A run on another host counts as dead when it has not been heard of for this long.
-FOREIGN_HEARTBEAT_SECONDS = 600.0
 
 
 class Row:
@@ -85,7 +82,6 @@ class RunRow(Row):
     agentr_version: str
     host: str
     pid: int
-    heartbeat_at: str
     created_at: str
     finished_at: str | None
     error: str | None
@@ -96,13 +92,15 @@ class RunRow(Row):
         return self.key[:8]
 
     @property
-    def is_alive(self) -> bool:
-        """True where the process that owns the run is there; for one on another host, where it was lately."""
+    def is_alive(self) -> bool | None:
+        """True where the process that owns the run is there, False where it is gone or has said how it ended.
+
+        None for a run on another host that has not said so: what became of its process cannot be seen from here.
+        """
         if self.status != "running":
             return False
         if self.host != socket.gethostname():
-            age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat_at)
-            return age.total_seconds() < FOREIGN_HEARTBEAT_SECONDS
+            return None
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -176,7 +174,6 @@ class TreeRow(Row):
     iteration: int
     task_id: int
     task: str
-    repeat: int
     seed: int
     searcher: str
     searcher_hash: str

@@ -9,7 +9,10 @@ Naming: columns of JSON end in ``_json``, points in time (UTC, ISO 8601) in ``_a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
+
+from agentr_core.hashing import canonical_json, content_hash
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -206,6 +209,59 @@ UPDATE stages SET result_id = (
 """
 
 
+#: What no run has made use of: a heartbeat that was set once, and the number of a tree among those of its task.
+_UNUSED = """
+ALTER TABLE runs DROP COLUMN heartbeat_at;
+
+CREATE TABLE new_trees (
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL,
+  task_id INTEGER NOT NULL REFERENCES tasks (id), seed INTEGER NOT NULL,
+  searcher TEXT NOT NULL, searcher_hash TEXT NOT NULL, model TEXT NOT NULL, head BLOB REFERENCES messages (hash),
+  root_state ANY, status TEXT NOT NULL DEFAULT 'todo' CHECK (status IN ('todo', 'running', 'done', 'failed')),
+  simulations INTEGER NOT NULL DEFAULT 0, n_nodes INTEGER NOT NULL DEFAULT 0, best_reward REAL, stats_json TEXT,
+  error TEXT, elapsed_seconds REAL,
+  UNIQUE (run_id, iteration, task_id)
+) STRICT;
+INSERT INTO new_trees SELECT id, run_id, iteration, task_id, seed, searcher, searcher_hash, model, head, root_state,
+  status, simulations, n_nodes, best_reward, stats_json, error, elapsed_seconds FROM trees;
+DROP TABLE trees;
+ALTER TABLE new_trees RENAME TO trees
+"""
+
+#: What a run may differ in from the one that it goes on with.
+_FREE_SETTINGS = ("concurrency", "plugins", "stages", "out")
+
+
+def _without_transpositions(db: Database) -> None:
+    """Take the option that MCTS no longer has out of stored runs that did without it, so that they can go on."""
+    for run_id, text in db.conn.execute("SELECT id, config_json FROM runs").fetchall():
+        config = json.loads(text)
+        searcher = config.get("searcher") or {}
+        before = content_hash(searcher)
+        if _drop_transpositions(searcher.get("name", ""), searcher.get("options")):
+            identity = {key: value for key, value in config.items() if key not in _FREE_SETTINGS}
+            row = (canonical_json(config), content_hash(identity), run_id)
+            db.conn.execute("UPDATE runs SET config_json = ?, config_hash = ? WHERE id = ?", row)
+            hashes = (content_hash(searcher), run_id, before)
+            db.conn.execute("UPDATE trees SET searcher_hash = ? WHERE run_id = ? AND searcher_hash = ?", hashes)
+    plugins = "SELECT run_id, name, config_json FROM run_plugins WHERE kind = 'searcher'"
+    for run_id, name, text in db.conn.execute(plugins).fetchall():
+        options = json.loads(text)
+        if _drop_transpositions(name, options):
+            row = (canonical_json(options), run_id, name)
+            update = "UPDATE run_plugins SET config_json = ? WHERE run_id = ? AND kind = 'searcher' AND name = ?"
+            db.conn.execute(update, row)
+
+
+def _drop_transpositions(searcher: str, options: dict[str, Any] | None) -> bool:
+    """Whether ``options`` are those of an MCTS that did not use transpositions; the option is then taken out."""
+    ours = searcher == "mcts" or searcher.startswith("agentr_mcts")
+    if not ours or not options or options.get("transpositions") is not False:
+        return False
+    del options["transpositions"]
+    return True
+
+
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
     from sqlite_utils import Migrations
@@ -219,6 +275,11 @@ def migrations() -> Migrations:
     @ours()
     def provenance(db: Database) -> None:
         _execute(db, _PROVENANCE)
+
+    @ours()
+    def without_the_unused(db: Database) -> None:
+        _execute(db, _UNUSED)
+        _without_transpositions(db)
 
     return ours
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
+from agentr_core.errors import UsageError
 from agentr_core.records import Message
-from agentr_core.store.columns import message_hash, pack_text, text_hash
-from agentr_core.store.connection import Store
+from agentr_core.store.columns import message_hash, pack_text, text_hash, unpack_text
+from agentr_core.store.connection import Connection
 
 K = TypeVar("K", bound=Hashable)
 
@@ -20,6 +21,15 @@ K = TypeVar("K", bound=Hashable)
 INLINE_CHARS = 256
 #: How many entries one generation of :class:`Recent` holds.
 RECENT_ENTRIES = 50_000
+
+_CONVERSATION = """
+WITH RECURSIVE chain (parent, role, train, text, back) AS (
+  SELECT parent, role, train, text, 0 FROM messages WHERE hash = ?
+  UNION ALL
+  SELECT m.parent, m.role, m.train, m.text, back + 1 FROM messages m JOIN chain ON m.hash = chain.parent)
+SELECT role, train, coalesce(body, text) AS body FROM chain LEFT JOIN texts ON texts.hash = chain.text
+ORDER BY back DESC
+"""
 
 
 class Recent(Generic[K]):
@@ -50,16 +60,46 @@ class Recent(Generic[K]):
         self._young, self._old = {}, {}
 
 
-class Interner:
-    """Stores texts and conversations once. What it remembers is in the file: a rollback makes it forget."""
+class Conversations:
+    """Stores and finds conversations, and the long texts that other rows hold.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    What it remembers to be stored is in the file: a rollback makes it forget.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._texts: Recent[str] = Recent()
         self._messages: Recent[tuple[bytes | None, Message]] = Recent()
-        store.on_rollback += [self._texts.clear, self._messages.clear]
+        connection.on_rollback += [self._texts.clear, self._messages.clear]
 
-    def text(self, body: str) -> str | bytes:
+    def get(self, conversation: bytes) -> tuple[Message, ...]:
+        """The messages of a conversation."""
+        rows = self._connection.all(_CONVERSATION, (conversation,))
+        if not rows:
+            raise UsageError(f"there is no conversation {conversation.hex()} in {self._connection.path}")
+        return tuple(Message(row["role"], unpack_text(row["body"]), bool(row["train"])) for row in rows)
+
+    def save(self, messages: Sequence[Message]) -> bytes:
+        """Store the messages that are new; the hash of the conversation, under which :meth:`get` finds it."""
+        if not messages:
+            raise ValueError("a conversation has at least one message")
+        parent: bytes | None = None
+        with self._connection.transaction():
+            for message in messages:
+                parent = self._save_message(parent, message)
+        assert parent is not None
+        return parent
+
+    def _save_message(self, parent: bytes | None, message: Message) -> bytes:
+        found = self._messages.get((parent, message))
+        if found is None:
+            found = message_hash(parent, message)
+            row = (found, parent, message.role, message.train, self.intern(message.content))
+            self._connection.execute("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?)", row)
+            self._messages.put((parent, message), found)
+        return found
+
+    def intern(self, body: str) -> str | bytes:
         """The text itself where it is short, else its hash, under which it is stored now. Inside a transaction."""
         if len(body) <= INLINE_CHARS:
             packed = pack_text(body)
@@ -68,22 +108,6 @@ class Interner:
         found = self._texts.get(body)
         if found is None:
             found = text_hash(body)
-            self._store.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (found, pack_text(body)))
+            self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (found, pack_text(body)))
             self._texts.put(body, found)
         return found
-
-    def conversation(self, messages: Sequence[Message]) -> bytes:
-        """Store the messages that are new; the hash of the conversation. Inside a transaction."""
-        if not messages:
-            raise ValueError("a conversation has at least one message")
-        parent: bytes | None = None
-        for message in messages:
-            found = self._messages.get((parent, message))
-            if found is None:
-                found = message_hash(parent, message)
-                row = (found, parent, message.role, message.train, self.text(message.content))
-                self._store.execute("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?)", row)
-                self._messages.put((parent, message), found)
-            parent = found
-        assert parent is not None
-        return parent

@@ -21,13 +21,13 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
     """Build and store the dataset of one iteration after the recipe of ``data``."""
     settings = context.config.data
     dataset = build_dataset(
-        context.store.queries.samples(revision_set.id),
-        lambda sample: context.store.queries.get_conversation(sample.conversation),
+        context.store.revisions.samples(revision_set.id),
+        lambda sample: context.store.conversations.get(sample.conversation),
         settings,
         name=f"{settings.recipe}-{revision_set.critic}",
         seed=derive_seed(context.config.seed, "dataset", iteration),
     )
-    row = context.store.writer.save_dataset(
+    row = context.store.datasets.save(
         context.run.id,
         iteration,
         dataset.name,
@@ -50,7 +50,7 @@ async def train_checkpoint(
     out: Path,
 ) -> StageResult:
     """Train ``start`` on ``dataset``; what is in ``out`` already is gone on with, and a finished training is kept."""
-    row = context.store.writer.save_checkpoint(
+    row = context.store.checkpoints.open(
         context.run.id,
         iteration,
         dataset_id=dataset_row.id,
@@ -67,7 +67,7 @@ async def train_checkpoint(
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
-            context.store.writer.add_metrics(context.run.id, iteration, "train", step, metrics)
+            context.store.runs.save_metrics(context.run.id, iteration, "train", step, metrics)
             if "loss" in metrics:
                 losses.append(metrics["loss"])
             share = metrics.get("progress", 0.0)
@@ -78,7 +78,7 @@ async def train_checkpoint(
         seed = derive_seed(context.config.seed, "train", iteration) % 2**31
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
         bar.advance(len(dataset.examples) - bar.done, _losses(losses))
-    context.store.writer.complete_checkpoint(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
+    context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
     context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, checkpoint.metrics))
     return StageResult(checkpoint.metrics, row.id)
 

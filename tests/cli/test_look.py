@@ -26,19 +26,17 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("look") / "agentr.db"
     assert main([*RUN, *SIZE, *(part for option in OPTIONS for part in ("-o", option)), "--db", str(path)]) == 0
     with open_store(path) as store:
-        run = store.queries.run("last")
-        samples = sorted(store.queries.samples(1, kept=True), key=lambda sample: sample.kind == "good")
-        examples = [
-            Example(store.queries.get_conversation(s.conversation), s.kind, {"tree": s.tree_id}) for s in samples
-        ]
-        data = store.writer.save_dataset(run.id, 1, "agent-r", examples, recipe="agent-r", content_hash="abc", set_id=1)
+        run = store.runs.find("last")
+        samples = sorted(store.revisions.samples(1, kept=True), key=lambda sample: sample.kind == "good")
+        examples = [Example(store.conversations.get(s.conversation), s.kind, {"tree": s.tree_id}) for s in samples]
+        data = store.datasets.save(run.id, 1, "agent-r", examples, recipe="agent-r", content_hash="abc", set_id=1)
         folder = path.parent / "model"
         folder.mkdir()
         (folder / "weights").write_text("0")
-        made = store.writer.save_checkpoint(
+        made = store.checkpoints.open(
             run.id, 1, data.id, "sft", base_model="tiny", start_model="tiny", path=str(folder)
         )
-        store.writer.complete_checkpoint(made.id, step=3, metrics={"loss": 0.5})
+        store.checkpoints.finish(made.id, step=3, metrics={"loss": 0.5})
     return path
 
 

@@ -31,14 +31,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trees(db: Path, name: str) -> list[object]:
     with open_store(db, read_only=True) as store:
-        row = store.queries.run(name)
-        return [tree_as_json(store.queries.load_tree(tree.id)) for tree in store.queries.trees(row.id)]
+        row = store.runs.find(name)
+        return [tree_as_json(store.trees.load(tree.id)) for tree in store.trees.select(row.id)]
 
 
 def rewards(db: Path, name: str) -> list[list[tuple[int, float, int]]]:
     with open_store(db, read_only=True) as store:
-        found = store.queries.evals(store.queries.run(name).id)
-        return [[(r.task_id, r.reward, r.steps) for r in store.queries.eval_results(e.id)] for e in found]
+        found = store.evaluations.select(store.runs.find(name).id)
+        return [[(r.task_id, r.reward, r.steps) for r in store.evaluations.results(e.id)] for e in found]
 
 
 def test_a_replayed_run_grows_the_same_trees(recorded: Path):

@@ -35,12 +35,12 @@ def test_one_iteration_with_the_flawed_expert(java: str, cache: str, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and "replays differed" not in done.stderr
     with open_store(db, read_only=True) as store:
-        [run] = store.queries.runs()
-        trees = store.queries.trees(run.id)
+        [run] = store.runs.select()
+        trees = store.trees.select(run.id)
         assert [tree.status for tree in trees] == ["done", "done"] and all(tree.n_nodes > 8 for tree in trees)
         assert all(tree.stats["environment_mismatches"] == 0 for tree in trees)
         assert max(tree.best_reward or 0 for tree in trees) == 1.0
-        assert next(row for row in store.queries.stages(run.id) if row.stage == "revise").status == "done"
+        assert next(row for row in store.runs.stages(run.id) if row.stage == "revise").status == "done"
 
 
 def test_no_java_is_one_sentence_that_says_what_to_do(java: str, tmp_path: Path) -> None:

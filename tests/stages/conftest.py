@@ -45,7 +45,7 @@ class Project:
         return open_store(self.path, read_only=True)
 
     def sets(self, store: Store, reference: str = "last") -> Sequence[RevisionSetRow]:
-        return store.queries.revision_sets(store.queries.run(reference).id)
+        return store.revisions.select(store.runs.find(reference).id)
 
 
 @pytest.fixture(scope="session")

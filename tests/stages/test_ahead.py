@@ -25,8 +25,10 @@ class Flaky(Critic[PluginConfig]):
 def test_a_tree_is_revised_before_the_search_is_over(empty, settings) -> None:
     interrupt(empty, settings(concurrency=2), ("search", "revise"), "search", 6)
     with empty.store() as store:
-        done, revised = (store.one(f"SELECT COUNT(*) FROM {COUNTS[name]}")[0] for name in ("search", "revise"))
-        stages = {row.stage: row.status for row in store.queries.stages(store.queries.run("last").id)}
+        done, revised = (
+            store.connection.one(f"SELECT COUNT(*) FROM {COUNTS[name]}")[0] for name in ("search", "revise")
+        )
+        stages = {row.stage: row.status for row in store.runs.stages(store.runs.find("last").id)}
     assert stages == {"search": "running"}
     assert 4 <= revised <= done < 10
 
@@ -39,5 +41,5 @@ def test_what_failed_on_the_way_is_done_again(
     empty.run(settings(critic="moody:Flaky"), "search", "revise")
     with empty.store() as store:
         (row,) = empty.sets(store)
-        assert store.one("SELECT COUNT(*) FROM revised_trees")[0] == 10
+        assert store.connection.one("SELECT COUNT(*) FROM revised_trees")[0] == 10
     assert row.status == "done" and row.metrics["failed"] == 0 and row.metrics["revisions"] > 0

@@ -32,11 +32,11 @@ class Trained:
 
     def checkpoints(self) -> list[CheckpointRow]:
         with open_store(self.db, read_only=True) as store:
-            return store.queries.checkpoints()
+            return store.checkpoints.select()
 
     def row(self) -> RunRow:
         with open_store(self.db, read_only=True) as store:
-            return store.queries.run("last")
+            return store.runs.find("last")
 
     def revise(self, **changes: Any) -> Any:
         return revise_again("last", self.configure(**changes), db=self.db, iteration=None, progress=QUIET)
@@ -83,7 +83,7 @@ def test_what_single_stages_train_is_beside_the_runs_own_chain(trained: Any) -> 
     with pytest.raises(NothingToDo, match="no revisions by the critic 'value' with these settings in iteration 2"):
         made.train(2, critic="value")
     with open_store(made.db, read_only=True) as store:
-        assert all(row.critic != "value" for row in store.queries.revision_sets())
+        assert all(row.critic != "value" for row in store.revisions.select())
     made.revise(critic="last")
     later = made.train(2, critic="last")
     assert later.start_model == own[0].path, "iteration 2 starts from the run's own model, not from the newest one"
@@ -115,13 +115,13 @@ def test_another_model_on_the_same_data_is_another_checkpoint(trained: Any, tmp_
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
     made = trained()
     with open_store(made.db) as store:
-        store.writer.set_run_status(1, "interrupted")
+        store.runs.set_status(1, "interrupted")
     before = made.row()
     made.revise(critic="last")
     evaluate_again("last", made.configure(), db=made.db, checkpoint="1", progress=QUIET)
     assert made.row() == before
     with open_store(made.db, read_only=True) as store:
-        assert {("critic", "last"), ("critic", "actor")} <= {(p.kind, p.name) for p in store.queries.plugins(1)}
+        assert {("critic", "last"), ("critic", "actor")} <= {(p.kind, p.name) for p in store.runs.plugins(1)}
 
 
 def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untrained(trained: Any) -> None:

@@ -43,17 +43,17 @@ class {name}(Policy[PluginConfig]):
 
 def results(project: Any, kind: str, **where: Any) -> list[Any]:
     with project.store() as store:
-        run = store.queries.run("last")
+        run = store.runs.find("last")
         return [
             row
-            for each in store.queries.evals(run.id, kind=kind, **where)
-            for row in store.queries.eval_results(each.id)
+            for each in store.evaluations.select(run.id, kind=kind, **where)
+            for row in store.evaluations.results(each.id)
         ]
 
 
 def messages(project: Any, row: Any) -> list[str]:
     with project.store() as store:
-        return [turn.content for turn in store.queries.get_conversation(row.conversation)]
+        return [turn.content for turn in store.conversations.get(row.conversation)]
 
 
 def test_every_model_plays_the_same_tasks_with_the_same_seeds(
@@ -69,7 +69,7 @@ def test_every_model_plays_the_same_tasks_with_the_same_seeds(
     assert len({seed for *_, seed, _ in logs[0]}) == len(logs[0])  # no turn shares its draw with another
     assert {temperature for *_, temperature in logs[0]} == {0.0}
     with empty.store() as store:
-        plain, test = store.queries.evals(store.queries.run("last").id)
+        plain, test = store.evaluations.select(store.runs.find("last").id)
     repeats = {name: value for name, value in plain.metrics.items() if name.startswith("repeats_")}
     assert repeats == {"repeats_1": 9.0, "repeats_2": 1.0, "repeats_3": 1.0, "repeats_4": 1.0}, "it looks nine times"
     assert test.kind == "revision_test" and "repeats_1" not in test.metrics
@@ -87,7 +87,7 @@ def test_rows_say_what_the_episodes_were(empty, settings) -> None:
         assert row.invalid == sum("Could not" in turn for turn in turns[3::2]) or row.invalid > 0
         assert row.success == (row.reward == 1.0)
     with empty.store() as store:
-        (row,) = store.queries.evals(store.queries.run("last").id, kind="plain")
+        (row,) = store.evaluations.select(store.runs.find("last").id, kind="plain")
         assert summarize(rows).items() <= row.metrics.items() and row.status == "done"
 
 
@@ -149,9 +149,9 @@ def test_a_broken_environment_fails_its_trees_and_no_other(
     options = dict(settings().env.options)
     outcome = empty.run(settings(env={"name": "breaking_too:Breaks", **options}), "search", "revise")
     with empty.store() as store:
-        rows = store.queries.trees(store.queries.run("last").id)
+        rows = store.trees.select(store.runs.find("last").id)
         status = {row.task[-1] in "13": row.status for row in rows}
         assert status == {True: "failed", False: "done"}
-        (row,) = store.queries.revision_sets(rows[0].run_id)
-        assert set(store.queries.revised_trees(row.id)) == {tree.id for tree in rows if tree.status == "done"}
+        (row,) = store.revisions.select(rows[0].run_id)
+        assert set(store.revisions.trees(row.id)) == {tree.id for tree in rows if tree.status == "done"}
     assert outcome.failed == sum(row.status == "failed" for row in rows)

@@ -24,8 +24,8 @@ def test_interrupted_stage(empty, tmp_path, settings, stage: str, after: int) ->
 
     asked = interrupt(empty, config, stages, stage, after)
     with empty.store() as store:
-        assert store.queries.run("last").status == "interrupted"
-        assert after <= asked < store.one(f"SELECT COUNT(*) FROM {COUNTS[stage]}")[0] + 3
+        assert store.runs.find("last").status == "interrupted"
+        assert after <= asked < store.connection.one(f"SELECT COUNT(*) FROM {COUNTS[stage]}")[0] + 3
     assert dump(empty) != dump(straight)
     resume("last", db=empty.path)
     assert dump(empty) == dump(straight)

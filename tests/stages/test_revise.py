@@ -46,9 +46,9 @@ def replay(task: Any, messages: Sequence[Message], action: str, **world: Any) ->
 
 def spliced(store: Any, row: Any) -> list[tuple[Sample, Any, tuple[Message, ...]]]:
     """Revision samples with their task and messages."""
-    tasks = {tree.id: store.queries.task(tree.task_id).task() for tree in store.queries.trees(row.run_id)}
-    samples = [sample for sample in store.queries.samples(row.id) if sample.kind != "good"]
-    return [(each, tasks[each.tree_id], tuple(store.queries.get_conversation(each.conversation))) for each in samples]
+    tasks = {tree.id: store.tasks.get(tree.task_id).task() for tree in store.trees.select(row.run_id)}
+    samples = [sample for sample in store.revisions.samples(row.id) if sample.kind != "good"]
+    return [(each, tasks[each.tree_id], tuple(store.conversations.get(each.conversation))) for each in samples]
 
 
 def test_each_critic_makes_its_own_set_over_the_same_trees(
@@ -57,15 +57,15 @@ def test_each_critic_makes_its_own_set_over_the_same_trees(
     (tmp_path / "sceptical.py").write_text(JUDGE)
     monkeypatch.syspath_prepend(str(tmp_path))
     with project.store() as store:
-        before = [store.queries.trees(store.queries.run("last").id), project.sets(store)]
+        before = [store.trees.select(store.runs.find("last").id), project.sets(store)]
     for critic in ("actor", "judge", "value", "last", "oracle", "random"):
         project.revise(settings(critic=critic, judge={"policy": "sceptical:Sceptic"}))
     with project.store() as store:
-        assert [store.queries.trees(store.queries.run("last").id), []] == before
+        assert [store.trees.select(store.runs.find("last").id), []] == before
         sets = project.sets(store)
         cuts = {}
         for row in sets:
-            samples = [sample for sample in store.queries.samples(row.id) if sample.kind != "good"]
+            samples = [sample for sample in store.revisions.samples(row.id) if sample.kind != "good"]
             cuts[row.critic] = {(each.tree_id, each.bad_leaf, each.good_leaf): each.cut for each in samples}
             lengths = {each.kind for each in samples}
             assert lengths == {"direct"} if row.critic == "last" else "revision" in lengths
@@ -115,7 +115,7 @@ def test_splices_whose_reward_falls_are_repaired_or_dropped(project, settings) -
     assert dropped
     assert all(yields[4][key] for key, verified in yields[0].items() if verified)
     with project.store() as store:
-        kept = [sample.kept for sample in store.queries.samples(project.sets(store)[0].id, kept=True)]
+        kept = [sample.kept for sample in store.revisions.samples(project.sets(store)[0].id, kept=True)]
     assert set(kept) == {True}
 
 
@@ -126,7 +126,7 @@ def test_recorded_splices_keep_what_the_trees_recorded(project, settings) -> Non
         found = spliced(store, row)
         assert found
         for sample, _, messages in found:
-            tree = store.queries.load_tree(sample.tree_id)
+            tree = store.trees.load(sample.tree_id)
             bad, good = (tree.trajectory(tree.nodes[leaf]) for leaf in (sample.bad_leaf, sample.good_leaf))
             signal = messages[2 + 2 * sample.cut]
             assert signal.content.endswith("\nAction: revise")
@@ -145,14 +145,14 @@ def test_good_trajectories_are_those_of_the_leaves_at_least_alpha(project, setti
     project.revise(settings(revise={"train_refused": True}))
     with project.store() as store:
         (row,) = project.sets(store)
-        goods = [sample for sample in store.queries.samples(row.id) if sample.kind == "good"]
+        goods = [sample for sample in store.revisions.samples(row.id) if sample.kind == "good"]
         expected = []
-        for tree_row in store.queries.trees(row.run_id):
-            tree = store.queries.load_tree(tree_row.id)
+        for tree_row in store.trees.select(row.run_id):
+            tree = store.trees.load(tree_row.id)
             expected += [(tree_row.id, leaf.index) for leaf in tree.leaves() if leaf.reward >= 0.5]
         assert sorted((sample.tree_id, sample.good_leaf) for sample in goods) == sorted(expected) != []
         for sample in goods:
-            turns = store.queries.get_conversation(sample.conversation)
+            turns = store.conversations.get(sample.conversation)
             assert {turn.train for turn in turns[2::2]} == {True} and not any(turn.train for turn in turns[1::2])
 
 
@@ -160,11 +160,11 @@ def test_preference_pairs_share_what_comes_before_their_node(project, settings) 
     project.revise(settings())
     with project.store() as store:
         (row,) = project.sets(store)
-        found = store.queries.preferences(row.id)
+        found = store.revisions.preferences(row.id)
         assert found
         for each in found:
-            tree = store.queries.load_tree(each.tree_id)
-            chosen, rejected = (list(store.queries.get_conversation(key)) for key in (each.chosen, each.rejected))
+            tree = store.trees.load(each.tree_id)
+            chosen, rejected = (list(store.conversations.get(key)) for key in (each.chosen, each.rejected))
             shared = 2 + 2 * tree.nodes[each.node].depth
             assert [turn.as_dict() for turn in chosen] == [
                 turn.as_dict() for turn in tree.trajectory(tree.nodes[each.chosen_leaf]).messages()
@@ -188,16 +188,16 @@ def test_a_second_run_in_the_same_database_gives_the_same_set(project, settings)
     found = []
     for reference in ("again", None):
         with project.store() as store:
-            keys = [row.key for row in store.queries.runs()]
-            run = store.queries.run(reference or next(k for k in keys if k != store.queries.run("again").key))
+            keys = [row.key for row in store.runs.select()]
+            run = store.runs.find(reference or next(k for k in keys if k != store.runs.find("again").key))
         project.revise(settings(critic="random"), run.key)
         with project.store() as store:
             (row,) = project.sets(store, run.key)
-            trees = {tree.id: tree.task for tree in store.queries.trees(run.id)}
+            trees = {tree.id: tree.task for tree in store.trees.select(run.id)}
             found.append(
                 [
                     (trees[each.tree_id], each.bad_leaf, each.good_leaf, each.cut, each.conversation)
-                    for each in store.queries.samples(row.id)
+                    for each in store.revisions.samples(row.id)
                 ]
             )
     assert Counter(found[0]) == Counter(found[1]) and found[0]
@@ -216,8 +216,8 @@ def test_the_revision_action_of_a_preset_never_reaches_the_environment(empty, se
         config = settings(revise={"revision_action": "wait"}, policy="waiting:Waiting", search={"tasks": 2})
         empty.run(config, "search")
     with empty.store() as store:
-        for row in store.queries.trees(store.queries.run("last").id):
-            tree = store.queries.load_tree(row.id)
+        for row in store.trees.select(store.runs.find("last").id):
+            tree = store.trees.load(row.id)
             assert {node.observation for node in tree.nodes[1:]} == {"ok."}
 
 
@@ -240,10 +240,10 @@ def test_a_tree_that_cannot_be_revised_is_counted_and_the_others_go_on(
     monkeypatch.syspath_prepend(str(tmp_path))
     metrics = project.revise(settings(critic="fussy:Fussy"))
     with project.store() as store:
-        run = store.queries.run("last")
-        (row,) = store.queries.revision_sets(run.id)
-        done = store.queries.revised_trees(row.id)
-        trees = {tree.id: tree.task for tree in store.queries.trees(run.id, status="done")}
+        run = store.runs.find("last")
+        (row,) = store.revisions.select(run.id)
+        done = store.revisions.trees(row.id)
+        trees = {tree.id: tree.task for tree in store.trees.select(run.id, status="done")}
         assert row.status == "done" and 0 < metrics["failed"] == len(trees) - len(done) < len(trees)
         assert all(trees[tree][-1] in "13579" for tree in trees.keys() - done.keys())
         assert failures(store, run.id) == metrics["failed"]

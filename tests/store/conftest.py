@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from agentr_core.store import Store, open_store
+from agentr_core.records import Task
+from agentr_core.store import Store, TreePlan, open_store
 
 WORKER = Path(__file__).with_name("worker.py")
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
@@ -24,6 +25,14 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[Store]:
     with open_store(path) as store:
         yield store
+
+
+@pytest.fixture
+def tree_id(store: Store) -> int:
+    """A planned tree of the run 1, whose task is the first one."""
+    run = store.runs.create("run", {}, seed=1)
+    ids = store.tasks.save("textcraft", "1", [Task(key="t", split="train", instruction="Craft.")])
+    return store.trees.plan(run.id, 1, [TreePlan(ids["t"], 5)], searcher="mcts", searcher_hash="h", model="m")[0].id
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from agentr_core.errors import StoreError, UsageError
 from agentr_core.records import Message
@@ -20,73 +19,15 @@ def test_a_new_file_is_marked_as_ours_and_keeps_a_log(store: Store) -> None:
     assert raw.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
     assert raw.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
     assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store.all("PRAGMA foreign_keys")[0][0] == 1
-    assert store.all("PRAGMA synchronous")[0][0] == 1
-
-
-def test_the_schema_version_counts_the_migrations(path: Path) -> None:
-    open_store(path).close()
-    applied = schema.migrations().applied(Database(path))
-    assert len(applied) == schema.SCHEMA_VERSION
-    assert schema.migrations().pending(Database(path)) == []
-
-
-def test_a_file_of_an_earlier_schema_is_migrated_when_it_is_opened_even_for_reading(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_store(path).close()
-    ours = schema.migrations()
-
-    @ours()
-    def add_notes(db: Database) -> None:
-        db["notes"].create({"id": int}, pk="id")
-
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    monkeypatch.setattr(schema, "migrations", lambda: ours)
-    with open_store(path, read_only=True) as store:
-        assert store.queries.counts()["notes"] == 0
-
-
-def test_a_run_of_the_first_schema_keeps_its_rows_and_learns_which_are_its_own(path: Path) -> None:
-    make_file_of_schema_1(path)
-    with open_store(path) as store:
-        assert {stage.stage: stage.result_id for stage in store.queries.stages(1)} == {"train": 2, "evaluate": 1}
-        assert [(row.id, row.path, row.config) for row in store.queries.checkpoints()] == [(1, "a", {}), (2, "b", {})]
-        assert [len(store.queries.dataset_items(row.id)) for row in store.queries.datasets()] == [1]
-        assert store.all("PRAGMA foreign_key_check") == []
-        with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction():
-            store.execute("DELETE FROM datasets")
-
-
-def make_file_of_schema_1(path: Path) -> None:
-    db = Database(path)
-    schema.migrations().apply(db, stop_before="provenance")
-    runs = "1, 'K', NULL, 'run', 'done', '{}', '', 0, '', '', 0, '', '', NULL, NULL"
-    stage = "1, 1, '{}', 'done', NULL, NULL, NULL"
-    for table, values in [
-        ("runs", runs),
-        ("stages", stage.format("train")),
-        ("stages", stage.format("evaluate")),
-        ("messages", "x'00', NULL, 'user', 0, 'hello'"),
-        ("datasets", "1, 1, 1, 'good-actor', 'good', NULL, '{}', 'h', 1"),
-        ("dataset_items", "1, 0, 'good', x'00', NULL"),
-        ("checkpoints", "1, 1, 1, 1, 'sft', 'm', 'm', 'a', 1, 1, NULL, ''"),
-        ("checkpoints", "2, 1, 1, 1, 'other', 'm', 'm', 'b', 1, 1, NULL, ''"),
-        ("evals", "1, 1, 1, 'plain', 'b', 'test', '', '{}', 'done', NULL"),
-        ("evals", "2, 1, 1, 'plain', 'b', 'test', 'x', '{}', 'done', NULL"),
-    ]:
-        db.execute(f"INSERT INTO {table} VALUES ({values})")
-    db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
-    db.execute("PRAGMA user_version=1")
-    db.conn.commit()
-    db.close()
+    assert store.connection.all("PRAGMA foreign_keys")[0][0] == 1
+    assert store.connection.all("PRAGMA synchronous")[0][0] == 1
 
 
 def test_a_plugin_may_own_tables(store: Store) -> None:
     with store.transaction():
-        store.database()["warehouse_stock"].insert({"id": 1, "item": "box"}, pk="id")
+        store.connection.database()["warehouse_stock"].insert({"id": 1, "item": "box"}, pk="id")
     with open_store(store.path) as again:
-        assert again.queries.counts()["warehouse_stock"] == 1
+        assert again.connection.counts()["warehouse_stock"] == 1
 
 
 def test_a_text_file_is_refused(path: Path) -> None:
@@ -110,18 +51,18 @@ def test_a_newer_database_is_refused(path: Path) -> None:
     open_store(path).close()
     with sqlite3.connect(path) as raw:
         raw.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
-    with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 3, this one knows 2\); upgrade with"):
+    with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 4, this one knows 3\); upgrade with"):
         open_store(path)
 
 
 def test_a_damaged_database_is_told_so(path: Path) -> None:
     with open_store(path) as store:
-        store.writer.create_run("run", {"text": "x" * 20_000}, seed=1)
+        store.runs.create("run", {"text": "x" * 20_000}, seed=1)
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
     with pytest.raises(StoreError, match=r"is damaged .*; restore a backup"), open_store(path) as store:
-        store.queries.runs()
+        store.runs.select()
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -139,7 +80,7 @@ def test_reading_makes_no_file_and_writes_nothing(path: Path) -> None:
     assert not path.exists()
     open_store(path).close()
     with open_store(path, read_only=True) as store, pytest.raises(StoreError, match="opened for reading only"):
-        store.writer.create_run("run", {}, seed=1)
+        store.runs.create("run", {}, seed=1)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -148,10 +89,10 @@ def test_a_locked_database_is_told_so_and_can_still_be_read(store: Store) -> Non
     other.execute("BEGIN IMMEDIATE")
     with open_store(store.path, timeout=0.05) as second:
         with pytest.raises(StoreError, match=r"was locked by another process for 0.05 seconds; try again later"):
-            second.writer.create_run("run", {}, seed=1)
-        assert second.queries.runs() == []
+            second.runs.create("run", {}, seed=1)
+        assert second.runs.select() == []
     other.execute("ROLLBACK")
-    store.writer.create_run("run", {}, seed=1)
+    store.runs.create("run", {}, seed=1)
 
 
 def test_a_new_file_that_another_process_holds_is_told_so(path: Path) -> None:
@@ -164,45 +105,45 @@ def test_a_new_file_that_another_process_holds_is_told_so(path: Path) -> None:
 def test_the_timeout_comes_from_the_environment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTR_DB_TIMEOUT_SECONDS", "1.5")
     with open_store(path) as store:
-        assert store.timeout == 1.5
+        assert store.connection.timeout == 1.5
     monkeypatch.setenv("AGENTR_DB_TIMEOUT_SECONDS", "soon")
     with pytest.raises(UsageError, match="AGENTR_DB_TIMEOUT_SECONDS: must be a number of seconds \\(got soon\\)"):
         open_store(path)
 
 
 def test_a_full_disk_is_told_so_and_what_was_committed_stays(store: Store) -> None:
-    run = store.writer.create_run("run", {}, seed=1)
-    pages = store.all("PRAGMA page_count")[0][0]
-    store.all(f"PRAGMA max_page_count={pages + 4}")
+    run = store.runs.create("run", {}, seed=1)
+    pages = store.connection.all("PRAGMA page_count")[0][0]
+    store.connection.all(f"PRAGMA max_page_count={pages + 4}")
     with pytest.raises(StoreError, match=r"the disk is full, so .* free some space and resume the run"):
-        store.writer.put_conversation([Message("user", "x" * 100_000)])
-    store.all("PRAGMA max_page_count=1000000")
-    assert store.queries.runs() == [run]
-    conversation = store.writer.put_conversation([Message("user", "x" * 100_000)])
-    assert store.queries.get_conversation(conversation)[0].content == "x" * 100_000
+        store.conversations.save([Message("user", "x" * 100_000)])
+    store.connection.all("PRAGMA max_page_count=1000000")
+    assert store.runs.select() == [run]
+    conversation = store.conversations.save([Message("user", "x" * 100_000)])
+    assert store.conversations.get(conversation)[0].content == "x" * 100_000
 
 
 def test_transactions_nest_and_the_outermost_decides(store: Store) -> None:
     with pytest.raises(RuntimeError), store.transaction():
-        store.writer.create_run("run", {}, seed=1)
+        store.runs.create("run", {}, seed=1)
         raise RuntimeError
-    assert store.queries.runs() == []
+    assert store.runs.select() == []
     with store.transaction():
-        store.writer.create_run("run", {}, seed=1)
-        store.writer.create_run("run", {}, seed=2)
-    assert len(store.queries.runs()) == 2
+        store.runs.create("run", {}, seed=1)
+        store.runs.create("run", {}, seed=2)
+    assert len(store.runs.select()) == 2
 
 
 def test_a_backup_holds_what_is_committed_and_overwrites_nothing(store: Store, tmp_path: Path) -> None:
-    run = store.writer.create_run("run", {}, seed=1)
+    run = store.runs.create("run", {}, seed=1)
     target = tmp_path / "copy.db"
-    store.backup(target)
+    store.connection.backup(target)
     with open_store(target) as copy:
-        assert copy.queries.runs() == [run]
+        assert copy.runs.select() == [run]
     with pytest.raises(StoreError, match="exists already"):
-        store.backup(target)
+        store.connection.backup(target)
     with pytest.raises(StoreError, match="cannot be opened"):
-        store.backup(tmp_path / "none" / "copy.db")
+        store.connection.backup(tmp_path / "none" / "copy.db")
 
 
 @pytest.fixture
@@ -237,12 +178,12 @@ def as_other(work: Callable[[], object]) -> str:
 
 def write(path: Path) -> None:
     with open_store(path) as store:
-        store.writer.create_run("run", {}, seed=1)
+        store.runs.create("run", {}, seed=1)
 
 
 def read(path: Path) -> None:
     with open_store(path, read_only=True) as store:
-        assert len(store.queries.runs()) == 1
+        assert len(store.runs.select()) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")

@@ -24,14 +24,14 @@ def test_eight_processes_open_a_new_file_at_once(path: Path, spawn: Any) -> None
     for process in [spawn("write", path, 1) for _ in range(8)]:
         finish(process)
     with open_store(path) as store:
-        assert len(store.queries.runs()) == 8
+        assert len(store.runs.select()) == 8
 
 
 def test_processes_that_read_and_write_at_once_wait_for_each_other(path: Path, spawn: Any) -> None:
     for process in [spawn("write", path, 40) for _ in range(4)]:
         finish(process)
     with open_store(path) as store:
-        seen = sorted(run.config["known"] for run in store.queries.runs())
+        seen = sorted(run.config["known"] for run in store.runs.select())
     assert seen == list(range(160))  # each transaction saw all that were committed before it
 
 
@@ -44,12 +44,12 @@ def straight(tmp_path_factory: pytest.TempPathFactory, worker: ModuleType) -> li
 
 
 def assert_consistent(store: Store) -> None:
-    assert store.all("PRAGMA integrity_check")[0][0] == "ok"
-    assert store.all("PRAGMA foreign_key_check") == []
-    for row in store.queries.trees():
-        assert store.all("SELECT count(*) FROM nodes WHERE tree_id = ?", (row.id,))[0][0] == row.n_nodes
+    assert store.connection.all("PRAGMA integrity_check")[0][0] == "ok"
+    assert store.connection.all("PRAGMA foreign_key_check") == []
+    for row in store.trees.select():
+        assert store.connection.all("SELECT count(*) FROM nodes WHERE tree_id = ?", (row.id,))[0][0] == row.n_nodes
         if row.n_nodes:
-            tree = store.queries.load_tree(row.id)
+            tree = store.trees.load(row.id)
             assert (len(tree.nodes), tree.simulations) == (row.n_nodes, row.simulations)
             assert row.n_nodes == 1 + 8 * row.simulations  # whole simulations only
             assert tree.root.visits == len(tree.nodes) - 1
@@ -69,7 +69,7 @@ def test_a_killed_search_leaves_whole_simulations_and_is_resumed_to_the_same_row
     process.communicate()
     with open_store(path) as store:
         assert_consistent(store)
-        assert not any(run.is_alive for run in store.queries.runs())
+        assert not any(run.is_alive for run in store.runs.select())
         worker.search(store)
         assert_consistent(store)
         assert list(canonical_dump(store)) == straight
@@ -83,15 +83,15 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 import worker
 from agentr_core.store import open_store
 store = open_store({str(path)!r})
-run = store.writer.create_run("search", {{"seed": 7}}, seed=7)
+run = store.runs.create("search", {{"seed": 7}}, seed=7)
 with store.transaction():
     worker.search(store, n_trees=1)
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     with open_store(path) as store:
-        assert len(store.queries.runs()) == 1
-        assert store.queries.trees() == []
+        assert len(store.runs.select()) == 1
+        assert store.trees.select() == []
         assert_consistent(store)
 
 

@@ -36,11 +36,11 @@ def assert_same(left: Tree, right: Tree) -> None:
 
 
 def plan(store: Store, count: int = 1) -> list[TreeRow]:
-    run = store.writer.create_run("search", {}, seed=1)
+    run = store.runs.create("search", {}, seed=1)
     tasks = [TASK.model_copy(update={"key": f"t{i}"}) for i in range(count)]
-    ids = store.writer.add_tasks("textcraft", "1", [TASK, *tasks])
+    ids = store.tasks.save("textcraft", "1", [TASK, *tasks])
     keys = [TASK.key, *(task.key for task in tasks)][:count]
-    return store.writer.plan_trees(run.id, 1, [TreePlan(ids[key], 0, 5) for key in keys], **WHO)
+    return store.trees.plan(run.id, 1, [TreePlan(ids[key], 5) for key in keys], **WHO)
 
 
 # Whatever an environment may say, lone surrogates, NUL and long text included; a policy's text is valid Unicode.
@@ -84,30 +84,30 @@ def test_a_tree_comes_back_as_it_was(
     store: Store, values: list[tuple[int, dict[str, Any]]], root: dict[str, Any], head: list[str]
 ) -> None:
     (row,) = plan(store)
-    tree = Tree(store.queries.task(row.task_id).task(), tuple(Message("user", text) for text in head), seed=row.seed)
+    tree = Tree(store.tasks.get(row.task_id).task(), tuple(Message("user", text) for text in head), seed=row.seed)
     for name, value in root.items():
         if name != "observation":
             setattr(tree.root, name, value)
     for parent, value in values:
         tree.add(tree.nodes[parent % len(tree.nodes)], **value)
-    store.writer.start_tree(row.id, tree)
-    store.writer.save_simulation(row.id, tree, tree.nodes[1:], [tree.root])
-    assert_same(store.queries.load_tree(row.id), tree)
+    store.trees.start(row.id, tree)
+    store.trees.save_simulation(row.id, tree, tree.nodes[1:], [tree.root])
+    assert_same(store.trees.load(row.id), tree)
 
 
 def test_a_tree_reloads_after_each_simulation_and_goes_on_as_if_never_stored(store: Store, worker: ModuleType) -> None:
     (row,) = plan(store)
     tree, straight = worker.new_tree(TASK, row.seed), worker.new_tree(TASK, row.seed)
-    store.writer.start_tree(row.id, tree)
+    store.trees.start(row.id, tree)
     for _ in range(6):
-        tree = store.queries.load_tree(row.id)
-        store.writer.save_simulation(row.id, tree, *worker.simulate(tree, 10))
+        tree = store.trees.load(row.id)
+        store.trees.save_simulation(row.id, tree, *worker.simulate(tree, 10))
         worker.simulate(straight, 10)
-        assert_same(store.queries.load_tree(row.id), straight)
-    stored = store.queries.tree(row.id)
+        assert_same(store.trees.load(row.id), straight)
+    stored = store.trees.get(row.id)
     assert (stored.simulations, stored.n_nodes, stored.status) == (6, 61, "running")
-    store.writer.finish_tree(row.id, "done", tree, stats={"replays": 2}, elapsed=2.0)
-    stored = store.queries.tree(row.id)
+    store.trees.finish(row.id, "done", tree, stats={"replays": 2}, elapsed=2.0)
+    stored = store.trees.get(row.id)
     assert (stored.status, stored.best_reward, stored.stats) == ("done", straight.best_reward, {"replays": 2})
 
 
@@ -115,16 +115,16 @@ def test_a_score_that_is_not_a_number_comes_back(store: Store) -> None:
     (row,) = plan(store)
     tree = Tree(TASK, (Message("user", "go"),), seed=5)
     tree.add(tree.root, score=math.nan)
-    store.writer.start_tree(row.id, tree)
-    store.writer.save_simulation(row.id, tree, tree.nodes[1:], [])
-    assert math.isnan(store.queries.load_tree(row.id).nodes[1].score)
+    store.trees.start(row.id, tree)
+    store.trees.save_simulation(row.id, tree, tree.nodes[1:], [])
+    assert math.isnan(store.trees.load(row.id).nodes[1].score)
 
 
 def test_planning_again_gives_the_same_rows_in_the_order_asked(store: Store) -> None:
     rows = plan(store, 3)
-    store.writer.finish_tree(rows[1].id, "failed", error="boom \udc80")
-    again = [TreePlan(row.task_id, 0, row.seed) for row in reversed(rows)]
-    planned = store.writer.plan_trees(rows[0].run_id, 1, again, **WHO)
+    store.trees.finish(rows[1].id, "failed", error="boom \udc80")
+    again = [TreePlan(row.task_id, row.seed) for row in reversed(rows)]
+    planned = store.trees.plan(rows[0].run_id, 1, again, **WHO)
     assert [row.id for row in planned] == [3, 2, 1]
     assert [row.status for row in planned] == ["todo", "failed", "todo"]
     assert planned[1].error == "boom \\udc80"
@@ -132,39 +132,17 @@ def test_planning_again_gives_the_same_rows_in_the_order_asked(store: Store) -> 
 
 def test_planning_with_another_searcher_is_refused_and_says_what_differs(store: Store) -> None:
     rows = plan(store)
-    again = [TreePlan(rows[0].task_id, 0, rows[0].seed)]
+    again = [TreePlan(rows[0].task_id, rows[0].seed)]
     with pytest.raises(ResumeError, match="searcher stored mcts now sampling; model stored m now n"):
-        store.writer.plan_trees(rows[0].run_id, 1, again, searcher="sampling", searcher_hash="h", model="n")
-
-
-def test_a_reset_tree_is_as_planned(store: Store, worker: ModuleType) -> None:
-    (row,) = plan(store)
-    tree = worker.new_tree(TASK, row.seed)
-    store.writer.start_tree(row.id, tree)
-    store.writer.save_simulation(row.id, tree, *worker.simulate(tree, 10))
-    store.writer.finish_tree(row.id, "failed", error="boom")
-    store.writer.reset_tree(row.id)
-    stored = store.queries.tree(row.id)
-    assert (stored.status, stored.simulations, stored.n_nodes, stored.error) == ("todo", 0, 0, None)
-    assert store.queries.counts()["nodes"] == 0
+        store.trees.plan(rows[0].run_id, 1, again, searcher="sampling", searcher_hash="h", model="n")
 
 
 def test_a_tree_that_was_never_started_has_nothing_to_load(store: Store) -> None:
     (row,) = plan(store)
     with pytest.raises(UsageError, match=f"tree {row.id} was planned but never started"):
-        store.queries.load_tree(row.id)
+        store.trees.load(row.id)
     with pytest.raises(UsageError, match=r"there is no tree 99 .* agentr trees list"):
-        store.queries.load_tree(99)
-
-
-def test_a_failed_transaction_leaves_neither_rows_nor_memory_of_them(store: Store) -> None:
-    """A long text whose insertion was rolled back is stored when it is used again."""
-    long = "z" * 1000
-    with pytest.raises(RuntimeError), store.transaction():
-        store.writer.put_conversation([Message("user", long)])
-        raise RuntimeError
-    conversation = store.writer.put_conversation([Message("user", long)])
-    assert store.queries.get_conversation(conversation) == (Message("user", long),)
+        store.trees.load(99)
 
 
 def test_long_text_is_stored_once(store: Store) -> None:
@@ -172,20 +150,20 @@ def test_long_text_is_stored_once(store: Store) -> None:
     tree = Tree(TASK, (Message("user", "w" * 1000),), seed=5)
     for _ in range(5):
         tree.add(tree.root, response="v" * 500, observation="w" * 1000)
-    store.writer.start_tree(row.id, tree)
-    store.writer.save_simulation(row.id, tree, tree.nodes[1:], [])
-    assert store.queries.counts()["texts"] == 2
+    store.trees.start(row.id, tree)
+    store.trees.save_simulation(row.id, tree, tree.nodes[1:], [])
+    assert store.connection.counts()["texts"] == 2
 
 
 def test_verdicts_are_kept_apart_by_critic_and_judge(store: Store) -> None:
     (row,) = plan(store)
     verdicts = {3: Verdict(step=1, label="good"), 7: Verdict(step=2, label="bad", rationale="r" * 400)}
-    store.writer.save_verdicts(row.id, "actor", "h1", verdicts)
-    store.writer.save_verdicts(row.id, "actor", "h2", {3: Verdict(step=1, label="uncertain", rationale="hm")})
-    store.writer.save_verdicts(row.id, "actor", "h1", {3: Verdict(step=1, label="good")})
-    assert store.queries.load_verdicts(row.id, "actor", "h1") == verdicts
-    assert store.queries.load_verdicts(row.id, "judge", "h1") == {}
-    assert set(store.queries.verdicts(row.id)) == {("actor", "h1"), ("actor", "h2")}
+    store.trees.save_verdicts(row.id, "actor", "h1", verdicts)
+    store.trees.save_verdicts(row.id, "actor", "h2", {3: Verdict(step=1, label="uncertain", rationale="hm")})
+    store.trees.save_verdicts(row.id, "actor", "h1", {3: Verdict(step=1, label="good")})
+    assert store.trees.verdicts_of(row.id, "actor", "h1") == verdicts
+    assert store.trees.verdicts_of(row.id, "judge", "h1") == {}
+    assert set(store.trees.verdicts(row.id)) == {("actor", "h1"), ("actor", "h2")}
 
 
 def test_a_tree_of_630_nodes_takes_less_than_a_megabyte(store: Store, worker: ModuleType) -> None:
@@ -193,10 +171,10 @@ def test_a_tree_of_630_nodes_takes_less_than_a_megabyte(store: Store, worker: Mo
     rows = plan(store, 4)
     trees = [worker.new_tree(TASK, row.seed + row.id) for row in rows]
     for row, tree in zip(rows, trees, strict=True):
-        store.writer.start_tree(row.id, tree)
+        store.trees.start(row.id, tree)
     for _ in range(8):
         for row, tree in zip(rows, trees, strict=True):
-            store.writer.save_simulation(row.id, tree, *worker.simulate(tree, 79, tokens=40))
+            store.trees.save_simulation(row.id, tree, *worker.simulate(tree, 79, tokens=40))
     path = store.path
     store.close()
     assert path.stat().st_size < 4 * 1_000_000

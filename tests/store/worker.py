@@ -59,39 +59,39 @@ def simulate(tree: Tree, count: int, tokens: int = 30) -> tuple[list[Node], list
 
 def search(store: Store, n_trees: int = 3, count: int = 8) -> None:
     """Grow what is missing of one run's trees, a simulation a transaction; a stage, a conversation, an evaluation."""
-    runs = store.queries.runs()
-    run = runs[0] if runs else store.writer.create_run("search", {"seed": 7}, seed=7)
+    runs = store.runs.select()
+    run = runs[0] if runs else store.runs.create("search", {"seed": 7}, seed=7)
     tasks = [Task(key=f"goal {i}", split="train", instruction=f"Craft {i}.") for i in range(n_trees)]
-    ids = store.writer.add_tasks("textcraft", "1", tasks)
-    plans = [TreePlan(ids[task.key], 0, 100 + i) for i, task in enumerate(tasks)]
-    rows = store.writer.plan_trees(run.id, 1, plans, searcher="mcts", searcher_hash="h", model="m")
-    store.writer.begin_stage(run.id, 1, "search")
+    ids = store.tasks.save("textcraft", "1", tasks)
+    plans = [TreePlan(ids[task.key], 100 + i) for i, task in enumerate(tasks)]
+    rows = store.trees.plan(run.id, 1, plans, searcher="mcts", searcher_hash="h", model="m")
+    store.runs.open_stage(run.id, 1, "search")
     for row, task in zip(rows, tasks, strict=True):
         if row.status == "done":
             continue
         if row.n_nodes:
-            tree = store.queries.load_tree(row.id)
+            tree = store.trees.load(row.id)
         else:
             tree = new_tree(task, row.seed)
-            store.writer.start_tree(row.id, tree)
+            store.trees.start(row.id, tree)
         while tree.simulations < SIMULATIONS:
-            store.writer.save_simulation(row.id, tree, *simulate(tree, count))
-        store.writer.finish_tree(row.id, "done", tree, stats={"seen_seconds": os.getpid()}, elapsed=1.5)
-    store.writer.finish_stage(run.id, 1, "search", {"trees": n_trees})
-    store.writer.set_run_status(run.id, "done")
+            store.trees.save_simulation(row.id, tree, *simulate(tree, count))
+        store.trees.finish(row.id, "done", tree, stats={"seen_seconds": os.getpid()}, elapsed=1.5)
+    store.runs.finish_stage(run.id, 1, "search", {"trees": n_trees})
+    store.runs.set_status(run.id, "done")
 
 
 def tell_each_statement(store: Store) -> None:
     """Write one byte to stdout after each writing statement, so that a test can kill in between."""
     for name in ("execute", "executemany"):
-        original = getattr(store, name)
+        original = getattr(store.connection, name)
 
         def telling(*args: object, original: object = original) -> object:
             result = original(*args)  # type: ignore[operator]
             os.write(1, b".")
             return result
 
-        setattr(store, name, telling)
+        setattr(store.connection, name, telling)
 
 
 def main(command: str, path: str, *rest: str) -> None:
@@ -99,8 +99,8 @@ def main(command: str, path: str, *rest: str) -> None:
         with open_store(path) as store:
             for i in range(int(rest[0])):
                 with store.transaction():
-                    known = len(store.queries.runs())
-                    store.writer.create_run("write", {"known": known}, seed=i)
+                    known = len(store.runs.select())
+                    store.runs.create("write", {"known": known}, seed=i)
     elif command == "search":
         with open_store(path) as store:
             tell_each_statement(store)
@@ -111,7 +111,7 @@ def main(command: str, path: str, *rest: str) -> None:
             print("\n".join(canonical_dump(store)))
     elif command == "runs":
         with open_store(Path(path), read_only=True) as store:
-            print(len(store.queries.runs()))
+            print(len(store.runs.select()))
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ def interrupt(project: Any, config: Any, stages: Any, stage: str, after: int) ->
     """Start a run and tell it to stop once so many rows of one stage are there; returns how many there then were."""
     stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": None}
     with open_store(project.path) as store:
-        row = store.writer.create_run("run", stored, config_hash=config.hash, name=None, seed=config.seed)
+        row = store.runs.create("run", stored, config_hash=config.hash, name=None, seed=config.seed)
 
         def count() -> int:
-            return int(store.one(f"SELECT COUNT(*) FROM {COUNTS[stage]}")[0])
+            return int(store.connection.one(f"SELECT COUNT(*) FROM {COUNTS[stage]}")[0])
 
         with (
             pytest.raises(Interrupted),

@@ -70,15 +70,15 @@ def conversation_key(messages: Sequence[Message], start: bytes = b"") -> bytes:
 def _load(path: str, run: str) -> Recordings:
     recordings: Recordings = {}
     with open_store(path, read_only=True) as store:
-        row = store.queries.run(run)
-        for tree in store.queries.trees(row.id):
+        row = store.runs.find(run)
+        for tree in store.trees.select(row.id):
             if tree.head is not None:
-                for key, drawn in _drawn(store.queries.load_tree(tree.id)):
+                for key, drawn in _drawn(store.trees.load(tree.id)):
                     recordings.setdefault(key, []).append(drawn)
-        for evaluation in store.queries.evals(row.id):
-            for result in store.queries.eval_results(evaluation.id):
+        for evaluation in store.evaluations.select(row.id):
+            for result in store.evaluations.results(evaluation.id):
                 if result.conversation is not None:
-                    for key, completion in _said(store.queries.get_conversation(result.conversation)):
+                    for key, completion in _said(store.conversations.get(result.conversation)):
                         recordings.setdefault(key, []).append([completion])
     return recordings
 

@@ -1,0 +1,83 @@
+"""Evaluations: how models did, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from agentr_core.hashing import canonical_json, content_hash
+from agentr_core.store.columns import pack_json, readable
+from agentr_core.store.connection import Connection
+from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
+from agentr_core.store.selecting import row_by_id, select_rows
+from agentr_core.store.texts import Conversations
+
+_EVALS = "SELECT * FROM evals"
+_RESULTS = "SELECT r.*, tasks.key AS task FROM eval_results r JOIN tasks ON tasks.id = r.task_id"
+
+
+class Evaluations:
+    """The evaluations of the store and their results."""
+
+    def __init__(self, connection: Connection, conversations: Conversations) -> None:
+        self._connection, self._conversations = connection, conversations
+
+    def select(
+        self, run_id: int | None = None, *, iteration: int | None = None, kind: EvalKind | None = None
+    ) -> list[EvalRow]:
+        """Evaluations in the order they were begun."""
+        where = {"run_id": run_id, "iteration": iteration, "kind": kind}
+        return select_rows(self._connection, EvalRow, _EVALS, where, "id")
+
+    def get(self, eval_id: int) -> EvalRow:
+        """One evaluation."""
+        return row_by_id(self._connection, EvalRow, _EVALS, eval_id, "eval")
+
+    def open(
+        self,
+        run_id: int,
+        iteration: int,
+        kind: EvalKind,
+        *,
+        model: str,
+        split: str,
+        config: Mapping[str, Any],
+        config_hash: str = "",
+    ) -> EvalRow:
+        """One evaluation; made where it does not exist yet. One that is not done is running from now on.
+
+        ``config_hash`` (unless given, that of ``config`` and ``split``) tells evaluations of one iteration apart.
+        """
+        digest = config_hash or content_hash([split, config])
+        key = {"run_id": run_id, "iteration": iteration, "kind": kind, "config_hash": digest}
+        with self._connection.transaction():
+            self._connection.execute(
+                "INSERT INTO evals (run_id, iteration, kind, config_hash, model, split, config_json, status)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 'running')"
+                " ON CONFLICT DO UPDATE SET status = 'running' WHERE status != 'done'",
+                (*key.values(), model, split, canonical_json(config)),
+            )
+            (row,) = select_rows(self._connection, EvalRow, _EVALS, key, "id")
+        return row
+
+    def finish(self, eval_id: int, metrics: Mapping[str, Any], status: Literal["done", "failed"] = "done") -> None:
+        """Close an evaluation."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE evals SET status = ?, metrics_json = ? WHERE id = ?", (status, pack_json(metrics), eval_id)
+            )
+
+    def results(self, eval_id: int) -> list[EvalResult]:
+        """How the tasks of an evaluation went, by task and repeat."""
+        return select_rows(self._connection, EvalResult, _RESULTS, {"eval_id": eval_id}, "task_id, repeat")
+
+    def save_result(self, eval_id: int, result: EvalResult) -> None:
+        """Keep how one task went, in place of what an earlier attempt left."""
+        r = result
+        with self._connection.transaction():
+            conversation = self._conversations.save(r.messages) if r.messages else r.conversation
+            outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+            self._connection.execute(
+                "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error)),
+            )

@@ -1,0 +1,172 @@
+"""Runs: what was started with which configuration and plugins, its stages, and what was measured along the way."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import agentr_core
+from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.hashing import canonical_json, content_hash
+from agentr_core.store.columns import now, pack_json, readable
+from agentr_core.store.connection import Connection
+from agentr_core.store.rows import MetricRow, PluginRow, RunRow, RunStatus, StageRow, WorkStatus
+from agentr_core.store.selecting import row_by_id, select_rows
+
+_RUNS = "SELECT * FROM runs"
+_STAGES = "SELECT * FROM stages"
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_key() -> str:
+    """A ULID: 10 digits of time (milliseconds), 16 of chance, so that keys sort by age."""
+    number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+class Runs:
+    """The runs of the store: their rows, plugins, stages and metrics."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def select(self, *, status: RunStatus | None = None) -> list[RunRow]:
+        """All runs, newest first."""
+        return select_rows(self._connection, RunRow, _RUNS, {"status": status}, "id DESC")
+
+    def find(self, reference: str) -> RunRow:
+        """The run of this name (the newest one), of this key or start of a key; ``last`` is the newest run.
+
+        Raises :class:`~agentr_core.errors.NothingToDo` where there are no runs at all, and
+        :class:`~agentr_core.errors.UsageError` where none is meant, or more than one.
+        """
+        runs = self.select()
+        if not runs:
+            raise NothingToDo(f"there are no runs in {self._connection.path} yet; start one with: agentr run")
+        if reference == "last":
+            return runs[0]
+        for run in runs:
+            if reference in (run.name, run.key):
+                return run
+        matches = [run for run in runs if reference and run.key.startswith(reference.upper())]
+        if len(matches) > 1:
+            raise UsageError(f"'{reference}' is the start of several runs: {', '.join(run.key for run in matches)}")
+        if not matches:
+            raise UsageError(_unknown_run(reference, runs))
+        return matches[0]
+
+    def get(self, run_id: int) -> RunRow:
+        """The run with this number."""
+        return row_by_id(self._connection, RunRow, _RUNS, run_id, "run")
+
+    def create(
+        self,
+        command: str,
+        config: Mapping[str, Any],
+        *,
+        seed: int,
+        name: str | None = None,
+        config_hash: str | None = None,
+    ) -> RunRow:
+        """A new run, with this process as its owner. ``config_hash`` is that of ``config`` unless given."""
+        if name == "last":
+            raise UsageError("a run cannot be named 'last', which always means the newest run")
+        key = new_key()
+        values = (key, name, command, "running", canonical_json(config), config_hash or content_hash(config), seed)
+        owner = (agentr_core.__version__, socket.gethostname(), os.getpid(), now())
+        with self._connection.transaction():
+            self._connection.execute(
+                "INSERT INTO runs (key, name, command, status, config_json, config_hash, seed, agentr_version, host,"
+                " pid, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, *owner),
+            )
+            (row,) = select_rows(self._connection, RunRow, _RUNS, {"key": key}, "id")
+        return row
+
+    def set_status(self, run_id: int, status: RunStatus, error: str | None = None) -> None:
+        """End a run, or (``running``) take it over: this process becomes its owner."""
+        with self._connection.transaction():
+            if status == "running":
+                owner = (socket.gethostname(), os.getpid(), run_id)
+                self._connection.execute("UPDATE runs SET host = ?, pid = ? WHERE id = ?", owner)
+            self._connection.execute(
+                "UPDATE runs SET status = ?, error = ?, finished_at = ? WHERE id = ?",
+                (status, readable(error), None if status == "running" else now(), run_id),
+            )
+
+    def plugins(self, run_id: int) -> list[PluginRow]:
+        """What code a run used, by kind and name."""
+        return select_rows(self._connection, PluginRow, "SELECT * FROM run_plugins", {"run_id": run_id}, "kind, name")
+
+    def save_plugins(self, run_id: int, plugins: Iterable[PluginRow]) -> None:
+        """Keep what code the run uses; a later row of the same kind and name replaces the earlier one."""
+        rows = [
+            (run_id, row.kind, row.name, row.distribution, row.version, row.target, canonical_json(row.config))
+            for row in plugins
+        ]
+        with self._connection.transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO run_plugins VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def stages(self, run_id: int) -> list[StageRow]:
+        """The stages of a run by iteration, in the order they follow each other."""
+        order = "iteration, instr('search revise train evaluate', stage), stage"
+        return select_rows(self._connection, StageRow, _STAGES, {"run_id": run_id}, order)
+
+    def stage(self, run_id: int, iteration: int, stage: str) -> StageRow | None:
+        """One stage, or None where it was never begun."""
+        where = {"run_id": run_id, "iteration": iteration, "stage": stage}
+        return next(iter(select_rows(self._connection, StageRow, _STAGES, where, "stage")), None)
+
+    def open_stage(self, run_id: int, iteration: int, stage: str) -> StageRow:
+        """Mark a stage as running and return its row; one that is done stays done."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "INSERT INTO stages (run_id, iteration, stage, status, started_at) VALUES (?, ?, ?, 'running', ?)"
+                " ON CONFLICT DO UPDATE SET status = 'running' WHERE status != 'done'",
+                (run_id, iteration, stage, now()),
+            )
+            row = self.stage(run_id, iteration, stage)
+        assert row is not None
+        return row
+
+    def finish_stage(
+        self,
+        run_id: int,
+        iteration: int,
+        stage: str,
+        metrics: Mapping[str, Any] | None = None,
+        *,
+        result_id: int | None = None,
+        status: WorkStatus = "done",
+    ) -> None:
+        """Close a stage that was begun; ``result_id`` is the revision set, checkpoint or evaluation that it made."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE stages SET status = ?, metrics_json = ?, result_id = ?, finished_at = ?"
+                " WHERE run_id = ? AND iteration = ? AND stage = ?",
+                (status, pack_json(metrics), result_id, now(), run_id, iteration, stage),
+            )
+
+    def metrics(self, run_id: int, *, iteration: int | None = None, stage: str | None = None) -> list[MetricRow]:
+        """Metrics of a run, by iteration, stage, name and step."""
+        where = {"run_id": run_id, "iteration": iteration, "stage": stage}
+        return select_rows(self._connection, MetricRow, "SELECT * FROM metrics", where, "iteration, stage, name, step")
+
+    def save_metrics(self, run_id: int, iteration: int, stage: str, step: int, values: Mapping[str, float]) -> None:
+        """Keep the values of some metrics at one step (an optimizer's step, or 0)."""
+        rows = [(run_id, iteration, stage, name, step, value) for name, value in values.items()]
+        with self._connection.transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _unknown_run(reference: str, runs: Sequence[RunRow], shown: int = 5) -> str:
+    labels = [run.name or run.short for run in runs]
+    near = difflib.get_close_matches(reference, labels, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    more = f" and {len(runs) - shown} more" if len(runs) > shown else ""
+    return f"no run is called '{reference}'.{hint} The last ones: {', '.join(labels[:shown])}{more}."
