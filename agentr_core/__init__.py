@@ -57,11 +57,14 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.turns import ParsedAction as ParsedAction
     from agentr_core.interfaces.turns import is_revision as is_revision
     from agentr_core.interfaces.turns import parse_response as parse_response
+    from agentr_core.play.environment_pool import EnvironmentPool as EnvironmentPool
+    from agentr_core.play.in_flight import run_bounded as run_bounded
     from agentr_core.process.busy_clock import BusyClock as BusyClock
     from agentr_core.process.cache_folder import cache_folder as cache_folder
     from agentr_core.process.cache_folder import locked as locked
     from agentr_core.process.garbage import without_collections as without_collections
     from agentr_core.process.gather import gather_all as gather_all
+    from agentr_core.process.progress import Progress as Progress
     from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
     from agentr_core.prompts.chat_template import context_length as context_length
     from agentr_core.prompts.chat_template import end_tokens as end_tokens
@@ -98,6 +101,9 @@ if TYPE_CHECKING:
     from agentr_core.registry.specs import ModelSpec as ModelSpec
     from agentr_core.registry.specs import PluginSpec as PluginSpec
     from agentr_core.registry.specs import hookimpl as hookimpl
+    from agentr_core.run_context import RunContext as RunContext
+    from agentr_core.runs.scratch import scratch_run as scratch_run
+    from agentr_core.search.stage import grow_trees as grow_trees
     from agentr_core.seeds import derive_rng as derive_rng
     from agentr_core.seeds import derive_seed as derive_seed
     from agentr_core.settings.run_config import RunConfig as RunConfig
@@ -158,10 +164,16 @@ _ENGINE = {
     "train.token_masks": ["RenderedExample", "check_rendered", "render_example"],
 }  # fmt: skip
 
-#: For scripts and notebooks.
+#: For scripts, notebooks, and commands that work on a run of their own.
 _SCRIPT = {
     "api": ["configure", "open_store", "run"],
     "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
+    "play.environment_pool": ["EnvironmentPool"],
+    "play.in_flight": ["run_bounded"],
+    "process.progress": ["Progress"],
+    "run_context": ["RunContext"],
+    "runs.scratch": ["scratch_run"],
+    "search.stage": ["grow_trees"],
     "settings.run_config": ["RunConfig"],
 }  # fmt: skip
 

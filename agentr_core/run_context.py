@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentr_core.errors import Interrupted
+from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.episode_pool import EpisodePool
 from agentr_core.process.progress import Progress
@@ -40,6 +43,26 @@ class RunContext:
     def environment(self) -> AnyEnvironment:
         """An environment to ask for tasks and names; episodes are played in borrowed ones."""
         return self.pool.reference
+
+    def make_policy(self, model: str | None = None) -> AnyPolicy:
+        """The run's policy, with ``model`` in place of the configured one where given."""
+        chosen = self.config.policy
+        options = dict(chosen.options) if model is None else {**chosen.options, "model": model}
+        policy: AnyPolicy = self.registry.create("policy", chosen.name, options)
+        policy.bind(self.make_environment)
+        return policy
+
+    def make_searcher(self) -> AnySearcher:
+        """The run's searcher."""
+        chosen = self.config.searcher
+        searcher: AnySearcher = self.registry.create("searcher", chosen.name, chosen.options)
+        return searcher
+
+    def make_critic(self) -> AnyCritic:
+        """The run's critic."""
+        chosen = self.config.critic
+        critic: AnyCritic = self.registry.create("critic", chosen.name, chosen.options)
+        return critic
 
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""

@@ -22,11 +22,10 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
+from agentr_bench.throughput import measure
 from policy import games
 
-from agentr_core import AnyPolicy, Message, SampleRequest, SamplingParams, configure, create
-from agentr_core.process.progress import Progress
-from agentr_core.throughput import measure
+from agentr_core import AnyPolicy, Message, Progress, SampleRequest, SamplingParams, configure, create
 
 
 @dataclass(frozen=True, slots=True)

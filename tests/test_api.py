@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import subprocess
 import sys
@@ -53,6 +54,25 @@ def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
         trees = [store.trees.load(row.id) for row in store.trees.select(run.id)]
         assert run.key == outcome.run.key and len(trees) == 3
         assert all(len(tree.nodes) > 1 for tree in trees)
+
+
+def test_a_scratch_run_keeps_nothing() -> None:
+    config = agentr_core.configure(
+        policy="flawed", trainer="none", textcraft={"world": "synthetic"}, mcts={"simulations": 2}, search={"tasks": 3}
+    )
+    with agentr_core.scratch_run(config) as context:
+        policy, searcher = context.make_policy(), context.make_searcher()
+        made = asyncio.run(agentr_core.grow_trees(context, policy, searcher, iteration=1))
+        trees = context.store.trees.select(context.run.id)
+        path = context.store.path
+        assert path.exists() and (made.metrics["trees"], len(trees)) == (3, 3)
+    assert not path.parent.exists()
+    with pytest.raises(agentr_core.UnknownPluginError), agentr_core.scratch_run(_with_searcher(config, "mtcs")):
+        pass
+
+
+def _with_searcher(config: agentr_core.RunConfig, name: str) -> agentr_core.RunConfig:
+    return config.model_copy(update={"searcher": config.searcher.model_copy(update={"name": name})})
 
 
 def test_the_module_is_the_program() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Listing, Page, lists, shows, with_store
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json, print_table, say
-from agentr_core.cli.reading import iteration_option, limit_option, listing, reading, when
-from agentr_core.errors import NothingToDo, StoreError, UsageError
+from agentr_core.cli.output import say, table_lines
+from agentr_core.cli.reading import by_number_or_run, of_any_run, run_id, when
+from agentr_core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from agentr_core.store import CheckpointRow, Store
@@ -26,19 +27,14 @@ def checkpoints() -> None:
 
 
 @checkpoints.command("list")
-@click.argument("reference", metavar="[RUN]", required=False)
-@iteration_option
-@limit_option
-@db_option
-@json_option
-def list_(reference: str | None, iteration: int | None, limit: int | None, db: str, json_: bool) -> None:
+@of_any_run
+@lists()
+def list_(store: Store, reference: str | None, iteration: int | None) -> Listing:
     """The checkpoints of a run, or of all runs."""
-    with reading(db) as store:
-        run = store.runs.find(reference) if reference else None
-        found = store.checkpoints.select(None if run is None else run.id, iteration=iteration)
-        rows = [(_cells(store, row), _json(row)) for row in found]
+    found = store.checkpoints.select(run_id(store, reference), iteration=iteration)
+    rows = [(_cells(store, row), _json(row)) for row in found]
     headers = ("checkpoint", "run", "iteration", "trainer", "dataset", "step", "complete", "made", "path")
-    listing(headers, rows, json_=json_, limit=limit, empty="there are no checkpoints; train one with: agentr train")
+    return Listing(headers, rows, empty="there are no checkpoints; train one with: agentr train")
 
 
 def _cells(store: Store, row: CheckpointRow) -> tuple[Any, ...]:
@@ -54,27 +50,22 @@ def _json(row: CheckpointRow) -> dict[str, Any]:
 
 @checkpoints.command()
 @checkpoint_argument
-@db_option
-@json_option
-def show(which: str, db: str, json_: bool) -> None:
+@shows
+def show(store: Store, which: str) -> Page:
     """One checkpoint: a number of 'agentr checkpoints list', or a run (then its newest complete one)."""
-    with reading(db) as store:
-        row = _find(store, which)
-    if json_:
-        print_json(_json(row))
-        return
-    values = {name: value for name, value in _json(row).items() if name != "metrics"}
-    print_table(("checkpoint", str(row.id)), [*values.items(), *row.metrics.items()])
+    row = _find(store, which)
+    data = _json(row)
+    values = [(name, value) for name, value in data.items() if name != "metrics"]
+    return Page(data, table_lines(("checkpoint", str(row.id)), [*values, *row.metrics.items()]))
 
 
 @checkpoints.command("export")
 @checkpoint_argument
 @click.argument("folder", type=click.Path(path_type=Path))
-@db_option
-def export_(which: str, folder: Path, db: str) -> None:
+@with_store
+def export_(store: Store, which: str, folder: Path) -> None:
     """Copy a checkpoint's folder; FOLDER must not exist."""
-    with reading(db) as store:
-        row = _find(store, which)
+    row = _find(store, which)
     source = Path(row.path)
     if not row.complete:
         raise UsageError(f"checkpoint {row.id} is not complete; go on training with: agentr resume")
@@ -87,10 +78,6 @@ def export_(which: str, folder: Path, db: str) -> None:
 
 
 def _find(store: Store, which: str) -> CheckpointRow:
-    if which.isdecimal() and len(which) < 20:
-        return store.checkpoints.get(int(which))
-    run = store.runs.find(which)
-    found = store.checkpoints.select(run.id, complete=True)
-    if not found:
-        raise NothingToDo(f"run {run.short} has no complete checkpoint; train one with: agentr train --run {run.short}")
-    return found[-1]
+    complete = partial(store.checkpoints.select, complete=True)
+    missing = "no complete checkpoint; train one with: agentr train"
+    return by_number_or_run(store, which, store.checkpoints.get, complete, missing)

@@ -11,15 +11,18 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentr_core import __version__
 from agentr_core.cli.options import plugin_options
 from agentr_core.errors import AgentrError, ExitCode
+
+if TYPE_CHECKING:
+    from agentr_core.registry.specs import CommandSpec
 
 #: section -> command -> (where it is, short help)
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -47,7 +50,6 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "config": ("agentr_core.cli.config:config", "Show the resolved configuration, or a plugin's options."),
         "data": ("agentr_core.cli.data:data", "List and fetch the data sets of plugins."),
         "new": ("agentr_core.cli.new:new", "Start a plugin package of your own."),
-        "bench": ("agentr_core.cli.bench:bench", "Measure a search against what the model can do."),
         "db": ("agentr_core.cli.db:db", "Path, state and backup of the database."),
         "doctor": ("agentr_core.cli.doctor:doctor", "Check that everything agentr needs is there."),
     },
@@ -66,9 +68,7 @@ class LazyGroup(click.Group):
         """A built-in command, else a plugin's, else None."""
         if cmd_name in TARGETS:
             return _import_command(TARGETS[cmd_name][0])
-        from agentr_core.registry.lookup import registry
-
-        spec = registry().commands().get(cmd_name)
+        spec = _commands_of_plugins().get(cmd_name)
         return _import_command(spec.target) if spec is not None else None
 
     def resolve_command(
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a guess for a name that does not exist."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            near = difflib.get_close_matches(args[0], TARGETS, n=1)
+            near = difflib.get_close_matches(args[0], [*TARGETS, *_commands_of_plugins()], n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"there is no command '{args[0]}'.{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -87,7 +87,7 @@ class LazyGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
         formatter.write_paragraph()
-        formatter.write_text("Plugins may add commands: agentr plugins list")
+        formatter.write_text("Plugins add commands of their own: agentr plugins list")
 
 
 @click.group(
@@ -165,6 +165,12 @@ def _logging_to_stderr(level: int) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def _commands_of_plugins() -> Mapping[str, CommandSpec]:
+    from agentr_core.registry.lookup import registry
+
+    return registry().commands()
 
 
 def _import_command(target: str) -> click.Command:

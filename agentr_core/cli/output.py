@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,12 +16,23 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows as :func:`table_lines`."""
+    for line in table_lines(headers, rows):
+        click.echo(line)
+
+
+def table_lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
     """Aligned columns, never cut, so that the text can be searched and piped; None is shown as ``-``."""
     cells = [[*headers], *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     for index, row in enumerate(cells):
         line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(click.style(line, bold=True) if index == 0 else line)
+        yield heading(line) if index == 0 else line
+
+
+def heading(text: str) -> str:
+    """A line that the ones below it belong to."""
+    return click.style(text, bold=True)
 
 
 def say(text: str) -> None:

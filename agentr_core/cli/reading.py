@@ -1,32 +1,49 @@
-"""What the commands that look at a store share: opening it, naming its rows, printing and exporting them."""
+"""What the commands that look at a store share: opening it, naming its rows, and how values of it are written."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, Store
 
+F = TypeVar("F", bound=Callable[..., Any])
+RowT = TypeVar("RowT")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 run_argument = click.argument("reference", metavar="RUN", default="last")
-limit_option = click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="At most so many rows.")
+any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
 iteration_option = click.option("--iteration", type=int, metavar="N", help="Only of this iteration.")
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to a file instead of stdout."
 )
+
+
+def of_run(command: F) -> F:
+    """``RUN`` and ``--iteration``: rows of one run."""
+    return run_argument(iteration_option(command))
+
+
+def of_any_run(command: F) -> F:
+    """``[RUN]`` and ``--iteration``: rows of one run, or of all."""
+    return any_run_argument(iteration_option(command))
+
+
+def limit_option(most: int | None = None) -> Callable[[F], F]:
+    """``--limit``: at most ``most`` rows unless it says otherwise."""
+    return click.option(
+        "-n", "--limit", type=click.IntRange(1), default=most, metavar="N", help="At most so many rows."
+    )
 
 
 @contextmanager
@@ -36,45 +53,6 @@ def reading(db: str) -> Iterator[Store]:
 
     with open_store(db, read_only=True) as store:
         yield store
-
-
-def listing(
-    headers: Sequence[str],
-    rows: Sequence[tuple[Sequence[Any], Mapping[str, Any]]],
-    *,
-    json_: bool,
-    limit: int | None = None,
-    empty: str,
-    more: str = "",
-) -> None:
-    """Print rows, each as cells and as a JSON object, at most ``limit``; nothing at all is exit code 5.
-
-    ``more`` says how many are left out, where the rows do not tell.
-    """
-    shown = rows[:limit]
-    if json_:
-        print_json([data for _, data in shown])
-    elif rows:
-        print_table(headers, [cells for cells, _ in shown])
-    if not rows:
-        raise NothingToDo(empty)
-    if len(shown) < len(rows):
-        say(f"… and {more or format(len(rows) - len(shown), ',') + ' more'} (--limit)")
-
-
-def export(rows: Iterable[Mapping[str, Any]], output: str | None, noun: str) -> None:
-    """Write one JSON object a line; how many is said on stderr."""
-    from agentr_core.train.export import json_line, write_rows
-
-    count = 0
-    if output is not None:
-        count = write_rows(rows, Path(output))
-    else:
-        for count, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
-            click.echo(json_line(row))
-    if not count:
-        raise NothingToDo(f"there are no {noun} to export")
-    say(f"{count:,} {noun}" + (f" written to {output}" if output else ""))
 
 
 def messages_json(messages: Iterable[Any]) -> list[dict[str, Any]]:
@@ -129,3 +107,24 @@ def number(text: str, noun: str) -> int:
         return int(text)
     except ValueError:
         raise UsageError(f"'{text}' is no number of a {noun}; list them with: agentr {noun}s list") from None
+
+
+def run_id(store: Store, reference: str | None) -> int | None:
+    """The id of a run; None where none is named."""
+    return store.runs.find(reference).id if reference else None
+
+
+def by_number_or_run(
+    store: Store, which: str, by_number: Callable[[int], RowT], by_run: Callable[[int], Sequence[RowT]], missing: str
+) -> RowT:
+    """The row with this number, or the newest one of a run.
+
+    ``missing`` is said of a run that has none, and ends in the command that makes one.
+    """
+    if which.isdecimal() and len(which) < 20:
+        return by_number(int(which))
+    run = store.runs.find(which)
+    found = by_run(run.id)
+    if not found:
+        raise NothingToDo(f"run {run.short} has {missing} --run {run.short}")
+    return found[-1]

@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.conversations import turns
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json
-from agentr_core.cli.reading import (
-    export,
-    iteration_option,
-    limit_option,
-    listing,
-    messages_json,
-    number,
-    one_line,
-    output_option,
-    reading,
-    run_argument,
-)
+from agentr_core.cli.output import heading
+from agentr_core.cli.reading import messages_json, number, of_run, one_line
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.records import Message
 
@@ -41,81 +30,63 @@ def revisions() -> None:
 
 
 @revisions.command("list")
-@run_argument
-@iteration_option
+@of_run
 @critic_option
 @click.option("--kind", type=click.Choice(KINDS), help="Only of this kind; good ones are left out otherwise.")
 @click.option("--kept/--dropped", default=None, help="Only those that datasets take, or that were dropped.")
-@limit_option
-@db_option
-@json_option
+@lists()
 def list_(
+    store: Store,
     reference: str,
     iteration: int | None,
     critic: str | None,
     kind: SampleKind | None,
     kept: bool | None,
-    limit: int | None,
-    db: str,
-    json_: bool,
-) -> None:
+) -> Listing:
     """The revisions of a run: where bad and good part (t), the cut (t'), rewards, and whether the splice held."""
-    with reading(db) as store:
-        found = [
-            (row, sample, store.trees.get(sample.tree_id).task)
-            for row in _sets(store, reference, iteration, critic)
-            for sample in store.revisions.samples(row.id, kind=kind, kept=kept)
-            if kind is not None or sample.kind != "good"
-        ]
+    found = [
+        (row, sample, store.trees.get(sample.tree_id).task)
+        for row in _sets(store, reference, iteration, critic)
+        for sample in store.revisions.samples(row.id, kind=kind, kept=kept)
+        if kind is not None or sample.kind != "good"
+    ]
     headers = ("revision", "critic", "task", "kind", "t", "t'", "bad", "good", "end", "verified", "kept")
-    listing(
-        headers,
-        [(_cells(row, sample, task), _json(row, sample, task)) for row, sample, task in found],
-        json_=json_,
-        limit=limit,
-        empty="there are no such revisions; make some with: agentr revise --run RUN --critic NAME",
-    )
+    rows = [(_cells(row, sample, task), _json(row, sample, task)) for row, sample, task in found]
+    empty = "there are no such revisions; make some with: agentr revise --run RUN --critic NAME"
+    return Listing(headers, rows, empty)
 
 
 @revisions.command()
 @click.argument("which", metavar="[REVISION]", default="last")
 @click.option("--full", is_flag=True, help="With the instructions and the first observation.")
-@db_option
-@json_option
-def show(which: str, full: bool, db: str, json_: bool) -> None:
+@shows
+def show(store: Store, which: str, full: bool) -> Page:
     """One revision: the shared steps, the bad ones, the cut, the signal, the good tail.
 
     REVISION is SET:TREE:BAD:GOOD of 'agentr revisions list', or a run (then its first one that was kept).
     """
-    with reading(db) as store:
-        row, sample = _find(store, which)
-        task = store.tasks.get(store.trees.get(sample.tree_id).task_id)
-        messages = store.conversations.get(sample.conversation)
-        reason = _reason(store, row, sample)
-    if json_:
-        print_json({**_json(row, sample, task.key), "reason": reason, "messages": messages_json(messages)})
-        return
-    click.echo(click.style(_title(row, sample, task.key), bold=True))
-    head = messages[:HEAD_TURNS] if full else (Message("user", task.instruction),)
-    for line in (*turns(head, labels={} if full else {0: ("task", "")}), *_drawn(sample, messages, reason)):
-        click.echo(line)
+    row, sample = _find(store, which)
+    task = store.tasks.get(store.trees.get(sample.tree_id).task_id)
+    messages = store.conversations.get(sample.conversation)
+    reason = _reason(store, row, sample)
+    data = {**_json(row, sample, task.key), "reason": reason, "messages": messages_json(messages)}
+    title = heading(_title(row, sample, task.key))
+    goal = turns([Message("user", task.instruction)], labels={0: ("task", "")})
+    head = turns(messages[:HEAD_TURNS]) if full else goal
+    return Page(data, (title, *head, *_drawn(sample, messages, reason)))
 
 
 @revisions.command("export")
-@run_argument
-@iteration_option
+@of_run
 @critic_option
 @click.option("--preferences", is_flag=True, help="Preference pairs (prompt, chosen, rejected) instead.")
-@output_option
-@db_option
-def export_(
-    reference: str, iteration: int | None, critic: str | None, preferences: bool, output: str | None, db: str
-) -> None:
+@exports
+def export_(store: Store, reference: str, iteration: int | None, critic: str | None, preferences: bool) -> Export:
     """All samples with their conversations, or preference pairs, one JSON object a line."""
-    with reading(db) as store:
-        sets = _sets(store, reference, iteration, critic)
-        rows = _preference_rows(store, sets) if preferences else _sample_rows(store, sets)
-        export(rows, output, "preference pairs" if preferences else "samples")
+    sets = _sets(store, reference, iteration, critic)
+    if preferences:
+        return Export(_preference_rows(store, sets), "preference pairs")
+    return Export(_sample_rows(store, sets), "samples")
 
 
 def _sample_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[str, Any]]:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json, print_table, say
-from agentr_core.cli.reading import (
-    export,
-    limit_option,
-    listing,
-    output_option,
-    percent,
-    plugin_name,
-    reading,
-    run_argument,
-    took,
-    when,
-)
+from agentr_core.cli.output import heading, table_lines
+from agentr_core.cli.reading import percent, plugin_name, run_argument, took, when
 
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, RunStatus, StageRow, Store
@@ -43,16 +33,13 @@ def runs() -> None:
 @runs.command("list")
 @click.option("--status", type=click.Choice(["running", "done", "failed", "interrupted"]), help="Only in this state.")
 @click.option("--env", metavar="NAME", help="Only of this environment.")
-@limit_option
-@db_option
-@json_option
-def list_(status: RunStatus | None, env: str | None, limit: int | None, db: str, json_: bool) -> None:
+@lists()
+def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
     """All runs, newest first."""
-    with reading(db) as store:
-        found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
-        rows = [(_cells(store, run), {**run.as_dict(), "alive": run.is_alive}) for run in found]
+    found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
+    rows = [(_cells(store, run), {**run.as_dict(), "alive": run.is_alive}) for run in found]
     headers = ("run", "name", "command", "status", "env", "searcher", "critic", "trainer", "success", "started", "took")
-    listing(headers, rows, json_=json_, limit=limit, empty="there are no such runs; start one with: agentr run")
+    return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
@@ -69,52 +56,45 @@ def state(run: RunRow) -> str:
 
 @runs.command()
 @run_argument
-@db_option
-@json_option
-def show(reference: str, db: str, json_: bool) -> None:
+@shows
+def show(store: Store, reference: str) -> Page:
     """One run: its stages, what they came to, and with which plugins."""
-    from agentr_core.runs.report import iterations
-
-    with reading(db) as store:
-        run = store.runs.find(reference)
-        whole = _whole(store, run)
-        table = iterations(store, run)
-        stages, plugins = store.runs.stages(run.id), store.runs.plugins(run.id)
-    if json_:
-        print_json(whole)
-        return
-    _print_head(run)
-    if stages:
-        click.echo()
-        print_table(("iteration", "stage", "status", "took", "result"), [_stage_cells(stage) for stage in stages])
-    if table.rows:
-        click.echo()
-        print_table(table.columns, table.rows)
-    click.echo()
-    print_table(
-        ("kind", "plugin", "from", "options"),
-        [(p.kind, p.name, f"{p.distribution} {p.version}", _options(p.config)) for p in plugins],
-    )
-    if run.status in ("interrupted", "failed") or state(run) == "killed":
-        say(f"go on with: agentr resume {run.short}")
+    run = store.runs.find(reference)
+    stopped = run.status in ("interrupted", "failed") or state(run) == "killed"
+    return Page(_whole(store, run), _lines(store, run), f"go on with: agentr resume {run.short}" if stopped else "")
 
 
 @runs.command("export")
 @run_argument
-@output_option
-@db_option
-def export_(reference: str, output: str | None, db: str) -> None:
+@exports
+def export_(store: Store, reference: str) -> Export:
     """All of a run but its trees and conversations, as one line of JSON."""
-    with reading(db) as store:
-        run = store.runs.find(reference)
-        whole = _whole(store, run)
-        whole["metrics"] = [row.as_dict() for row in store.runs.metrics(run.id)]
-        export([whole], output, "run")
+    run = store.runs.find(reference)
+    whole = _whole(store, run)
+    whole["metrics"] = [row.as_dict() for row in store.runs.metrics(run.id)]
+    return Export([whole], "run")
 
 
-def _print_head(run: RunRow) -> None:
+def _lines(store: Store, run: RunRow) -> Iterator[str]:
+    from agentr_core.runs.report import iterations
+
+    yield from _head(run)
+    if stages := store.runs.stages(run.id):
+        yield ""
+        yield from table_lines(("iteration", "stage", "status", "took", "result"), [*map(_stage_cells, stages)])
+    table = iterations(store, run)
+    if table.rows:
+        yield ""
+        yield from table_lines(table.columns, table.rows)
+    plugins = store.runs.plugins(run.id)
+    cells = [(p.kind, p.name, f"{p.distribution} {p.version}", _options(p.config)) for p in plugins]
+    yield ""
+    yield from table_lines(("kind", "plugin", "from", "options"), cells)
+
+
+def _head(run: RunRow) -> Iterator[str]:
     name = f" '{run.name}'" if run.name else ""
-    click.echo(click.style(f"run {run.short}{name}  {state(run)}", bold=True))
+    yield heading(f"run {run.short}{name}  {state(run)}")
     lines = [
         ("key", run.key),
         ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),
@@ -124,7 +104,7 @@ def _print_head(run: RunRow) -> None:
     ]
     for label, value in lines:
         if value:
-            click.echo(f"  {label:<8} {value}")
+            yield f"  {label:<8} {value}"
 
 
 def _stage_cells(stage: StageRow) -> tuple[Any, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Export, Listing, Page
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option, plugin_options
-from agentr_core.cli.output import print_json
-from agentr_core.cli.reading import clean, export, listing, one_line, reading
+from agentr_core.cli.output import heading
+from agentr_core.cli.reading import clean, limit_option, one_line, reading
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def tasks() -> None:
 @env_option
 @setting_option
 @split_option
-@click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="At most so many rows.")
+@limit_option()
 @plugin_options
 @db_option
 @json_option
@@ -43,23 +44,24 @@ def list_(
     env: str | None, options: tuple[str, ...], split: str | None, limit: int | None, db: str, json_: bool
 ) -> None:
     """The tasks of an environment (--env), or those that the runs in the database have met."""
-    if env is None:
-        _list_stored(db, split, limit, json_)
-        return
-    environment = _environment(env, options)
-    found = _of_splits(environment, split)
+    found = _stored(db, split) if env is None else _offered(env, options, split)
+    found.print(json_=json_, limit=limit)
+
+
+def _offered(env: str, options: tuple[str, ...], split: str | None) -> Listing:
+    found = _of_splits(_environment(env, options), split)
     rows = [(_cells(task), task.model_dump(mode="json")) for task in found]
     headers = ("task", "split", "instruction", "metadata")
-    listing(headers, rows, json_=json_, limit=limit, empty=f"the environment '{env}' has no such tasks")
+    return Listing(headers, rows, empty=f"the environment '{env}' has no such tasks")
 
 
-def _list_stored(db: str, split: str | None, limit: int | None, json_: bool) -> None:
+def _stored(db: str, split: str | None) -> Listing:
     with reading(db) as store:
         found = store.tasks.select(split=split)
         trees = Counter(row.task_id for row in store.trees.select())
     rows = [((row.env, *_cells(row.task()), trees[row.id]), {**row.as_dict(), "trees": trees[row.id]}) for row in found]
     headers = ("env", "task", "split", "instruction", "metadata", "trees")
-    listing(headers, rows, json_=json_, limit=limit, empty="no run has met a task yet; those of one: --env NAME")
+    return Listing(headers, rows, empty="no run has met a task yet; those of one: --env NAME")
 
 
 def _cells(task: Task) -> tuple[Any, ...]:
@@ -81,14 +83,15 @@ def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
     environment = _environment(env, options)
     task = environment.task(key)
     first, expert = environment.reset(task), environment.demonstrate(task)
-    if json_:
-        demonstration = None if expert is None else list(expert)
-        print_json({**task.model_dump(mode="json"), "observation": first, "demonstration": demonstration})
-        return
-    click.echo(click.style(f"{task.key}  {task.split}  {_metadata(task.metadata)}", bold=True))
-    click.echo(clean(first))
-    for number, action in enumerate(expert or (), 1):
-        click.echo(f"{click.style(f'{number:>4}', dim=True)}  {clean(action)}")
+    demonstration = None if expert is None else list(expert)
+    data = {**task.model_dump(mode="json"), "observation": first, "demonstration": demonstration}
+    title = heading(f"{task.key}  {task.split}  {_metadata(task.metadata)}")
+    Page(data, (title, clean(first), *_numbered(demonstration or ()))).print(json_=json_)
+
+
+def _numbered(actions: Iterable[str]) -> Iterator[str]:
+    for number, action in enumerate(actions, 1):
+        yield f"{click.style(f'{number:>4}', dim=True)}  {clean(action)}"
 
 
 @tasks.command("export")
@@ -100,7 +103,7 @@ def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
 def export_(env: str, options: tuple[str, ...], split: str | None, output: str | None) -> None:
     """The tasks of an environment, one JSON object a line."""
     found = _of_splits(_environment(env, options), split)
-    export((task.model_dump(mode="json") for task in found), output, "tasks")
+    Export((task.model_dump(mode="json") for task in found), "tasks").write(output)
 
 
 def _of_splits(environment: AnyEnvironment, split: str | None) -> list[Task]:

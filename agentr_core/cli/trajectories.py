@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json
-from agentr_core.cli.reading import (
-    export,
-    iteration_option,
-    listing,
-    messages_json,
-    number,
-    one_line,
-    output_option,
-    reading,
-    run_argument,
-)
+from agentr_core.cli.output import heading
+from agentr_core.cli.reading import messages_json, number, of_run, one_line
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,58 +29,40 @@ def trajectories() -> None:
 
 
 @trajectories.command("list")
-@run_argument
-@iteration_option
+@of_run
 @tree_option
 @success_option
-@click.option("-n", "--limit", type=click.IntRange(1), default=50, metavar="N", help="At most so many rows.")
-@db_option
-@json_option
-def list_(
-    reference: str, iteration: int | None, tree: str | None, success: bool | None, limit: int, db: str, json_: bool
-) -> None:
+@lists(most=50)
+def list_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Listing:
     """The attempts of a run's trees, tree by tree."""
-    with reading(db) as store:
-        found = _attempts(store, reference, iteration, tree, success)
-        rows = [(_cells(attempt), _summary(attempt)) for attempt in islice(found, limit + 1)]
+    found = _attempts(store, reference, iteration, tree, success)
+    rows = ((_cells(attempt), _summary(attempt)) for attempt in found)
     headers = ("trajectory", "task", "steps", "reward", "end", "actions")
-    listing(headers, rows, json_=json_, limit=limit, empty="there are no such attempts", more="more")
+    return Listing(headers, rows, empty="there are no such attempts")
 
 
 @trajectories.command()
 @click.argument("which", metavar="TREE:LEAF")
-@db_option
-@json_option
-def show(which: str, db: str, json_: bool) -> None:
+@shows
+def show(store: Store, which: str) -> Page:
     """One attempt as the conversation it was: TREE:LEAF of 'agentr trajectories list'."""
     from agentr_core.cli.conversations import turns
 
-    with reading(db) as store:
-        row, tree, leaf = _find(store, which)
-    if json_:
-        print_json(_whole((row, tree, leaf)))
-        return
-    summary = _summary((row, tree, leaf))
-    title = f"trajectory {which}  {row.task} · {summary['steps']} steps, reward {leaf.reward:.2f}, {summary['end']}"
-    click.echo(click.style(title, bold=True))
-    for line in turns(tree.messages(leaf)):
-        click.echo(line)
+    row, tree, leaf = _find(store, which)
+    whole = _whole((row, tree, leaf))
+    title = f"trajectory {which}  {row.task} · {whole['steps']} steps, reward {leaf.reward:.2f}, {whole['end']}"
+    return Page(whole, (heading(title), *turns(tree.messages(leaf))))
 
 
 @trajectories.command("export")
-@run_argument
-@iteration_option
+@of_run
 @tree_option
 @success_option
-@output_option
-@db_option
-def export_(
-    reference: str, iteration: int | None, tree: str | None, success: bool | None, output: str | None, db: str
-) -> None:
+@exports
+def export_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Export:
     """Attempts with their conversations, one JSON object a line."""
-    with reading(db) as store:
-        found = _attempts(store, reference, iteration, tree, success)
-        export(map(_whole, found), output, "trajectories")
+    found = _attempts(store, reference, iteration, tree, success)
+    return Export(map(_whole, found), "trajectories")
 
 
 def _attempts(

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json, say
-from agentr_core.cli.reading import (
-    export,
-    iteration_option,
-    limit_option,
-    listing,
-    messages_json,
-    output_option,
-    reading,
-    run_argument,
-    screen_width,
-)
+from agentr_core.cli.output import heading
+from agentr_core.cli.reading import messages_json, of_run, run_argument, screen_width
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -40,27 +31,15 @@ def trees() -> None:
 
 
 @trees.command("list")
-@run_argument
-@iteration_option
+@of_run
 @status_option
-@limit_option
-@db_option
-@json_option
-def list_(
-    reference: str, iteration: int | None, status: WorkStatus | None, limit: int | None, db: str, json_: bool
-) -> None:
+@lists()
+def list_(store: Store, reference: str, iteration: int | None, status: WorkStatus | None) -> Listing:
     """The trees of a run, in the order they were planned."""
-    with reading(db) as store:
-        run = store.runs.find(reference)
-        found = store.trees.select(run.id, iteration=iteration, status=status)
+    run = store.runs.find(reference)
+    found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
-    listing(
-        headers,
-        [(_cells(row), row.as_dict()) for row in found],
-        json_=json_,
-        limit=limit,
-        empty=f"run {run.short} has no such trees",
-    )
+    return Listing(headers, [(_cells(row), row.as_dict()) for row in found], empty=f"run {run.short} has no such trees")
 
 
 def _cells(row: TreeRow) -> tuple[Any, ...]:
@@ -76,56 +55,52 @@ def _cells(row: TreeRow) -> tuple[Any, ...]:
 @click.option("--failed", is_flag=True, help="Only attempts that failed; without TREE, a tree that has some.")
 @click.option("--depth", type=click.IntRange(0), metavar="N", help="Down to this depth.")
 @click.option("--all", "everything", is_flag=True, help="Also nodes that were never visited.")
-@db_option
-@json_option
+@shows
 def show(
+    store: Store,
     reference: str,
     which: str | None,
     critic: str | None,
     failed: bool,
     depth: int | None,
     everything: bool,
-    db: str,
-    json_: bool,
-) -> None:
+) -> Page:
     """Draw a tree: actions and answers, visits N, values Q, rewards r, verdicts and cuts.
 
     TREE is a number of 'agentr trees list' or the key of a task.
     """
     from agentr_core.cli.drawing import View, draw
 
-    with reading(db) as store:
-        run = store.runs.find(reference)
-        row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
-        tree = store.trees.load(row.id)
-        revision_set = _newest_set(store, run, row.iteration, critic)
-        marks = _marks(store, tree, row, revision_set)
-    if json_:
-        nodes = [
-            {**node_json(node), "verdict": marks.verdicts.get(node.index), "cuts": marks.cuts.get(node.index, 0)}
-            for node in tree.nodes
-        ]
-        print_json({**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes})
-        return
-    click.echo(click.style(headline(row, tree), bold=True))
-    for line in draw(tree, marks, View(depth, everything, failed), screen_width()):
-        click.echo(line)
-    if revision_set is not None:
-        say(f"verdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}")
+    run = store.runs.find(reference)
+    row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
+    tree = store.trees.load(row.id)
+    revision_set = _newest_set(store, run, row.iteration, critic)
+    marks = _marks(store, tree, row, revision_set)
+    nodes = [_marked(node, marks) for node in tree.nodes]
+    data = {**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes}
+    drawn = draw(tree, marks, View(depth, everything, failed), screen_width())
+    return Page(data, chain([heading(headline(row, tree))], drawn), _whose(revision_set))
+
+
+def _whose(revision_set: RevisionSetRow | None) -> str:
+    if revision_set is None:
+        return ""
+    return f"verdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}"
+
+
+def _marked(node: Node, marks: Marks) -> dict[str, Any]:
+    return {**node_json(node), "verdict": marks.verdicts.get(node.index), "cuts": marks.cuts.get(node.index, 0)}
 
 
 @trees.command("export")
-@run_argument
-@iteration_option
+@of_run
 @click.option("--tokens", is_flag=True, help="With token ids and log-probabilities.")
-@output_option
-@db_option
-def export_(reference: str, iteration: int | None, tokens: bool, output: str | None, db: str) -> None:
+@exports
+def export_(store: Store, reference: str, iteration: int | None, tokens: bool) -> Export:
     """Trees with all their nodes, one JSON object a line."""
-    with reading(db) as store:
-        run = store.runs.find(reference)
-        rows = [row for row in store.trees.select(run.id, iteration=iteration) if row.n_nodes]
-        export((_whole(store, row, tokens) for row in rows), output, "trees")
+    run = store.runs.find(reference)
+    rows = [row for row in store.trees.select(run.id, iteration=iteration) if row.n_nodes]
+    return Export((_whole(store, row, tokens) for row in rows), "trees")
 
 
 def _whole(store: Store, row: TreeRow, tokens: bool) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Policy(ABC, Generic[ConfigT]):
         """How many tokens prompt and completion may have together; None where there is no limit."""
         return None
 
+    @property
+    def busy_seconds(self) -> float | None:
+        """How long the model has been at work so far; None for a policy that does not count it."""
+        return None
+
     def engine_load(self) -> EngineLoad | None:
         """How full the engine is, as far as is known now; None where nothing is. Cheap: called often, never waits."""
         return None

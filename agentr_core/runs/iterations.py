@@ -13,7 +13,6 @@ from typing import Literal
 from agentr_core.errors import UsageError
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
@@ -107,7 +106,7 @@ class RunLoop:
         if self._policy is not None and self._loaded != self._model:
             await self._drop_policy()
         if self._policy is None:
-            self._policy, self._loaded = make_policy(self.context, self._model), self._model
+            self._policy, self._loaded = self.context.make_policy(self._model), self._model
         return self._policy
 
     async def _drop_policy(self) -> None:
@@ -117,13 +116,12 @@ class RunLoop:
             release_memory()
 
     async def _search(self, iteration: int) -> StageResult:
-        plugin = self.context.config.searcher
-        searcher = self.context.registry.create("searcher", plugin.name, plugin.options)
+        searcher = self.context.make_searcher()
         policy = await self._actor()
         if "revise" not in self.stages:
             return await grow_trees(self.context, policy, searcher, iteration)
         # A tree is revised as soon as it is done: near the end of a search the engine would else run half empty.
-        critic = make_critic(self.context)
+        critic = self.context.make_critic()
         try:
             ahead = reviser(self.context, policy, critic, iteration)
             return await grow_trees(self.context, policy, searcher, iteration, ahead)
@@ -131,7 +129,7 @@ class RunLoop:
             await critic.close()
 
     async def _revise(self, iteration: int) -> StageResult:
-        critic = make_critic(self.context)
+        critic = self.context.make_critic()
         try:
             return await revise_trees(self.context, await self._actor(), critic, iteration)
         finally:
@@ -143,7 +141,7 @@ class RunLoop:
             return StageResult({})
         policy = await self._actor()
         start = self._start(trainable(policy, self.context.config.policy.name), iteration)
-        revision_set = find_set(self.context, policy, make_critic(self.context), iteration)
+        revision_set = find_set(self.context, policy, self.context.make_critic(), iteration)
         await self._drop_policy()
         row, dataset = collect(self.context, revision_set, iteration)
         folder = f"iteration-{iteration}"
@@ -172,22 +170,6 @@ def own_checkpoint(context: RunContext, iteration: int) -> CheckpointRow | None:
     stages = context.store.runs.stages(context.run.id)  # by iteration; a stage without a trainer has made nothing
     made = [row.result_id for row in stages if row.stage == "train" and row.iteration <= iteration and row.result_id]
     return context.store.checkpoints.get(made[-1]) if made else None
-
-
-def make_policy(context: RunContext, model: str | None = None) -> AnyPolicy:
-    """The run's policy, with ``model`` in place of the configured one where given."""
-    options = dict(context.config.policy.options)
-    if model is not None:
-        options["model"] = model
-    policy: AnyPolicy = context.registry.create("policy", context.config.policy.name, options)
-    policy.bind(context.make_environment)
-    return policy
-
-
-def make_critic(context: RunContext) -> AnyCritic:
-    """The run's critic."""
-    critic: AnyCritic = context.registry.create("critic", context.config.critic.name, context.config.critic.options)
-    return critic
 
 
 def trainable(policy: AnyPolicy, name: str) -> str:

@@ -101,7 +101,7 @@ class _Grower:
     environment_before: float = 0.0
 
     def __post_init__(self) -> None:
-        self.busy_before = busy_seconds(self.policy)
+        self.busy_before = self.policy.busy_seconds
         self.environment_before = self.context.pool.busy.seconds
 
     async def grow(self, row: TreeRow) -> None:
@@ -175,7 +175,7 @@ class _Grower:
         Then how full the engine was and what share of prompt tokens its cache held, where that is known; replays that
         did not show what was recorded are counted at the end, where there were any.
         """
-        busy = busy_seconds(self.policy)
+        busy = self.policy.busy_seconds
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
         shares = {**model, "env": self.context.pool.busy.seconds - self.environment_before, "store": self.store_seconds}
         text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
@@ -192,12 +192,6 @@ class _Grower:
         full = f" · engine {100 * fmean(self.occupancy):.0f}% full" if self.occupancy else ""
         cached = f" · {100 * self.cached_tokens / self.prompt_tokens:.0f}% cached" if self.cached_tokens else ""
         return full + cached
-
-
-def busy_seconds(policy: AnyPolicy) -> float | None:
-    """How long the policy's model has computed so far; None for a policy that does not count it."""
-    seconds = getattr(policy, "busy_seconds", None)
-    return None if seconds is None else float(seconds)
 
 
 def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: int) -> list[Task]:

@@ -82,6 +82,7 @@ def test_settings_are_shown_with_their_defaults(capsys: pytest.CaptureFixture[st
     ("arguments", "message"),
     [
         (["trianing"], "error: there is no command 'trianing'. Did you mean 'train'?"),
+        (["benhc"], "error: there is no command 'benhc'. Did you mean 'bench'?"),
         (["xyzzy"], "error: there is no command 'xyzzy'."),
         (["plugins", "lits"], "error: no such command 'lits'."),
         (["config", "show", "--itertions", "3"], "error: no such option '--itertions'."),

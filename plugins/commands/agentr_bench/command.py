@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from agentr_core.cli.options import json_option, resolve_settings, run_options
-from agentr_core.cli.output import print_json, print_table, say
+from agentr_core import Progress
+from agentr_core.cli import json_option, print_json, print_table, resolve_settings, run_options, say
 
 _COLUMNS = ("way", "nodes/s", "tokens/s", "seconds")
 
@@ -28,11 +28,9 @@ def bench(ctx: click.Context, /, sequential: int, json_: bool, **_: Any) -> None
 
     agentr bench --model tiny --tasks 24        Nothing is stored.
     """
-    from agentr_core import throughput
-    from agentr_core.process.progress import Progress
+    from agentr_bench.throughput import measure
 
-    resolved = resolve_settings(ctx)
-    found = throughput.measure(resolved.config, sequential=sequential, progress=Progress())
+    found = measure(resolve_settings(ctx).config, sequential=sequential, progress=Progress())
     if json_:
         print_json(found)
         return

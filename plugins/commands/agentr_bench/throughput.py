@@ -8,33 +8,31 @@ sequential   one tree at a time, one sample a call, every state reached by reset
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import AgentrError
-from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.play.in_flight import run_bounded
-from agentr_core.process.busy_clock import BusyClock
-from agentr_core.process.interrupt import StopSignal
-from agentr_core.process.progress import Progress
-from agentr_core.records import Completion, Message, SampleRequest, SamplingParams
-from agentr_core.registry.lookup import Registry
-from agentr_core.registry.lookup import registry as default_registry
-from agentr_core.run_context import RunContext
-from agentr_core.runs.iterations import make_policy
-from agentr_core.runs.start_and_resume import check_plugins, set_up
-from agentr_core.search.stage import busy_seconds, grow_trees
-from agentr_core.seeds import derive_seed
-from agentr_core.settings.run_config import RunConfig
-from agentr_core.store import open_store
+from agentr_core import (
+    AgentrError,
+    AnyEnvironment,
+    AnyPolicy,
+    BusyClock,
+    Completion,
+    EnvironmentPool,
+    Message,
+    Progress,
+    RunConfig,
+    RunContext,
+    SampleRequest,
+    SamplingParams,
+    derive_seed,
+    grow_trees,
+    run_bounded,
+    scratch_run,
+)
 
 
 @dataclass(slots=True)
@@ -96,63 +94,46 @@ class Searched:
         return {**share, "framework": max(0.0, 1.0 - sum(share.values()))}
 
 
-def measure(
-    config: RunConfig, *, sequential: int, progress: Progress, registry: Registry | None = None
-) -> dict[str, Any]:
+def measure(config: RunConfig, *, sequential: int, progress: Progress) -> dict[str, Any]:
     """Measure the search of ``config``; ``sequential`` trees one by one as well, unless it is 0.
 
     Rates are None where the policy counts no tokens. Raises :class:`~agentr_core.errors.AgentrError` where no tree
     could be grown.
     """
-    registry = registry or default_registry()
-    check_plugins(config, registry)
-    with StopSignal() as stopped:
-        with _bench(config, registry, progress, stopped) as context:
-            found, recorder = asyncio.run(_search(context))
-            flat_tokens, flat_seconds = asyncio.run(_flat(context, recorder.asked))
-        result = {
-            "model": recorder.policy.model,
-            "trees": found.trees,
-            "nodes": found.nodes,
-            "requests": len(recorder.asked),
-            "generated_tokens": found.tokens,
-            "cached_share": found.cached_share,
-            "search_seconds": found.seconds,
-            "flat_seconds": flat_seconds,
-            "flat_tokens": flat_tokens,
-            "flat_tokens_per_second": _rate(flat_tokens, flat_seconds),
-            "search_tokens_per_second": _rate(found.tokens, found.seconds),
-            "nodes_per_second": found.nodes / found.seconds,
-            "sequential_nodes_per_second": None,
-            "share": found.share,
-        }
-        if sequential:
-            few = config.model_copy(
-                update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": sequential})}
-            )
-            with (
-                _bench(few, registry, progress, stopped) as context,
-                closing(EnvironmentPool(partial(_without_snapshots, context), limit=1)) as replaying,
-            ):
-                slow, _ = asyncio.run(_search(replace(context, pool=replaying), one_by_one=True))
-            result["sequential_nodes_per_second"] = slow.nodes / slow.seconds
-    return result
+    with scratch_run(config, progress=progress) as context:
+        found, recorder = asyncio.run(_search(context))
+        flat_tokens, flat_seconds = asyncio.run(_flat(context, recorder.asked))
+    return {
+        "model": recorder.policy.model,
+        "trees": found.trees,
+        "nodes": found.nodes,
+        "requests": len(recorder.asked),
+        "generated_tokens": found.tokens,
+        "cached_share": found.cached_share,
+        "search_seconds": found.seconds,
+        "flat_seconds": flat_seconds,
+        "flat_tokens": flat_tokens,
+        "flat_tokens_per_second": _rate(flat_tokens, flat_seconds),
+        "search_tokens_per_second": _rate(found.tokens, found.seconds),
+        "nodes_per_second": found.nodes / found.seconds,
+        "sequential_nodes_per_second": _sequential(config, sequential, progress) if sequential else None,
+        "share": found.share,
+    }
 
 
 def _rate(tokens: int, seconds: float) -> float | None:
     return tokens / seconds if tokens else None
 
 
-@contextmanager
-def _bench(
-    config: RunConfig, registry: Registry, progress: Progress, stopped: Callable[[], bool]
-) -> Iterator[RunContext]:
-    """A context over a store of its own, which is thrown away."""
-    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "bench.db") as store:
-        row = store.runs.create("bench", config.model_dump(mode="json"), seed=config.seed)
-        advice = "a measurement begins anew when it is asked for again"
-        with set_up(store, row, config, progress, registry, stopped, advice) as context:
-            yield context
+def _sequential(config: RunConfig, trees: int, progress: Progress) -> float:
+    """Nodes a second of so many trees the sequential way."""
+    few = config.model_copy(update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": trees})})
+    with (
+        scratch_run(few, progress=progress) as context,
+        closing(EnvironmentPool(partial(_without_snapshots, context), limit=1)) as replaying,
+    ):
+        found, _ = asyncio.run(_search(replace(context, pool=replaying), one_by_one=True))
+    return found.nodes / found.seconds
 
 
 def _without_snapshots(context: RunContext) -> AnyEnvironment:
@@ -162,16 +143,15 @@ def _without_snapshots(context: RunContext) -> AnyEnvironment:
 
 
 async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Searched, Recorder]:
-    recorder = Recorder(make_policy(context), one_by_one)
-    plugin = context.config.searcher
-    searcher = context.registry.create("searcher", plugin.name, plugin.options)
+    recorder = Recorder(context.make_policy(), one_by_one)
+    searcher = context.make_searcher()
     try:
         await _warm_up(recorder.policy)
-        busy, environment = busy_seconds(recorder.policy), context.pool.busy.seconds
+        busy, environment = recorder.policy.busy_seconds, context.pool.busy.seconds
         began = time.perf_counter()
         made = await grow_trees(context, recorder, searcher, 1)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
-        after = busy_seconds(recorder.policy)
+        after = recorder.policy.busy_seconds
     finally:
         await recorder.policy.close()
     trees = context.store.trees.select(context.run.id, status="done")
@@ -192,7 +172,7 @@ async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Sea
 
 async def _flat(context: RunContext, asked: Sequence[SampleRequest]) -> tuple[int, float]:
     """Tokens and seconds of all requests of a search in one go, by a model that has seen none of them."""
-    policy = make_policy(context)
+    policy = context.make_policy()
     tokens = 0
 
     async def ask(request: SampleRequest) -> int:
