@@ -42,7 +42,7 @@ vllm-cpu:
 # Starting an engine keeps one core busy for twenty seconds, so the three files run at once (ARGS="-n 0": one by one).
 vllm-test:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
-	@$(VLLM_VENV)/bin/python -m pytest tests/policies_vllm -n 3 --dist loadfile $(ARGS)
+	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(VLLM_VENV) dist build .mypy_cache .ruff_cache .pytest_cache

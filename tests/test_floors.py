@@ -34,11 +34,7 @@ def modules() -> dict[str, Path]:
 def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
     """The modules of the core that a file imports anywhere: at its top, in functions, and for type checkers."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (
-                alias.name.partition(".")[2] or "__init__" for alias in node.names if "agentr_core" in alias.name
-            )
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "agentr_core":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "agentr_core":
             below = str(node.module).partition(".")[2]
             for alias in node.names:
                 inner = f"{below}.{alias.name}" if below else alias.name

@@ -6,6 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from project_stages import empty as empty
+from project_stages import project as project
+from project_stages import searched as searched
+from project_stages import settings as settings
 from scripted_runs import Agentr, command, environment
 
 

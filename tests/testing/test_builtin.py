@@ -36,7 +36,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
-#: tests/policies_openai, and vLLM's engine starts once in tests/policies_vllm.
+#: tests/plugins/openai, and vLLM's engine starts once in tests/plugins/vllm.
 ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai"), ("policy", "vllm")}
 NEED_JAVA = {("env", "sciworld")}
 

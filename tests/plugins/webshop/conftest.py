@@ -8,7 +8,7 @@ from agentr_webshop.catalogue import load_catalogue
 from agentr_webshop.product import Catalogue
 from shared_data import read_json, shared_data
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +31,5 @@ def generated() -> Catalogue:
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, Any]:
-    """What the real Lucene makes of the generated catalogue (tests/golden/webshop_lucene.py)."""
+    """What the real Lucene makes of the generated catalogue (tests/plugins/webshop/golden/webshop_lucene.py)."""
     return read_json(GOLDEN / "webshop_generated.json.gz")
