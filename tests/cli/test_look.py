@@ -107,6 +107,20 @@ def test_a_run_is_shown_with_its_stages_and_plugins(agentr: Any) -> None:
     assert agentr("runs list --status failed").code == 5
 
 
+def test_a_run_is_called_killed_only_where_its_process_can_be_seen_to_be_gone(agentr: Any, tmp_path: Path) -> None:
+    path = tmp_path / "owners.db"
+    with open_store(path) as store:
+        store.runs.create("run", {}, seed=1, name="here")
+        store.runs.create("run", {}, seed=1, name="elsewhere")
+        with store.transaction():
+            store.connection.execute("UPDATE runs SET host = 'elsewhere.example' WHERE name = 'elsewhere'")
+            store.connection.execute("UPDATE runs SET pid = ?", (2**22 + 1,))  # Linux gives no number as high
+    states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in ("here", "elsewhere")}
+    assert states == {"here": "killed", "elsewhere": "running"}
+    found = agentr("runs list --json", path).json
+    assert {row["name"]: row["alive"] for row in found} == {"here": False, "elsewhere": None}
+
+
 def test_an_unknown_run_and_tree_are_told_so(agentr: Any) -> None:
     assert "no run is called 'frist'. Did you mean 'first'?" in agentr("trees list frist").err
     unknown = agentr("trees show first 99")
