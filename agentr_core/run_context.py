@@ -1,4 +1,4 @@
-"""What every stage works with, and which tasks it works on."""
+"""What every stage is lent: the store, the run, its settings, and environments, policies and critics to work with."""
 
 from __future__ import annotations
 
