@@ -6,6 +6,7 @@ One rule for search, evaluation and the replay of splices. An environment with a
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -24,9 +25,25 @@ TWO_ACTIONS = "Error: Only one 'Action' is allowed per response. Please adjust y
 NO_ACTION = "Error: No action found. Answer with 'Thought: ...' and then 'Action: ...'."
 EMPTY_ACTION = "Error: The action is empty. Answer with 'Thought: ...' and then 'Action: ...'."
 
-_ACTION = re.compile(r"Action(?:\s*\d+)?\s*:", re.IGNORECASE)
-_THOUGHT = re.compile(r"Thought(?:\s*\d+)?\s*:", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+_INVISIBLE = re.compile("[\u200b-\u200d\u2060\ufeff]")
+#: A block of reasoning. The prompt may have opened it, and a cut may have left it open.
+_REASONING = re.compile(
+    r"(?:<(?P<tag>think|thinking|thought|reasoning)>|\[THINK\])(?P<inside>.*?)(?:</(?P=tag)>|\[/THINK\]|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
+#: What a model writes at the end of its turn where nobody stopped it: ``</s>``, ``<|im_end|>``, ``<end_of_turn>``.
+_STOP_TEXT = re.compile(r"(?:</s>|<\|[\w ]{1,30}\|>|<end_of_turn>|<eos>|\[/INST\])\Z")
+_TAGGED = re.compile(r"<(action|answer)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+#: Marks of emphasis, headings, quotes and lists around a label. A label is a word at the start of a line: neither
+#: ``transaction:`` nor "the next action:" is one.
+_LABEL = r"^[ \t>#*_`-]*{word}(?:[ \t]*#?\d+)?[ \t]*[*_`]*[ \t]*[:\uff1a][ \t]*[*_]*[ \t]*"
+_ACTION = re.compile(_LABEL.format(word="Action"), re.IGNORECASE | re.MULTILINE)
+_THOUGHT = re.compile(_LABEL.format(word="Thought"), re.IGNORECASE | re.MULTILINE)
+#: ``Thought: logs. Action: get 1 log`` on one line: the label in the middle is then written as the format has it.
+_INLINE_ACTION = re.compile(r"(?<=[\s.!?*])\*{0,2}Action(?:[ \t]*\d+)?:\*{0,2}[ \t]*")
+_EMPHASIS = re.compile(r"\A(\*\*|\*|__|`|\"|'|\u201c)(.+?)(?:\1|\u201d)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +58,92 @@ class ParsedAction:
 def parse_response(response: str) -> ParsedAction:
     """Take the action out of an agent's turn.
 
-    The action is the first line after ``Action:``; a turn without that word is an action as a whole if it is a single
-    line. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
+    The action is the first line after the label ``Action:``; a turn without it is an action as a whole if it is a
+    single line. What instruct models write around it does no harm: emphasis, code fences, quotes, ``Thought 1:``, a
+    tool call, ``<action>`` tags, stop text at the end. What is inside a block of reasoning is thought, and never
+    action. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
     exception: a model may answer anything.
     """
-    text = _CONTROL.sub(" ", response).strip()
-    parts = _ACTION.split(text)
-    if len(parts) > 2:
+    reasoning, said = split_reasoning(_CONTROL.sub(" ", _INVISIBLE.sub("", response.replace("\xa0", " "))))
+    text = _without_stop_text(said)
+    if reasoning and not text:
+        return ParsedAction(None, reasoning, NO_ACTION)
+    thought, bodies = _labelled(text)
+    if len(bodies) > 1:
         return ParsedAction(None, error=TWO_ACTIONS)
-    thought = _THOUGHT.sub("", parts[0], count=1).strip() if len(parts) == 2 else ""
-    body = parts[-1].strip()
-    if len(parts) == 1 and ("\n" in body or _THOUGHT.match(body)):
+    if not bodies:
         return ParsedAction(None, error=NO_ACTION)
-    action = body.split("\n", 1)[0].strip()
-    if not action:
+    return _checked(_plain(bodies[0]), thought or reasoning)
+
+
+def split_reasoning(text: str) -> tuple[str, str]:
+    """The reasoning of an answer and what it says besides.
+
+    A block that is never closed was cut off: nothing follows it. A block that is closed and never opened was opened by
+    the prompt: all before its end is reasoning.
+    """
+    inside = [found["inside"].strip() for found in _REASONING.finditer(text)]
+    said = _REASONING.sub("", text)
+    *before, said = _REASONING_END.split(said)
+    return "\n".join(part for part in [*before, *inside] if part.strip()).strip(), said
+
+
+def _labelled(text: str) -> tuple[str, list[str]]:
+    """The thought, and what stands after each label of an action: usually one."""
+    if call := _called(text):
+        return text.partition("<tool_call>")[0].strip(), [call]
+    if tags := list(_TAGGED.finditer(text)):
+        return _unlabelled(text[: tags[0].start()]), [found[2] for found in tags]
+    text = _unfenced(text)
+    for label in (_ACTION, _INLINE_ACTION):
+        before, *bodies = label.split(text)
+        if bodies:
+            return _unlabelled(before), bodies
+    return "", [] if "\n" in text or _THOUGHT.match(text) else [text]
+
+
+def _called(text: str) -> str | None:
+    """The action of a tool call: the one text among its arguments."""
+    _, mark, call = text.partition("<tool_call>")
+    try:
+        value = json.JSONDecoder().raw_decode(call.strip())[0] if mark else None
+    except ValueError:
+        return None
+    arguments = value.get("arguments", value.get("parameters")) if isinstance(value, dict) else None
+    texts = [given for given in arguments.values() if isinstance(given, str)] if isinstance(arguments, dict) else []
+    return texts[0] if len(texts) == 1 else None
+
+
+def _without_stop_text(text: str) -> str:
+    """Without what a model writes at the end of its turn where nobody stopped it: ``</s>``, ``<|im_end|>``."""
+    text = text.strip()
+    while found := _STOP_TEXT.search(text, max(0, len(text) - 40)):
+        text = text[: found.start()].rstrip()
+    return text
+
+
+def _unfenced(text: str) -> str:
+    """What is inside a code fence that begins here, as far as it goes; the text itself where none does."""
+    first, _, rest = text.partition("\n")
+    return rest.partition("```")[0].strip() if first.startswith("```") and rest else text
+
+
+def _unlabelled(thought: str) -> str:
+    return _THOUGHT.sub("", thought, count=1).strip().strip("*`#").strip()
+
+
+def _plain(body: str) -> str:
+    """The first line of what follows the label, without emphasis, code marks or quotes around it."""
+    line = _without_stop_text(_unfenced(body.strip()).split("\n", 1)[0]).removeprefix("> ").strip()
+    if line.count("**") % 2:  # the label's own emphasis ends behind the action
+        line = line.removesuffix("**")
+    while len(line) <= MAX_ACTION_CHARS and (found := _EMPHASIS.fullmatch(line)):
+        line = found[2].strip()
+    return line
+
+
+def _checked(action: str, thought: str) -> ParsedAction:
+    if not action.strip("*`_ "):
         return ParsedAction(None, thought, EMPTY_ACTION)
     if len(action) > MAX_ACTION_CHARS:
         return ParsedAction(None, thought, f"Error: The action is longer than {MAX_ACTION_CHARS} characters.")
