@@ -42,9 +42,16 @@ class ExitCode(IntEnum):
 
 
 class AgentrError(Exception):
-    """Base of all errors that agentr raises on purpose."""
+    """Base of all errors that agentr raises on purpose.
+
+    ``passing`` is true where the same may succeed when it is tried again: an endpoint, an engine or a process was away.
+    """
 
     exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, *args: object, passing: bool = False) -> None:
+        super().__init__(*args)
+        self.passing = passing
 
 
 class UsageError(AgentrError):
@@ -135,11 +142,13 @@ class Interrupted(AgentrError):
 def boundary(error: type[AgentrError], what: str) -> Iterator[None]:
     """Turn any plain exception that leaves the block into ``error``, saying ``what`` was being done.
 
-    Errors that are already agentr's own pass unchanged, and the original exception is chained as the cause.
+    Errors that are already agentr's own pass unchanged, and the original exception is chained as the cause. A lost
+    connection and a timeout may pass.
     """
     try:
         yield
     except AgentrError:
         raise
     except Exception as cause:
-        raise error(f"{what}: {type(cause).__name__}: {cause}") from cause
+        passing = isinstance(cause, ConnectionError | TimeoutError)
+        raise error(f"{what}: {type(cause).__name__}: {cause}", passing=passing) from cause

@@ -134,11 +134,15 @@ class EngineLoad:
 
 
 class Verdict(Record):
-    """A critic's label for step ``step`` (1-based) of a trajectory, with its reasons where it gave any."""
+    """A critic's label for step ``step`` (1-based) of a trajectory, with its reasons where it gave any.
+
+    ``readable`` is false where the judge's answer held no label, or it could not be asked: ``uncertain`` by default.
+    """
 
     step: int = Field(ge=1)
     label: Label
     rationale: str = ""
+    readable: bool = True
 
 
 class Cut(Record):
@@ -158,7 +162,8 @@ class Step:
     """One step of a trajectory.
 
     ``response`` is the agent's whole turn; ``action`` what was taken from it (None where nothing could be), and
-    ``node`` the index of the tree node that the step leads to (None outside a tree).
+    ``node`` the index of the tree node that the step leads to (None outside a tree). ``cut_off``: the turn ended
+    because it had become too long, not because the model had said all; it is never trained.
     """
 
     response: str
@@ -170,6 +175,7 @@ class Step:
     truncated: bool = False
     invalid: bool = False
     node: int | None = None
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

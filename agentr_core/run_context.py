@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentr_core.errors import Interrupted
 from agentr_core.interfaces.critic import AnyCritic
@@ -80,7 +80,9 @@ TreeWork = Callable[[TreeRow], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What a stage brought: its metrics, and the id of the revision set, checkpoint or evaluation that it made."""
+    """What a stage brought: its metrics, the id of the revision set, checkpoint or evaluation that it made, and the
+    account of what went otherwise than it should (:mod:`agentr_core.account`)."""
 
     metrics: Mapping[str, float]
     row_id: int | None = None
+    account: Mapping[str, int] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
 
 
 @click.command()
-@click.argument("reference", metavar="RUN", default="last")
+@click.argument("reference", metavar="[RUN]", default="last")
 @db_option
 @plugin_options
 @json_option
@@ -54,23 +54,47 @@ def resume(reference: str, db: str, json_: bool) -> int:
     return close(start_and_resume.resume(reference, db=db, progress=Progress()), db, json_)
 
 
+@click.command()
+@click.argument("reference", metavar="[RUN]", default="last")
+@db_option
+@plugin_options
+@json_option
+def retry(reference: str, db: str, json_: bool) -> int:
+    """Take up again what failed in a run, though it came to its end: trees and episodes, and what was made of them.
+
+    What a stage made before is kept; the stages that follow are done again over all there is now.
+    """
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs import start_and_resume
+
+    return close(start_and_resume.resume(reference, db=db, progress=Progress(), again=True), db, json_)
+
+
 def close(outcome: RunOutcome, db: str, json_: bool) -> int:
     """Print the closing table and what to type next; exit code 3 where items failed."""
     from agentr_core.errors import ExitCode
-    from agentr_core.runs.report import iterations
+    from agentr_core.runs.report import account_lines, iterations
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:
-        table = iterations(store, outcome.run)
+        table, odd = iterations(store, outcome.run), account_lines(store, outcome.run)
     if json_:
-        print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed, "rows": table.data})
+        told = {"failed": outcome.failed, "account": odd}
+        print_json({"run": outcome.run.key, "status": outcome.run.status, **told, "rows": table.data})
     else:
         say("")
         if table.rows:
             print_table(table.columns, table.rows)
+        for line in odd:
+            say(line)
         next_commands(outcome, db)
     if outcome.failed:
-        say(f"{outcome.failed} trees or episodes failed; look at them with: agentr trees list {outcome.run.short}")
+        key = outcome.run.short
+        say(
+            f"{outcome.failed} trees or episodes failed: "
+            f"agentr trees list {key} --status failed, agentr evals list {key}\n"
+            f"take them up again with: agentr retry {key}"
+        )
         return ExitCode.PARTIAL
     return ExitCode.OK
 

@@ -37,21 +37,30 @@ def runs() -> None:
 def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
     """All runs, newest first."""
     found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
-    rows = [(_cells(store, run), {**run.as_dict(), "alive": run.is_alive}) for run in found]
+    rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers = ("run", "name", "command", "status", "env", "searcher", "critic", "trainer", "success", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
-    measured = [row.metrics.get("success") for row in store.evaluations.select(run.id, kind="plain") if row.metrics]
+    own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
+    measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
-    return (run.short, run.name, run.command, state(run), *plugins, percent(measured[-1] if measured else None), *times)
+    return (
+        run.short,
+        run.name,
+        run.command,
+        state(store, run),
+        *plugins,
+        percent(measured[-1] if measured else None),
+        *times,
+    )
 
 
-def state(run: RunRow) -> str:
-    """The status of a run; ``killed`` where its process is seen to be gone without having said how it ended."""
-    return "killed" if run.status == "running" and run.is_alive is False else run.status
+def state(store: Store, run: RunRow) -> str:
+    """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
+    return "killed" if run.status == "running" and not store.runs.is_alive(run) else run.status
 
 
 @runs.command()
@@ -60,7 +69,7 @@ def state(run: RunRow) -> str:
 def show(store: Store, reference: str) -> Page:
     """One run: its stages, what they came to, and with which plugins."""
     run = store.runs.find(reference)
-    stopped = run.status in ("interrupted", "failed") or state(run) == "killed"
+    stopped = run.status in ("interrupted", "failed") or state(store, run) == "killed"
     return Page(_whole(store, run), _lines(store, run), f"go on with: agentr resume {run.short}" if stopped else "")
 
 
@@ -76,9 +85,9 @@ def export_(store: Store, reference: str) -> Export:
 
 
 def _lines(store: Store, run: RunRow) -> Iterator[str]:
-    from agentr_core.runs.report import iterations
+    from agentr_core.runs.report import account_lines, iterations
 
-    yield from _head(run)
+    yield from _head(store, run)
     if stages := store.runs.stages(run.id):
         yield ""
         yield from table_lines(("iteration", "stage", "status", "took", "result"), [*map(_stage_cells, stages)])
@@ -86,15 +95,17 @@ def _lines(store: Store, run: RunRow) -> Iterator[str]:
     if table.rows:
         yield ""
         yield from table_lines(table.columns, table.rows)
+    if odd := account_lines(store, run, quiet=False):
+        yield from ("", *odd)
     plugins = store.runs.plugins(run.id)
     cells = [(p.kind, p.name, f"{p.distribution} {p.version}", _options(p.config)) for p in plugins]
     yield ""
     yield from table_lines(("kind", "plugin", "from", "options"), cells)
 
 
-def _head(run: RunRow) -> Iterator[str]:
+def _head(store: Store, run: RunRow) -> Iterator[str]:
     name = f" '{run.name}'" if run.name else ""
-    yield heading(f"run {run.short}{name}  {state(run)}")
+    yield heading(f"run {run.short}{name}  {state(store, run)}")
     lines = [
         ("key", run.key),
         ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),
@@ -126,9 +137,13 @@ def _options(config: Any) -> str:
 def _whole(store: Store, run: RunRow) -> dict[str, Any]:
     return {
         **run.as_dict(),
-        "alive": run.is_alive,
+        "alive": store.runs.is_alive(run),
         "plugins": [row.as_dict() for row in store.runs.plugins(run.id)],
         "stages": [row.as_dict() for row in store.runs.stages(run.id)],
+        "accounts": [
+            {"iteration": iteration, "stage": stage, **counts}
+            for (iteration, stage), counts in store.runs.accounts(run.id).items()
+        ],
         "trees": dict(sorted(Counter(row.status for row in store.trees.select(run.id)).items())),
         "revision_sets": [row.as_dict() for row in store.revisions.select(run.id)],
         "datasets": [row.as_dict() for row in store.datasets.select(run.id)],

@@ -99,8 +99,11 @@ def loop_profile(trajectories: Sequence[Sequence[str]], longest: int = 4) -> dic
 def summarize(results: Sequence[Any]) -> dict[str, float]:
     """The metrics of one evaluation from its rows (``reward, success, steps, invalid, loops, *_tokens, error``).
 
-    A task that failed to run counts as reward 0: leaving it out would flatter the model.
+    Means and intervals are over the tasks that were played, and ``failed`` counts those that were not (they have an
+    ``error``): nothing counts as reward 0 because nobody played it.
     """
+    failed = sum(result.error is not None for result in results)
+    results = [result for result in results if result.error is None]
     total = len(results)
     successes = sum(bool(result.success) for result in results)
     low, high = wilson(successes, total)
@@ -117,7 +120,7 @@ def summarize(results: Sequence[Any]) -> dict[str, float]:
         "loops": mean([float(result.loops) for result in results]),
         "prompt_tokens": float(sum(result.prompt_tokens for result in results)),
         "completion_tokens": float(sum(result.completion_tokens for result in results)),
-        "failed": float(sum(result.error is not None for result in results)),
+        "failed": float(failed),
     }
 
 

@@ -7,16 +7,17 @@ from a cut drawn at random, the same cut for every model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agentr_core.errors import NothingToDo
+from agentr_core.account import describe
+from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.evaluate.metrics import loop_count, loop_profile, summarize
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.episode import Player, Rollout
-from agentr_core.play.in_flight import run_bounded
+from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.records import Message, SamplingParams, Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
@@ -40,24 +41,24 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
     ids = context.task_ids(tasks)
     items = [_Item(task, ids[task.key]) for task in tasks]
     config = context.config
-    plain, metrics = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
+    plain, metrics, account = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
     if config.evaluate.revision_test:
         failed = _failed_starts(context)
         if failed:
-            _, revised = await _play(
+            _, revised, _ = await _play(
                 context, policy, iteration, "revision_test", failed, config.evaluate.revision_turns
             )
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
     context.registry.notify(Evaluated(context.run.key, iteration, config.evaluate.split, metrics))
-    return StageResult(metrics, plain)
+    return StageResult(metrics, plain, account)
 
 
 async def _play(
     context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item], max_turns: int
-) -> tuple[int, dict[str, float]]:
-    """Play ``items``, store one row each; the evaluation's id, and what the rows say together."""
+) -> tuple[int, dict[str, float], dict[str, int]]:
+    """Play ``items``, store one row each; the evaluation's id, what the rows say together, and the account of them."""
     row = _open(context, policy, iteration, kind)
-    done = {result.task_id for result in context.store.evaluations.results(row.id)}
+    done = {result.task_id for result in context.store.evaluations.results(row.id) if result.error is None}
     player = Player(
         policy, evaluation_params(context.config), max_turns, context.config.revise.revision_action, context.stopped
     )
@@ -74,20 +75,56 @@ async def _play(
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
     with context.progress.stage(label, len(items), "tasks") as bar:
         bar.advance(len(done))
-        async for finished in run_bounded(todo, play, context.config.concurrency, context.stopped):
+        away = list[Finished[_Item, EvalResult | None]]()
+        async for finished in run_with_second_try(todo, play, context.config.concurrency, context.stopped):
             if finished.error is not None:
+                away += [finished] if finished.passing else []
                 context.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")
             result = finished.result or EvalResult(task_id=finished.item.task_id, error=str(finished.error))
+            result = replace(result, attempts=finished.attempts - 1)
             if finished.error is not None or finished.result is not None:
                 context.store.evaluations.save_result(row.id, result)
                 bar.advance()
         context.stop_here()
         results = context.store.evaluations.results(row.id)
+        played = [result for result in results if result.error is None]
+        if away or not played:
+            raise _not_played(label, len(items), played, away, results, context.advice)
         metrics = summarize(results) | (_loop_metrics(context, results) if kind == "plain" else {})
         low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
-        bar.advance(0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})")
+        account = _account(results)
+        told = describe(account)
+        bar.advance(
+            0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})" + (f" · {told}" if told else "")
+        )
     context.store.evaluations.finish(row.id, metrics)
-    return row.id, metrics
+    return row.id, metrics, account
+
+
+def _account(results: Sequence[EvalResult]) -> dict[str, int]:
+    return {
+        "tried": len(results),
+        "ends": len(results),
+        "failed": sum(result.error is not None for result in results),
+        "retried": sum(result.attempts for result in results if result.error is None),
+        "turns": sum(result.steps for result in results),
+        "refused": sum(result.invalid for result in results),
+        "cut_off": sum(result.cut_off for result in results),
+        "context_full": sum(result.context_full for result in results),
+    }
+
+
+def _not_played(
+    label: str,
+    all_: int,
+    played: Sequence[EvalResult],
+    away: Sequence[Finished[_Item, EvalResult | None]],
+    results: Sequence[EvalResult],
+    advice: str,
+) -> AgentrError:
+    if away:
+        return not_now(f"{label}: {all_ - len(played)} of {all_} tasks are not played", away, advice)
+    return AgentrError(f"{label}: no task could be played; the first: {results[0].error}")
 
 
 def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[str, float]:
@@ -134,6 +171,8 @@ def _result(item: _Item, rollout: Rollout) -> EvalResult:
         prompt_tokens=rollout.prompt_tokens,
         completion_tokens=rollout.completion_tokens,
         elapsed_seconds=rollout.elapsed_seconds,
+        cut_off=rollout.cut_off,
+        context_full=rollout.context_full,
         messages=rollout.trajectory.messages(),
     )
 

@@ -54,6 +54,11 @@ class Node:
         """Q(s), the mean backed-up reward; 0 before the first visit."""
         return self.value_sum / self.visits if self.visits else 0.0
 
+    @property
+    def cut_off(self) -> bool:
+        """True where the agent's turn ended because it had become too long."""
+        return self.completion is not None and self.completion.finish_reason == "length"
+
     def path(self) -> list[Node]:
         """The nodes from the root's child down to this one; empty for the root."""
         nodes: list[Node] = []
@@ -83,6 +88,7 @@ class Node:
             truncated=self.truncated,
             invalid=self.invalid,
             node=self.index,
+            cut_off=self.cut_off,
         )
 
 

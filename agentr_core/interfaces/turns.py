@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -23,6 +24,7 @@ PAPER_REVISION_ACTION = "wait"
 MAX_ACTION_CHARS = 2_000
 TWO_ACTIONS = "Error: Only one 'Action' is allowed per response. Please adjust your response."
 NO_ACTION = "Error: No action found. Answer with 'Thought: ...' and then 'Action: ...'."
+CUT_OFF = "Error: The answer was cut off before its action was complete. Think less and answer in fewer words."
 EMPTY_ACTION = "Error: The action is empty. Answer with 'Thought: ...' and then 'Action: ...'."
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
@@ -160,7 +162,29 @@ def reaches_environment(action: str | None, revision_action: str = REVISION_ACTI
     return action is not None and not is_revision(action, revision_action)
 
 
-def step_of(response: str, parsed: ParsedAction, result: StepResult | None, *, reward: float, score: float) -> Step:
+def whole_lines(response: str) -> str:
+    """An answer that was cut off without the line that it broke off in, which may be half of an action."""
+    return response.rpartition("\n")[0]
+
+
+def parse_turn(parse: Callable[[str], ParsedAction], response: str, *, cut_off: bool) -> ParsedAction:
+    """The action of a turn by the environment's rule; of one that was cut off only where its line is complete."""
+    if not cut_off:
+        return parse(response)
+    lines = whole_lines(response)
+    parsed = parse(lines) if _ACTION.search(lines) else ParsedAction(None)
+    return parsed if parsed.action is not None else ParsedAction(None, parsed.thought, CUT_OFF)
+
+
+def step_of(
+    response: str,
+    parsed: ParsedAction,
+    result: StepResult | None,
+    *,
+    reward: float,
+    score: float,
+    cut_off: bool = False,
+) -> Step:
     """The step that an agent's turn comes to.
 
     ``result`` is what the environment answered, None where it was not asked (:func:`reaches_environment`). A turn
@@ -169,7 +193,8 @@ def step_of(response: str, parsed: ParsedAction, result: StepResult | None, *, r
     """
     if result is None:
         reply = REVISION_REPLY if parsed.action is not None else parsed.error or ""
-        return Step(response, parsed.action, reply, reward=reward, score=score, invalid=parsed.action is None)
+        invalid = parsed.action is None
+        return Step(response, parsed.action, reply, reward=reward, score=score, invalid=invalid, cut_off=cut_off)
     return Step(
         response=response,
         action=parsed.action,
@@ -179,4 +204,5 @@ def step_of(response: str, parsed: ParsedAction, result: StepResult | None, *, r
         terminated=result.terminated,
         truncated=result.truncated,
         invalid=bool(result.info.get("invalid", False)),
+        cut_off=cut_off,
     )

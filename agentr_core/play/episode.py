@@ -15,8 +15,8 @@ from typing import ParamSpec, TypeVar
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.turns import REVISION_ACTION, reaches_environment, step_of
-from agentr_core.prompts.conversation import fit, head
+from agentr_core.interfaces.turns import REVISION_ACTION, parse_turn, reaches_environment, step_of
+from agentr_core.prompts.conversation import fit, fits, head
 from agentr_core.records import Message, SampleRequest, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
 
@@ -50,14 +50,14 @@ class Episode:
         """True once the environment has terminated or truncated the task."""
         return bool(self.steps) and (self.steps[-1].terminated or self.steps[-1].truncated)
 
-    async def play(self, response: str) -> Step:
-        """Do what the agent's turn says and append the step."""
-        parsed, result = self.environment.parse(response), None
+    async def play(self, response: str, *, cut_off: bool = False) -> Step:
+        """Do what the agent's turn says and append the step; ``cut_off``: it ended because it had become too long."""
+        parsed, result = parse_turn(self.environment.parse, response, cut_off=cut_off), None
         if reaches_environment(parsed.action, self.revision_action):
             with boundary(EnvironmentFailure, f"step of {self.task.key}"):
                 result = await _threaded(self.environment, self.environment.step, parsed.action)
         reward, score = (self.steps[-1].reward, self.steps[-1].score) if self.steps else (0.0, 0.0)
-        step = step_of(response, parsed, result, reward=reward, score=score)
+        step = step_of(response, parsed, result, reward=reward, score=score, cut_off=cut_off)
         self.steps.append(step)
         return step
 
@@ -73,11 +73,14 @@ class Episode:
 @dataclass(slots=True)
 class Rollout:
     """A finished episode and what it cost. ``prefix`` leading steps were given, not sampled; ``mismatches`` of their
-    observations differed from the record."""
+    observations differed from the record. ``cut_off`` sampled turns ended because they had become too long;
+    ``context_full``: the episode ended because its conversation no longer fits the policy's context."""
 
     trajectory: Trajectory
     prefix: int = 0
     mismatches: int = 0
+    cut_off: int = 0
+    context_full: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     elapsed_seconds: float = 0.0
@@ -107,12 +110,15 @@ class Player:
         episode = await Episode.begin(environment, task, self.revision_action)
         rollout = Rollout(episode.trajectory(), prefix=len(given))
         for step in given:
-            seen = await episode.play(step.response)
+            seen = await episode.play(step.response, cut_off=step.cut_off)
             rollout.mismatches += seen.observation != step.observation
             if episode.ended:
                 break
         for turn in range(self.max_turns):
             if episode.ended or self.stopped():
+                break
+            rollout.context_full = not fits(self.policy, episode.messages(), self.params)
+            if rollout.context_full:
                 break
             await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
         rollout.trajectory = episode.trajectory()
@@ -122,12 +128,15 @@ class Player:
     async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
         messages = fit(self.policy, episode.messages(), self.params)
         request = SampleRequest(tuple(messages), self.params, seed=seed, session=session, task=episode.task)
-        answers = await self.policy.sample(request)
-        if not answers:
+        with boundary(PolicyFailure, f"the policy '{self.policy.model}' failed on task '{episode.task.key}'"):
+            answers = await self.policy.sample(request)
+        if not answers or answers[0].finish_reason == "error":
             raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
         rollout.prompt_tokens += answers[0].prompt_tokens
         rollout.completion_tokens += len(answers[0].token_ids)
-        await episode.play(answers[0].text)
+        cut_off = answers[0].finish_reason == "length"
+        rollout.cut_off += cut_off
+        await episode.play(answers[0].text, cut_off=cut_off)
 
 
 async def distances_along(
@@ -138,7 +147,7 @@ async def distances_along(
     with boundary(EnvironmentFailure, f"distances in {trajectory.task.key}"):
         far = [await _threaded(environment, environment.distance)]
         for step in trajectory.steps:
-            await episode.play(step.response)
+            await episode.play(step.response, cut_off=step.cut_off)
             far.append(await _threaded(environment, environment.distance))
     return far
 

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from agentr_core.errors import Interrupted, StoreError
+from agentr_core.errors import AgentrError, Interrupted, StoreError
 from agentr_core.play.admission import Admission
 
 ItemT = TypeVar("ItemT")
-
-
 ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[ItemT, ResultT]):
-    """One item is done: with a ``result``, or with the ``error`` that ended it."""
+    """One item is done: with a ``result``, or with the ``error`` that ended it, after so many ``attempts``."""
 
     item: ItemT
     result: ResultT | None = None
     error: Exception | None = None
+    attempts: int = 1
+
+    @property
+    def passing(self) -> bool:
+        """True where it failed for a reason that may pass."""
+        return isinstance(self.error, AgentrError) and self.error.passing
+
+
+class Outage:
+    """Notices that nothing gets through any more: many failures in a row that may pass, and no success between them."""
+
+    LIMIT = 8
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def note(self, finished: Finished[Any, Any]) -> None:
+        """Count one more item that is done."""
+        self._in_a_row = self._in_a_row + 1 if finished.passing else 0
+
+    @property
+    def here(self) -> bool:
+        """True from then on."""
+        return self._in_a_row >= self.LIMIT
 
 
 async def run_bounded(
@@ -66,3 +88,48 @@ async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) ->
         raise
     except Exception as error:
         return Finished(item, error=error)
+
+
+async def run_with_second_try(
+    items: Iterable[ItemT],
+    worker: Callable[[ItemT], Awaitable[ResultT]],
+    limit: int | Admission,
+    stop: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Finished[ItemT, ResultT]]:
+    """:func:`run_bounded`, where what failed for a reason that may pass is tried again once the rest is through.
+
+    While nothing gets through (:class:`Outage`) no more items are begun: they are left for another time.
+    """
+    outage, failed = Outage(), list[Finished[ItemT, ResultT]]()
+
+    def pause() -> bool:
+        return stop() or outage.here
+
+    async for finished in run_bounded(items, worker, limit, pause):
+        outage.note(finished)
+        if finished.passing:
+            failed.append(finished)
+        else:
+            yield finished
+
+    async def again(first: Finished[ItemT, ResultT]) -> ResultT:
+        return await worker(first.item)
+
+    tried = set[int]()
+    if not pause():
+        async for second in run_bounded(failed, again, limit, pause):
+            outage.note(second)
+            tried.add(id(second.item))
+            yield Finished(second.item.item, second.result, second.error, attempts=2)
+    for first in failed:
+        if id(first) not in tried:
+            yield first
+
+
+def not_now(what: str, failed: Sequence[Finished[Any, Any]], advice: str) -> AgentrError:
+    """The error for a stage that cannot be finished at present; ``what`` says what is left to do."""
+    return AgentrError(
+        f"{what}, for a reason that may pass: {failed[0].error}\n"
+        f"nothing counts that was not done, and what was done is kept; {advice}",
+        passing=True,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
@@ -17,12 +16,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignal:
     """A context in which Ctrl-C and SIGTERM set a flag; asking it (calling the object) tells whether they came.
 
-    ``on_first`` is called at the first signal, while the program still runs: a run marks itself interrupted there, so
-    nothing has to be written at the second, which ends the process with exit code 130.
+    Nothing but the flag: a handler runs between any two steps of the program, so one that wrote would break into a
+    write. The second signal ends the process with exit code 130; what it had committed is kept.
     """
 
-    def __init__(self, on_first: Callable[[], None] = lambda: None) -> None:
-        self.on_first, self.set = on_first, False
+    def __init__(self) -> None:
+        self.set = False
         self._before: dict[signal.Signals, object] = {}
 
     def __call__(self) -> bool:
@@ -43,5 +42,4 @@ class StopSignal:
         if self.set:
             os._exit(ExitCode.INTERRUPTED)
         self.set = True
-        print("\ninterrupted: finishing the work at hand (again to stop at once)", file=sys.stderr, flush=True)
-        self.on_first()
+        os.write(sys.stderr.fileno(), b"\ninterrupted: finishing the work at hand (again to stop at once)\n")

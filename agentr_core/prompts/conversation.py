@@ -9,6 +9,9 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.records import Message, Observation, SamplingParams, Step, Task
 
+#: More than a chat template writes around a turn.
+_TURN_TOKENS = 64
+
 
 def head(environment: AnyEnvironment, task: Task, observation: Observation) -> tuple[Message, ...]:
     """The turns before the first action of ``task``: its instructions, then the first observation."""
@@ -57,3 +60,16 @@ def fit(
     """The conversation, trimmed so that prompt and completion fit the policy's context."""
     room = None if policy.context_length is None else policy.context_length - params.max_tokens
     return trim(messages, policy.count_tokens, room, head_turns=head_turns)
+
+
+def fits(policy: AnyPolicy, messages: Sequence[Message], params: SamplingParams, *, head_turns: int = 2) -> bool:
+    """True where what :func:`fit` keeps of the conversation at the least leaves room for a completion.
+
+    A token stands for at least one byte, so most conversations need not be counted.
+    """
+    if policy.context_length is None:
+        return True
+    room = policy.context_length - params.max_tokens
+    least = [*messages[:head_turns], *messages[head_turns:][-2:]]
+    size = sum(len(message.content.encode("utf-8", "surrogatepass")) + _TURN_TOKENS for message in least)
+    return size <= room or policy.count_tokens(least) <= room

@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 
 from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY
-from agentr_core.records import Message, Step, Trajectory
+from agentr_core.records import Cut, Message, Step, Trajectory
 
 #: What the agent says when it notices its mistake; one is drawn for each revision trajectory (section 3.1).
 REVISION_THOUGHTS = (
@@ -36,6 +36,16 @@ def revision_signal(rng: random.Random, action: str = REVISION_ACTION) -> Step:
     return Step(response=f"Thought: {thought}\nAction: {action}", action=action, observation=REVISION_REPLY)
 
 
+def at_an_open_step(cut: Cut, bad: Trajectory) -> Cut:
+    """The cut, moved back to the last step after which the episode went on.
+
+    A purchase or a step cap ends it: nobody can notice a mistake afterwards, so the one who errs last is cut before.
+    """
+    ended = bool(bad.steps) and (bad.steps[-1].terminated or bad.steps[-1].truncated)
+    last = len(bad.steps) - ended
+    return cut if cut.step <= last else cut.model_copy(update={"step": last})
+
+
 def splice(bad: Trajectory, good: Trajectory, *, cut: int, divergence: int, signal: Step) -> tuple[Step, ...]:
     """Bad steps up to t', the revision signal, good steps from t + 1 (equation 3), as recorded.
 
@@ -52,12 +62,13 @@ def training_messages(
     """A conversation whose agent turns from step index ``first_trained`` (0-based) on carry the loss (equation 6).
 
     0 for a good trajectory: every agent turn. The cut t' for a revision trajectory: the signal and the good tail.
-    Without ``train_refused``, a turn that the environment refused carries none: it is part of an attempt that ended
-    well, but not of what made it end well.
+    A turn that was cut off carries none: it would teach to stop where nothing is complete. Without ``train_refused``, a
+    turn that the environment refused carries none either: it is part of an attempt that ended well, but not of what
+    made it end well.
     """
     turns = list(head)
     for index, step in enumerate(steps):
-        train = index >= first_trained and (train_refused or not step.invalid)
+        train = index >= first_trained and not step.cut_off and (train_refused or not step.invalid)
         turns.append(Message("assistant", step.response, train=train))
         turns.append(Message("user", step.observation))
     return tuple(turns)

@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.episode import Player, Rollout, distances_along
-from agentr_core.play.in_flight import run_bounded
+from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
 from agentr_core.registry.events import RevisionsBuilt
 from agentr_core.revise.pairs import Contrast, Pair, contrasts, good_leaves, pair
-from agentr_core.revise.splice import revision_signal, splice, training_messages
+from agentr_core.revise.splice import at_an_open_step, revision_signal, splice, training_messages
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.run_context import RunContext, StageResult, TreeWork
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
@@ -31,8 +32,8 @@ from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> StageResult:
     """Build the revision set of one iteration with ``critic``.
 
-    A tree that fails is left out and the rest go on (the metric ``failed`` counts them); :class:`AgentrError` where
-    all did.
+    A tree that fails is left out and the rest go on (the metric ``failed`` counts them); one that failed for a reason
+    that may pass is tried once more. :class:`AgentrError` where all failed, or such a reason did not pass.
     """
     trees = context.store.trees.select(context.run.id, iteration=iteration, status="done")
     if not trees:
@@ -43,21 +44,27 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
     with context.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
         bar.advance(len(done))
         todo = [tree for tree in trees if tree.id not in done]
-        failed: list[Exception] = []
-        async for finished in run_bounded(todo, work.revise, context.config.concurrency, context.stopped):
+        failed: list[Finished[TreeRow, None]] = []
+        async for finished in run_with_second_try(todo, work.revise, context.config.concurrency, context.stopped):
             if finished.error is not None:
-                failed.append(finished.error)
+                failed.append(finished)
                 context.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
             bar.advance()
         context.stop_here()
+        if away := [finished for finished in failed if finished.passing]:
+            left = len(trees) - len(context.store.revisions.trees(row.id))
+            what = f"{left} of {len(trees)} trees of iteration {iteration} are not revised"
+            raise not_now(what, away, context.advice)
         if len(failed) == len(trees):
-            raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0]}")
+            raise AgentrError(f"no tree of iteration {iteration} could be revised; the first: {failed[0].error}")
         metrics = {**set_metrics(context.store.revisions.trees(row.id).values()), "failed": float(len(failed))}
-        bar.advance(0, describe(metrics))
+        account = set_account(metrics, len(trees))
+        told = describe({name: count for name, count in account.items() if name != "lost"})
+        bar.advance(0, describe_set(metrics) + (f" · {told}" if told else ""))
     context.store.revisions.finish(row.id, metrics)
     counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
     context.registry.notify(RevisionsBuilt(context.run.key, iteration, context.config.critic.name, **counts))
-    return StageResult(metrics, row.id)
+    return StageResult(metrics, row.id, account)
 
 
 def reviser(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> TreeWork:
@@ -133,7 +140,8 @@ class _Reviser:
         critique = self._critique(tree, tree_row)
         samples = [self._good(tree, leaf, tree_row) for leaf in good_leaves(tree, alpha)]
         for one in pairs:
-            samples.append(await self._revision(tree, one, critique, tree_row))
+            revision = await self._revision(tree, one, critique, tree_row)
+            samples += [revision] if revision is not None else []
         if context.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
         parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
@@ -181,10 +189,15 @@ class _Reviser:
             messages=self._messages(trajectory.head, trajectory.steps, 0),
         )
 
-    async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample:
-        """One revision trajectory: the cut of the bad leaf, the signal, the good tail, executed where asked."""
+    async def _revision(self, tree: Tree, one: Pair, critique: TreeCritique, tree_row: TreeRow) -> Sample | None:
+        """One revision trajectory: the cut of the bad leaf, the signal, the good tail, executed where asked.
+
+        None where the bad attempt had ended before it could be revised.
+        """
         bad, good = tree.trajectory(one.bad), tree.trajectory(one.good)
-        cut = await self.critic.judge(bad, good, critique)
+        cut = at_an_open_step(await self.critic.judge(bad, good, critique), bad)
+        if cut.step <= one.divergence:
+            return None  # the attempts part at the step that ended the bad one: there is no start to go on from
         names = (*_names(tree_row), one.bad.index, one.good.index)
         signal = revision_signal(
             derive_rng(self.context.config.seed, "signal", *names), self.context.config.revise.revision_action
@@ -276,6 +289,7 @@ def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) 
         "cut_sum": sum(sample.cut for sample in spliced),
         "mismatches": sum(sample.mismatches for sample in spliced),
         "verdicts": len(critique.fresh),
+        "unreadable": sum(not verdict.readable for verdict in critique.fresh.values()),
         "judge_tokens": critique.tokens,
     }
 
@@ -285,12 +299,29 @@ def set_metrics(trees: Any) -> dict[str, float]:
     total: Counter[str] = Counter()
     for metrics in trees:
         total.update({name: float(value) for name, value in metrics.items()})
-    names = ("pairs", "good", "revisions", "verified", "tried", "judged", "mismatches", "verdicts", "judge_tokens")
+    names = (
+        "pairs", "good", "revisions", "verified", "tried", "judged", "mismatches", "verdicts", "unreadable",
+        "judge_tokens",
+    )  # fmt: skip
     sums = {name: float(total[name]) for name in names}
     return {**sums, "cut_mean": total["cut_sum"] / total["pairs"] if total["pairs"] else 0.0}
 
 
-def describe(metrics: Mapping[str, float]) -> str:
+def set_account(metrics: Mapping[str, float], trees: int) -> dict[str, int]:
+    """What went otherwise than it should in a set that was made of so many trees."""
+    return {
+        "tried": trees,
+        "failed": int(metrics["failed"]),
+        "verdicts": int(metrics["verdicts"]),
+        "unreadable": int(metrics["unreadable"]),
+        "samples": int(metrics["revisions"]),
+        "direct": int(metrics["revisions"] - metrics["judged"]),
+        "spliced": int(metrics["tried"]),
+        "lost": int(metrics["tried"] - metrics["verified"]),
+    }
+
+
+def describe_set(metrics: Mapping[str, float]) -> str:
     """The stage's line: ``118 revisions (verified 118 of 131) · 74 good · cut after step 2.4 on average``."""
     verified = f" (verified {metrics['verified']:.0f} of {metrics['tried']:.0f})" if metrics["tried"] else ""
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from agentr_core.errors import PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
@@ -65,7 +66,8 @@ class TreeCritique:
         The seed of an answer depends on the prompt alone: a question that is asked again is answered alike.
         """
         judge = policy or self._policy
-        answers = await gather_all(judge.sample(self._question(prompt, params, n)) for prompt in prompts)
+        with boundary(PolicyFailure, f"the judging policy '{judge.model}' failed on task '{self._tree.task.key}'"):
+            answers = await gather_all(judge.sample(self._question(prompt, params, n)) for prompt in prompts)
         self.tokens += sum(
             completions[0].prompt_tokens + sum(len(completion.token_ids) for completion in completions)
             for completions in answers

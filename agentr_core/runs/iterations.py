@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from agentr_core.account import warnings
 from agentr_core.errors import UsageError
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
@@ -20,7 +21,7 @@ from agentr_core.revise.stage import find_set, revise_trees, reviser
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
-from agentr_core.store import CheckpointRow
+from agentr_core.store import CheckpointRow, DatasetRow
 from agentr_core.train.stage import collect, train_checkpoint, training_identity
 
 StageName = Literal["search", "revise", "train", "evaluate"]
@@ -75,6 +76,9 @@ class RunLoop:
             return
         self._model = self._model_for(stage, iteration)
         made = await work(iteration)
+        runs.save_account(run_id, iteration, stage, made.account)
+        for warning in warnings(made.account):
+            self.context.progress.say(f"warning: {warning}")
         runs.finish_stage(run_id, iteration, stage, made.metrics, result_id=made.row_id)
 
     async def revise_once(self, iteration: int) -> Mapping[str, float]:
@@ -141,18 +145,30 @@ class RunLoop:
             return StageResult({})
         policy = await self._actor()
         start = self._start(trainable(policy, self.context.config.policy.name), iteration)
-        revision_set = find_set(self.context, policy, self.context.make_critic(), iteration)
+        critic = self.context.make_critic()
+        try:
+            revision_set = find_set(self.context, policy, critic, iteration)
+        finally:
+            await critic.close()
         await self._drop_policy()
         row, dataset = collect(self.context, revision_set, iteration)
-        folder = f"iteration-{iteration}"
-        if aside:
-            digest = content_hash([training_identity(self.context, start), row.content_hash])
-            folder += f"-{row.name}-{digest[:8]}"
+        folder = self._folder(iteration, start, row, aside=aside)
         trainer = self.context.registry.create("trainer", plugin.name, plugin.options)
         try:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:
             release_memory()
+
+    def _folder(self, iteration: int, start: Checkpoint, dataset: DatasetRow, *, aside: bool) -> str:
+        """Where a training leaves its model: a folder of its own where it stands aside, or another one was first."""
+        plain, identity = f"iteration-{iteration}", training_identity(self.context, start)
+        path = str(self.out / plain / "model")
+        others = [row for row in self.context.store.checkpoints.select(self.context.run.id) if row.path == path]
+        taken = any((row.dataset_id, row.config) != (dataset.id, identity) for row in others)
+        if not aside and not taken:
+            return plain
+        digest = content_hash([identity, dataset.content_hash])
+        return f"{plain}-{dataset.name}-{digest[:8]}"
 
     def _start(self, acting: str, iteration: int) -> Checkpoint:
         """What the training of an iteration starts from: the acting model, or the one the run began with."""

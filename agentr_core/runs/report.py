@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentr_core.account import describe
 from agentr_core.evaluate.metrics import agreement, paired_difference
 from agentr_core.store import DatasetRow, EvalRow, RevisionSetRow, RunRow, Store
 
@@ -81,7 +82,8 @@ def _baseline(store: Store, run: RunRow, plain: EvalRow) -> EvalRow | None:
 
 
 def _successes(store: Store, row: EvalRow) -> dict[int, float]:
-    return {result.task_id: float(result.success) for result in store.evaluations.results(row.id)}
+    results = store.evaluations.results(row.id)
+    return {result.task_id: float(result.success) for result in results if result.error is None}
 
 
 def _verified(metrics: dict[str, Any]) -> float | None:
@@ -93,6 +95,7 @@ def _iteration_cells(row: dict[str, Any]) -> Cells:
     if row["dataset"] and not row["own"]:
         label.append(row["dataset"])
     label += [f"{name}={value}" for name, value in row["settings"].items()]
+    label += [f"{row['failed']:.0f} not played"] if row.get("failed") else []
     test = f"{100 * row['revision_test']:.1f}%" if "revision_test" in row else "-"
     revisions = "-"
     if row["revisions"] is not None:
@@ -196,3 +199,13 @@ def _cuts(store: Store, row: RevisionSetRow) -> dict[tuple[int, int, int], int]:
     """The cut of each pair of a set, by tree and leaves."""
     samples = store.revisions.samples(row.id)
     return {(s.tree_id, s.bad_leaf, s.good_leaf): s.cut for s in samples if s.kind != "good"}
+
+
+def account_lines(store: Store, run: RunRow, *, quiet: bool = True) -> list[str]:
+    """What went otherwise than it should in a run, a line a stage; without ``quiet``, what is common as well."""
+    lines = []
+    for (iteration, stage), counts in store.runs.accounts(run.id).items():
+        told = describe(counts, quiet=quiet)
+        where = f"iteration {iteration}, {stage}" if iteration else "baseline"
+        lines += [f"{where}: {told}"] if told else []
+    return lines

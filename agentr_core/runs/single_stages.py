@@ -17,7 +17,6 @@ from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import BASELINE, RunLoop
 from agentr_core.runs.start_and_resume import (
-    check_not_running,
     check_plugins,
     checkpoint_folder,
     provenance,
@@ -89,7 +88,8 @@ def _on_stored_run(
     check_plugins(config, registry)
     with open_store(db) as store:
         row = stored_run(store, reference, config)
-        check_not_running(row)
+        if store.runs.is_alive(row):
+            raise UsageError(f"run {row.short} is still being worked on (process {row.pid}); stop that one first")
         known = {(plugin.kind, plugin.name) for plugin in store.runs.plugins(row.id)}
         added = [plugin for plugin in provenance(config, registry) if (plugin.kind, plugin.name) not in known]
         store.runs.save_plugins(row.id, added)

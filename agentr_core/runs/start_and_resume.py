@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from agentr_core.errors import Interrupted, ResumeError, UsageError
+from agentr_core.errors import Interrupted, NothingToDo, ResumeError, UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.episode_pool import EpisodePool
+from agentr_core.process.file_lock import held
 from agentr_core.process.garbage import seldom_collecting
 from agentr_core.process.interrupt import StopSignal
 from agentr_core.process.progress import Progress
@@ -62,7 +63,8 @@ def run(
     with open_store(db) as store:
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": None if out is None else str(out)}
         row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
-        return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
+        with only_worker(store, row):
+            return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
 
 
 def resume(
@@ -72,8 +74,12 @@ def resume(
     config: RunConfig | None = None,
     progress: Progress | None = None,
     registry: Registry | None = None,
+    again: bool = False,
 ) -> RunOutcome:
-    """Go on with a run: its key, the start of one, its name, or ``last``.
+    """Go on with a run: its key, the start or end of one, its name, or ``last``.
+
+    Trees and episodes that failed in a stage that is not done are taken up again. With ``again`` those of stages that
+    are done as well, and the stages that follow (``agentr retry``).
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
     :class:`~agentr_core.errors.ResumeError` shows each difference.
@@ -83,13 +89,31 @@ def resume(
         stored, stages, out = stored_config(row)
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
-        check_not_running(row)
         registry = registry or default_registry()
         for file in stored.plugins:
             registry.add_file(file)
         check_plugins(stored, registry)
-        store.runs.set_status(row.id, "running")
-        return carry_on(store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True)
+        with only_worker(store, row):
+            if again:
+                reopen(store, row)
+            store.runs.set_status(row.id, "running")
+            return carry_on(
+                store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True
+            )
+
+
+def reopen(store: Store, row: RunRow) -> None:
+    """Let a run do again what failed, and all that was made of it: the stages from the first with failures on.
+
+    Raises :class:`~agentr_core.errors.NothingToDo` where nothing failed.
+    """
+    stages = store.runs.stages(row.id)
+    order = {(stage.iteration, stage.stage): number for number, stage in enumerate(stages)}
+    broken = [order[stage.iteration, stage.stage] for stage in stages if stage.metrics.get("failed")]
+    if not broken and all(stage.status == "done" for stage in stages):
+        raise NothingToDo(f"nothing of run {row.short} failed; agentr runs show {row.short} tells how it went")
+    for stage in stages[min(broken, default=len(stages)) :]:
+        store.runs.reopen_stage(row.id, stage.iteration, stage.stage)
 
 
 def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | None]:
@@ -110,10 +134,13 @@ def _differences(row: RunRow, differences: Sequence[tuple[str, Any, Any]]) -> st
     )
 
 
-def check_not_running(row: RunRow) -> None:
-    """Refuse to work on a run that a living process of this machine works on; of another's the user knows."""
-    if row.is_alive and row.pid != os.getpid():
-        raise UsageError(f"run {row.short} is still being worked on by process {row.pid}; stop that one first")
+@contextmanager
+def only_worker(store: Store, row: RunRow) -> Iterator[None]:
+    """Work on a run that nobody else works on; :class:`UsageError` where somebody does."""
+    with held(store.runs.lock_file(row)) as mine:
+        if not mine:
+            raise UsageError(f"run {row.short} is still being worked on (process {row.pid}); stop that one first")
+        yield
 
 
 def carry_on(
@@ -177,7 +204,7 @@ def working(
     status: Literal["done", "failed", "interrupted"] = "failed"
     problem: str | None = None
     try:
-        with StopSignal(lambda: store.runs.set_status(row.id, "interrupted")) as stopped:
+        with StopSignal() as stopped:
             advice = f"go on with: agentr resume {row.short}"
             with set_up(store, row, config, progress, registry, stopped, advice) as context:
                 yield context

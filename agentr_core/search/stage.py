@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from agentr_core.account import describe
 from agentr_core.errors import AgentrError, Interrupted, NothingToDo, StoreError
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
@@ -15,7 +16,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
-from agentr_core.play.in_flight import run_bounded
+from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork
@@ -32,8 +33,10 @@ async def grow_trees(
 ) -> StageResult:
     """Grow the trees of one iteration and return counts and rates.
 
-    As many are in flight as the engine has room for (``play/admission.py``), at most ``concurrency``. A tree
-    that fails is stored as failed and the rest go on; :class:`~agentr_core.errors.AgentrError` where all did.
+    As many are in flight as the engine has room for (``play/admission.py``), at most ``concurrency``. A tree that fails
+    is stored as failed with what it has grown, and the rest go on; one that failed for a reason that may pass is tried
+    once more. :class:`~agentr_core.errors.AgentrError` where all failed, or such a reason did not pass: a resumed run
+    takes failed trees up again where they stopped.
 
     ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
     batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
@@ -41,17 +44,26 @@ async def grow_trees(
     rows = _plan(context, policy, iteration)
     admission = Admission(context.config.concurrency, policy)
     grower = _Grower(context, policy, searcher, admission, then)
-    todo = [row for row in rows if row.status in ("todo", "running")]
+    todo = [row for row in rows if row.status != "done"]
+    away = list[Finished[TreeRow, None]]()
     work = "search" if then is None else "search, revise"
     with context.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
         bar.advance(len(rows) - len(todo))
-        async for finished in run_bounded(todo, grower.grow, admission, context.stopped):
+        async for finished in run_with_second_try(todo, grower.grow, admission, context.stopped):
             if finished.error is not None:
                 grower.fail(finished.item, finished.error)
+                away += [finished] if finished.passing else []
+            elif finished.attempts > 1:
+                context.store.trees.count_attempt(finished.item.id)
             bar.advance(1, grower.note(bar.seconds))
         context.stop_here()
         done = context.store.trees.select(context.run.id, iteration=iteration)
-        bar.advance(0, grower.note(bar.seconds))
+        account = _account(context, iteration, done)
+        told = describe(account)
+        bar.advance(0, grower.note(bar.seconds) + (f" · {told}" if told else ""))
+    if away:
+        left = sum(row.status != "done" for row in done)
+        raise not_now(f"{left} of {len(done)} trees of iteration {iteration} are not grown", away, context.advice)
     failed = [row for row in done if row.status == "failed"]
     if failed and len(failed) == len(done):
         raise AgentrError(f"every tree of iteration {iteration} failed; the first: {failed[0].error}")
@@ -61,8 +73,18 @@ async def grow_trees(
             "failed": len(failed),
             "nodes": sum(row.n_nodes for row in done),
             "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
-        }
+        },
+        account=account,
     )
+
+
+def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> dict[str, int]:
+    return {
+        **context.store.trees.count_turns(context.run.id, iteration),
+        "tried": len(trees),
+        "failed": sum(row.status == "failed" for row in trees),
+        "retried": sum(row.attempts for row in trees if row.status == "done"),
+    }
 
 
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:

@@ -15,11 +15,11 @@ from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import MergeKey, by_action
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import REVISION_ACTION, ParsedAction, step_of
+from agentr_core.interfaces.turns import REVISION_ACTION, ParsedAction, parse_turn, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.prompts.conversation import fit, head
+from agentr_core.prompts.conversation import fit, fits, head
 from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Task
 from agentr_core.seeds import derive_rng, derive_seed
 
@@ -152,7 +152,7 @@ class TreeContext:
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
             if before is not None:
                 await before.wait()
-            return self._append(node, samples, outcomes, merge, horizon)
+            return self._append(node, samples, outcomes, merge, horizon, params)
         finally:
             done.set()
 
@@ -204,14 +204,17 @@ class TreeContext:
             self._admission.note(self.session, prompt + drawn)
 
     def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
-        parse = self.branches.pool.reference.parse
         samples: dict[Any, _Sample] = {}
         with boundary(EnvironmentFailure, f"the environment could not parse an answer to '{self.tree.task.key}'"):
             for completion in completions:
-                parsed = parse(completion.text)
+                parsed = self._parse(completion.text, completion)
                 same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
                 same.copies += 1
         return samples
+
+    def _parse(self, response: str, said: Completion | None) -> ParsedAction:
+        cut_off = said is not None and said.finish_reason == "length"
+        return parse_turn(self.branches.pool.reference.parse, response, cut_off=cut_off)
 
     def _append(
         self,
@@ -220,14 +223,15 @@ class TreeContext:
         outcomes: dict[str, Outcome],
         merge: MergeKey,
         horizon: int | None,
+        params: SamplingParams,
     ) -> list[Node]:
-        parse = self.branches.pool.reference.parse
-        present = {merge(child.response, parse(child.response)): child for child in node.children}
+        present = {merge(each.response, self._parse(each.response, each.completion)): each for each in node.children}
         children = []
         for key, sample in samples.items():
             child = present.get(key)
             if child is None:
                 child = self._child(node, sample, outcomes)
+                self._end_where_full(child, params)
                 child.terminal = child.terminated or child.truncated or child.depth == horizon
             else:
                 child.copies += sample.copies
@@ -235,11 +239,20 @@ class TreeContext:
         node.expanded = True
         return children
 
+    def _end_where_full(self, node: Node, params: SamplingParams) -> None:
+        """A node whose conversation no longer fits the policy's context is an end: truncated, its reward as it is."""
+        if self.policy.context_length is None or node.terminated or node.truncated:
+            return
+        turns = self._conversation(node)
+        if not fits(self.policy, turns, params, head_turns=len(self.tree.head)):
+            node.truncated, node.info = True, {**node.info, "context_full": True}
+
     def _child(self, node: Node, sample: _Sample, outcomes: dict[str, Outcome]) -> Node:
         action, text = sample.parsed.action, sample.completion.text
         # Where the environment was not asked, it is where it was.
         result, state_key = outcomes[action] if self.branches.reaches(action) else (None, node.state_key)
-        step = step_of(text, sample.parsed, result, reward=node.reward, score=node.score)
+        cut_off = sample.completion.finish_reason == "length"
+        step = step_of(text, sample.parsed, result, reward=node.reward, score=node.score, cut_off=cut_off)
         return self.tree.add(
             node,
             response=text,

@@ -9,8 +9,9 @@ from typing import Any
 from agentr_core.hashing import canonical_json
 from agentr_core.store.store import Store
 
-#: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process.
-VOLATILE_NAMES = frozenset({"host", "pid", "stats_json"})
+#: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process, and how
+#: often something had to be tried again is no part of what came of it.
+VOLATILE_NAMES = frozenset({"host", "pid", "stats_json", "attempts", "retried"})
 #: Endings of names (columns, JSON keys, metrics) of what depends on the clock.
 VOLATILE_ENDINGS = ("_at", "_seconds", "_per_second")
 
@@ -33,6 +34,8 @@ def canonical_dump(store: Store) -> Iterator[str]:
     judges: dict[str, int] = {}
     for table in store.connection.counts():
         for row in store.connection.all(f'SELECT * FROM "{table}" ORDER BY {_order(store, table)}'):
+            if table == "accounts" and is_volatile(row["name"]):
+                continue
             values = _steady(dict(row))
             if "judge_hash" in values:
                 values["judge_hash"] = judges.setdefault(values["judge_hash"], len(judges))

@@ -15,6 +15,13 @@ from agentr_core.store.texts import Conversations
 _EVALS = "SELECT * FROM evals"
 _RESULTS = "SELECT r.*, tasks.key AS task FROM eval_results r JOIN tasks ON tasks.id = r.task_id"
 
+_ATTEMPTS = "SELECT attempts FROM eval_results WHERE eval_id = ? AND task_id = ? AND repeat = ?"
+_SAVE_RESULT = (
+    "INSERT OR REPLACE INTO eval_results (eval_id, task_id, repeat, reward, score, success, steps, invalid, loops,"
+    " prompt_tokens, completion_tokens, elapsed_seconds, conversation, error, attempts, cut_off, context_full)"
+    f" VALUES ({', '.join('?' * 17)})"
+)
+
 
 class Evaluations:
     """The evaluations of the store and their results."""
@@ -72,12 +79,15 @@ class Evaluations:
         return select_rows(self._connection, EvalResult, _RESULTS, {"eval_id": eval_id}, "task_id, repeat")
 
     def save_result(self, eval_id: int, result: EvalResult) -> None:
-        """Keep how one task went, in place of what an earlier attempt left."""
+        """Keep how one task went, in place of what an earlier attempt left; ``attempts`` are added to the stored ones."""
         r = result
         with self._connection.transaction():
             conversation = self._conversations.save(r.messages) if r.messages else r.conversation
+            failed = self._connection.one(_ATTEMPTS, (eval_id, r.task_id, r.repeat))
+            attempts = (failed[0] if failed else 0) + r.attempts + (r.error is not None)
+            odd = (attempts, r.cut_off, r.context_full)
             outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._connection.execute(
-                "INSERT OR REPLACE INTO eval_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error)),
+                _SAVE_RESULT,
+                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error), *odd),
             )

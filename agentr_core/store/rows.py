@@ -7,8 +7,6 @@ Hashes of conversations and texts are ``bytes``; :meth:`Row.as_dict` gives a for
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -88,26 +86,8 @@ class RunRow(Row):
 
     @property
     def short(self) -> str:
-        """The part of the key that people type."""
-        return self.key[:8]
-
-    @property
-    def is_alive(self) -> bool | None:
-        """True where the process that owns the run is there, False where it is gone or has said how it ended.
-
-        None for a run on another host that has not said so: what became of its process cannot be seen from here.
-        """
-        if self.status != "running":
-            return False
-        if self.host != socket.gethostname():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        """The part of the key that people type: its end, which is chance (two runs may begin in one second)."""
+        return self.key[-8:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +147,10 @@ class TaskRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeRow(Row):
-    """One tree without its nodes. ``task`` is the key of its task, ``n_nodes`` how many nodes are stored."""
+    """One tree without its nodes. ``task`` is the key of its task, ``n_nodes`` how many nodes are stored.
+
+    ``attempts``: how often it has failed so far.
+    """
 
     id: int
     run_id: int
@@ -186,6 +169,7 @@ class TreeRow(Row):
     stats: dict[str, Any]
     error: str | None
     elapsed_seconds: float | None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +299,8 @@ class EvalRow(Row):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResult(Row):
     """How one evaluated task went. ``loops``: the loop statistic of that trajectory. Failed: ``error`` says why.
+    ``attempts``: how often it has failed so far; ``cut_off``: turns that ended because they had become too long;
+    ``context_full``: the conversation no longer fitted.
 
     Saving takes ``messages``; reading sets ``conversation``, under which the messages are found, and ``task``, the
     task's key.
@@ -335,3 +321,6 @@ class EvalResult(Row):
     messages: tuple[Message, ...] = ()
     conversation: bytes | None = None
     error: str | None = None
+    attempts: int = 0
+    cut_off: int = 0
+    context_full: bool = False

@@ -8,11 +8,13 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import agentr_core
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.hashing import canonical_json, content_hash
+from agentr_core.process.file_lock import is_held
 from agentr_core.store.columns import now, pack_json, readable
 from agentr_core.store.connection import Connection
 from agentr_core.store.rows import MetricRow, PluginRow, RunRow, RunStatus, StageRow, WorkStatus
@@ -20,6 +22,8 @@ from agentr_core.store.selecting import row_by_id, select_rows
 
 _RUNS = "SELECT * FROM runs"
 _STAGES = "SELECT * FROM stages"
+#: A reference shorter than this names runs by the start of their keys alone.
+_LEAST_END = 4
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -40,7 +44,7 @@ class Runs:
         return select_rows(self._connection, RunRow, _RUNS, {"status": status}, "id DESC")
 
     def find(self, reference: str) -> RunRow:
-        """The run of this name (the newest one), of this key or start of a key; ``last`` is the newest run.
+        """The run of this name (the newest one), of this key or the start or end of one; ``last`` is the newest run.
 
         Raises :class:`~agentr_core.errors.NothingToDo` where there are no runs at all, and
         :class:`~agentr_core.errors.UsageError` where none is meant, or more than one.
@@ -53,9 +57,11 @@ class Runs:
         for run in runs:
             if reference in (run.name, run.key):
                 return run
-        matches = [run for run in runs if reference and run.key.startswith(reference.upper())]
+        part = reference.upper()
+        ends = len(part) >= _LEAST_END
+        matches = [run for run in runs if part and (run.key.startswith(part) or (ends and run.key.endswith(part)))]
         if len(matches) > 1:
-            raise UsageError(f"'{reference}' is the start of several runs: {', '.join(run.key for run in matches)}")
+            raise UsageError(f"'{reference}' is part of several runs' keys: {', '.join(run.key for run in matches)}")
         if not matches:
             raise UsageError(_unknown_run(reference, runs))
         return matches[0]
@@ -63,6 +69,15 @@ class Runs:
     def get(self, run_id: int) -> RunRow:
         """The run with this number."""
         return row_by_id(self._connection, RunRow, _RUNS, run_id, "run")
+
+    def lock_file(self, run: RunRow) -> Path:
+        """The file that whoever works on the run holds a lock on (:mod:`agentr_core.process.file_lock`)."""
+        path = self._connection.path.absolute()
+        return path.with_name(f"{path.name}.{run.key}.lock")
+
+    def is_alive(self, run: RunRow) -> bool:
+        """True while a process works on the run: its lock is held, whatever number the process has, or had."""
+        return run.status == "running" and is_held(self.lock_file(run))
 
     def create(
         self,
@@ -134,6 +149,15 @@ class Runs:
         assert row is not None
         return row
 
+    def reopen_stage(self, run_id: int, iteration: int, stage: str) -> None:
+        """A stage is to be done again; what it has made is kept, and kept apart from what it makes then."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE stages SET status = 'todo', finished_at = NULL"
+                " WHERE run_id = ? AND iteration = ? AND stage = ?",
+                (run_id, iteration, stage),
+            )
+
     def finish_stage(
         self,
         run_id: int,
@@ -151,6 +175,22 @@ class Runs:
                 " WHERE run_id = ? AND iteration = ? AND stage = ?",
                 (status, pack_json(metrics), result_id, now(), run_id, iteration, stage),
             )
+
+    def accounts(self, run_id: int) -> dict[tuple[int, str], dict[str, int]]:
+        """What went otherwise than it should, by iteration and stage (``account.py`` says what the names mean)."""
+        found: dict[tuple[int, str], dict[str, int]] = {}
+        sql = "SELECT iteration, stage, name, count FROM accounts WHERE run_id = ? ORDER BY iteration, stage, name"
+        for row in self._connection.all(sql, (run_id,)):
+            found.setdefault((row["iteration"], row["stage"]), {})[row["name"]] = row["count"]
+        return found
+
+    def save_account(self, run_id: int, iteration: int, stage: str, counts: Mapping[str, int]) -> None:
+        """Keep the account of a stage, in place of an earlier one; what is 0 is no row."""
+        rows = [(run_id, iteration, stage, name, count) for name, count in counts.items() if count]
+        with self._connection.transaction():
+            where = (run_id, iteration, stage)
+            self._connection.execute("DELETE FROM accounts WHERE run_id = ? AND iteration = ? AND stage = ?", where)
+            self._connection.executemany("INSERT INTO accounts VALUES (?, ?, ?, ?, ?)", rows)
 
     def metrics(self, run_id: int, *, iteration: int | None = None, stage: str | None = None) -> list[MetricRow]:
         """Metrics of a run, by iteration, stage, name and step."""

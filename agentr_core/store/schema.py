@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -262,6 +262,24 @@ def _drop_transpositions(searcher: str, options: dict[str, Any] | None) -> bool:
     return True
 
 
+#: What went otherwise than it should, as numbers: by stage, and how often a tree or an episode had to be tried again.
+_ACCOUNT = """
+ALTER TABLE trees ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE eval_results ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE eval_results ADD COLUMN cut_off INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE eval_results ADD COLUMN context_full INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE accounts (
+  run_id INTEGER NOT NULL REFERENCES runs (id), iteration INTEGER NOT NULL, stage TEXT NOT NULL, name TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (run_id, iteration, stage, name)
+) STRICT, WITHOUT ROWID
+"""
+
+
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
     from sqlite_utils import Migrations
@@ -280,6 +298,10 @@ def migrations() -> Migrations:
     def without_the_unused(db: Database) -> None:
         _execute(db, _UNUSED)
         _without_transpositions(db)
+
+    @ours()
+    def account(db: Database) -> None:
+        _execute(db, _ACCOUNT)
 
     return ours
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from agentr_core.hashing import content_hash
 from agentr_core.records import Task
 from agentr_core.store.columns import pack_json
 from agentr_core.store.connection import Connection
@@ -31,19 +32,35 @@ class Tasks:
         return row_by_id(self._connection, TaskRow, _TASKS, task_id, "task")
 
     def save(self, env: str, env_version: str, tasks: Iterable[Task]) -> dict[str, int]:
-        """Store the tasks that are new; the id of each by its key. Ids follow the order of ``tasks``."""
-        tasks = list(tasks)
-        rows = [(env, env_version, t.key, t.split, t.instruction, pack_json(t.metadata)) for t in tasks]
-        with self._connection.transaction():
-            self._connection.executemany(
-                "INSERT INTO tasks (env, env_version, key, split, instruction, metadata_json)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                rows,
-            )
-            known = self._ids(env, env_version)
-        return {task.key: known[task.key] for task in tasks}
+        """Store the tasks that are new; the id of each by its key. Ids follow the order of ``tasks``.
 
-    def _ids(self, env: str, env_version: str) -> dict[str, int]:
-        """The ids of the stored tasks of an environment, by key."""
-        rows = self._connection.all("SELECT key, id FROM tasks WHERE env = ? AND env_version = ?", (env, env_version))
-        return {row["key"]: row["id"] for row in rows}
+        A task is told apart by its content: where another one of this key is stored (the environment's settings or code
+        have changed, its version has not), this one is stored beside it, under a version that names its content.
+        """
+        tasks = list(tasks)
+        with self._connection.transaction():
+            ids = self._save([(env_version, task) for task in tasks], env)
+            stored = {row.id: row for row in self.select(env=env, env_version=env_version)}
+            other = [task for task in tasks if not _same(stored[ids[task.key]], task)]
+            return ids | self._save([(f"{env_version} · {_content(task)}", task) for task in other], env)
+
+    def _save(self, tasks: Sequence[tuple[str, Task]], env: str) -> dict[str, int]:
+        rows = [(env, version, t.key, t.split, t.instruction, pack_json(t.metadata)) for version, t in tasks]
+        self._connection.executemany(
+            "INSERT INTO tasks (env, env_version, key, split, instruction, metadata_json)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            rows,
+        )
+        known = {
+            (row["env_version"], row["key"]): row["id"]
+            for row in self._connection.all("SELECT env_version, key, id FROM tasks WHERE env = ?", (env,))
+        }
+        return {task.key: known[version, task.key] for version, task in tasks}
+
+
+def _content(task: Task) -> str:
+    return content_hash([task.split, task.instruction, task.metadata])[:12]
+
+
+def _same(row: TaskRow, task: Task) -> bool:
+    return _content(row.task()) == _content(task)

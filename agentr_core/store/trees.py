@@ -38,6 +38,13 @@ FROM nodes n LEFT JOIN texts r ON r.hash = n.response LEFT JOIN texts o ON o.has
 LEFT JOIN texts c ON c.hash = n.completion
 WHERE n.tree_id = ? ORDER BY n.node
 """
+#: A flag of 4 is ``invalid`` (columns.py).
+_TURNS = """
+SELECT count(*) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 > 0) AS refused,
+  sum(copies) - count(*) AS duplicates, sum(info_json LIKE '%"context_full":true%') AS context_full
+FROM nodes JOIN trees ON trees.id = nodes.tree_id
+WHERE trees.run_id = ? AND trees.iteration = ? AND nodes.parent IS NOT NULL
+"""
 _VERDICTS = """
 SELECT v.*, coalesce(body, rationale) AS reason FROM verdicts v LEFT JOIN texts ON texts.hash = v.rationale
 WHERE v.tree_id = ? ORDER BY v.node
@@ -162,9 +169,28 @@ class Trees:
         with self._connection.transaction():
             self._connection.execute(
                 "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
-                " elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
-                (status, tree and tree.best_reward, pack_json(stats), readable(error), elapsed, elapsed, tree_id),
+                " attempts = attempts + ?, elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
+                (
+                    status,
+                    tree and tree.best_reward,
+                    pack_json(stats),
+                    readable(error),
+                    status == "failed",
+                    elapsed,
+                    elapsed,
+                    tree_id,
+                ),
             )
+
+    def count_attempt(self, tree_id: int) -> None:
+        """A tree had to be tried again."""
+        with self._connection.transaction():
+            self._connection.execute("UPDATE trees SET attempts = attempts + 1 WHERE id = ?", (tree_id,))
+
+    def count_turns(self, run_id: int, iteration: int) -> dict[str, int]:
+        """How the turns of an iteration's trees ended: all, cut off, refused, merged as copies, with a full context."""
+        row = self._connection.one(_TURNS, (run_id, iteration))
+        return {} if row is None else {name: int(row[name] or 0) for name in row.keys()}  # noqa: SIM118 - a Row
 
     def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, Verdict]]:
         """All verdicts on the nodes of a tree: by critic and judge hash, then by node."""

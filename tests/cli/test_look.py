@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from agentr_core.cli.main import main
+from agentr_core.process.file_lock import held
 from agentr_core.records import Example
 from agentr_core.store import open_store
 
@@ -98,7 +99,7 @@ def test_an_empty_database_has_nothing_to_list(agentr: Any, tmp_path: Path, comm
 
 def test_a_run_is_shown_with_its_stages_and_plugins(agentr: Any) -> None:
     text, data = agentr("runs show first"), agentr("runs show last --json").json
-    assert text.out.startswith(f"run {data['key'][:8]} 'first'  done")
+    assert text.out.startswith(f"run {data['key'][-8:]} 'first'  done")
     assert [row["stage"] for row in data["stages"]] == ["evaluate", "search", "revise", "train", "evaluate"]
     assert {row["kind"] for row in data["plugins"]} == {"env", "policy", "searcher", "critic"}
     assert (data["trees"], data["alive"]) == ({"done": 6}, False)
@@ -107,18 +108,17 @@ def test_a_run_is_shown_with_its_stages_and_plugins(agentr: Any) -> None:
     assert agentr("runs list --status failed").code == 5
 
 
-def test_a_run_is_called_killed_only_where_its_process_can_be_seen_to_be_gone(agentr: Any, tmp_path: Path) -> None:
+def test_a_run_is_called_killed_where_nobody_works_on_it(agentr: Any, tmp_path: Path) -> None:
     path = tmp_path / "owners.db"
     with open_store(path) as store:
-        store.runs.create("run", {}, seed=1, name="here")
-        store.runs.create("run", {}, seed=1, name="elsewhere")
-        with store.transaction():
-            store.connection.execute("UPDATE runs SET host = 'elsewhere.example' WHERE name = 'elsewhere'")
-            store.connection.execute("UPDATE runs SET pid = ?", (2**22 + 1,))  # Linux gives no number as high
-    states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in ("here", "elsewhere")}
-    assert states == {"here": "killed", "elsewhere": "running"}
-    found = agentr("runs list --json", path).json
-    assert {row["name"]: row["alive"] for row in found} == {"here": False, "elsewhere": None}
+        runs = {name: store.runs.create("run", {}, seed=1, name=name) for name in ("gone", "here")}
+        with held(store.runs.lock_file(runs["here"])):
+            states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in runs}
+            assert states == {"gone": "killed", "here": "running"}
+            assert {row["name"]: row["alive"] for row in agentr("runs list --json", path).json} == {
+                "gone": False,
+                "here": True,
+            }
 
 
 def test_an_unknown_run_and_tree_are_told_so(agentr: Any) -> None:

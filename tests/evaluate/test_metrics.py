@@ -92,7 +92,7 @@ def test_loop_profile_is_figure_4() -> None:
     assert profile == {1: 1.0, 2: 3.0, 3: 1.0}
 
 
-def test_summary_counts_a_task_that_failed_as_lost() -> None:
+def test_summary_is_over_the_tasks_that_were_played() -> None:
     rows = [
         EvalResult(task_id=1, reward=1.0, success=True, steps=4, loops=1, completion_tokens=10),
         EvalResult(task_id=2, reward=0.5, steps=8, invalid=2, loops=3, completion_tokens=30),
@@ -100,9 +100,9 @@ def test_summary_counts_a_task_that_failed_as_lost() -> None:
         EvalResult(task_id=4, reward=1.0, success=True, steps=4),
     ]
     found = summarize(rows)
-    low, high = wilson(2, 4)
+    low, high = wilson(2, 3)
     expected = {
-        "tasks": 4.0, "success": 0.5, "success_low": low, "success_high": high, "reward": 0.625, "failed": 1.0,
+        "tasks": 3.0, "success": 2 / 3, "success_low": low, "success_high": high, "reward": 2.5 / 3, "failed": 1.0,
         "completion_tokens": 40.0,
     }  # fmt: skip
     assert {name: found[name] for name in expected} == expected

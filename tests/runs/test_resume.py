@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -11,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from scripted_runs import SCRIPTED, Agentr, dump
+
+from agentr_core.process.file_lock import held
+from agentr_core.store import open_store
 
 KILLS = 20
 LONG = (*SCRIPTED, "--tasks", "100", "--iterations", "4", "-o", "mcts.simulations=6", "--eval-tasks", "60")
@@ -115,13 +117,15 @@ def test_resuming_a_finished_run_changes_nothing(agentr: Agentr, tmp_path: Path)
 
 
 def test_a_run_that_is_being_worked_on_is_not_resumed(agentr: Agentr, tmp_path: Path) -> None:
-    assert agentr("run", *SCRIPTED, "--iterations", "1").returncode == 0
-    with sqlite3.connect(tmp_path / "agentr.db") as connection:
-        connection.execute("UPDATE runs SET status = 'running', pid = ?", (os.getpid(),))
-    connection.close()
-    refused = agentr("resume", "last")
-    assert refused.returncode == 2
-    assert f"process {os.getpid()}" in refused.stderr
+    assert agentr("search", *SCRIPTED, "--iterations", "1").returncode == 0
+    with open_store(tmp_path / "agentr.db") as store:
+        run = store.runs.find("last")
+        store.runs.set_status(run.id, "running")
+        with held(store.runs.lock_file(run)):
+            refused = [agentr(*command) for command in (("resume", "last"), ("revise", "--run", "last"))]
+        assert [each.returncode for each in refused] == [2, 2]
+        assert all(f"run {run.short} is still being worked on" in each.stderr for each in refused)
+    assert agentr("resume", "last").returncode == 0, "its number is that of a process which is there, but not on it"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -168,8 +172,8 @@ def test_the_second_signal_ends_at_once(agentr: Agentr, tmp_path: Path) -> None:
     stopped = agentr("run", *SCRIPTED, "--plugin", str(plugin))
     assert stopped.returncode == 130
     assert "still here" not in stopped.stdout
-    with open_runs(tmp_path / "agentr.db") as connection:
-        assert connection.execute("SELECT status FROM runs").fetchone()[0] == "interrupted"
+    assert json.loads(agentr("runs", "list", "--json").stdout)[0]["alive"] is False
+    assert "killed" in agentr("runs", "list").stdout
 
 
 def open_runs(db: Path) -> sqlite3.Connection:

@@ -102,7 +102,10 @@ def test_a_file_of_schema_2_keeps_every_row_and_has_the_schema_of_a_new_file(
     before = rows(old)
     open_store(path).close()
     after = rows(old)
-    assert len(after.pop("_sqlite_migrations")) == 1 + len(before.pop("_sqlite_migrations"))
+    assert len(after.pop("_sqlite_migrations")) == 2 + len(before.pop("_sqlite_migrations"))
+    assert after.pop("accounts") == []
+    assert not any(row.pop("attempts") for table in ("trees", "eval_results") for row in after[table])
+    assert not any(row.pop(name) for name in ("cut_off", "context_full") for row in after["eval_results"])
     changed = {"runs": {"config_json", "config_hash"}, "run_plugins": {"config_json"}, "trees": {"searcher_hash"}}
     gone = {"runs": {"heartbeat_at"}, "trees": {"repeat"}}
     for table, was in before.items():
@@ -161,7 +164,7 @@ def test_a_run_of_schema_2_goes_on_to_the_rows_of_one_that_was_never_interrupted
 ) -> None:
     old.close()
     with open_store(path) as store:
-        assert store.runs.find("last").is_alive is None
+        assert not store.runs.is_alive(store.runs.find("last"))
         config, stages, _ = stored_config(store.runs.find("last"))
     resume("last", db=path)
     run(config, db=tmp_path / "straight.db", stages=stages)
@@ -169,7 +172,7 @@ def test_a_run_of_schema_2_goes_on_to_the_rows_of_one_that_was_never_interrupted
 
 
 def results(path: Path) -> list[str]:
-    """The dump without the rows that hold settings: those of the old run lack what has been added since."""
-    settings = ("runs", "run_plugins", "evals", "revision_sets")
+    """The dump without the rows that hold settings or accounts: those of the old run lack what has been added since."""
+    settings = ("runs", "run_plugins", "evals", "revision_sets", "accounts")
     with open_store(path, read_only=True) as store:
         return [line for line in canonical_dump(store) if json.loads(line)[0] not in settings]

@@ -69,7 +69,7 @@ def test_a_killed_search_leaves_whole_simulations_and_is_resumed_to_the_same_row
     process.communicate()
     with open_store(path) as store:
         assert_consistent(store)
-        assert not any(run.is_alive for run in store.runs.select())
+        assert not any(store.runs.is_alive(run) for run in store.runs.select())
         worker.search(store)
         assert_consistent(store)
         assert list(canonical_dump(store)) == straight

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
 from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.process.file_lock import held
 from agentr_core.store import PluginRow, Store
 from agentr_core.store.runs import new_key
 
@@ -46,7 +45,7 @@ def test_an_unknown_run_is_told_with_the_nearest_and_the_last_ones(store: Store)
         store.runs.find("bsae")
     with pytest.raises(UsageError, match="no run is called ''"):
         store.runs.find("")
-    with pytest.raises(UsageError, match="'0' is the start of several runs"):
+    with pytest.raises(UsageError, match="'0' is part of several runs' keys"):
         store.runs.find("0")
     with pytest.raises(UsageError, match="cannot be named 'last'"):
         store.runs.create("run", {}, seed=1, name="last")
@@ -56,11 +55,11 @@ def test_a_run_ends_and_is_taken_over(store: Store) -> None:
     run = store.runs.create("run", {}, seed=1)
     store.runs.set_status(run.id, "failed", "boom")
     ended = store.runs.find("last")
-    assert (ended.status, ended.error, ended.is_alive) == ("failed", "boom", False)
+    assert (ended.status, ended.error, store.runs.is_alive(ended)) == ("failed", "boom", False)
     assert ended.finished_at is not None and ended.finished_at >= ended.created_at
     store.runs.set_status(run.id, "running")
     again = store.runs.find("last")
-    assert (again.status, again.error, again.finished_at, again.is_alive) == ("running", None, None, True)
+    assert (again.status, again.error, again.finished_at) == ("running", None, None)
 
 
 def test_taking_a_run_over_makes_this_process_its_owner(store: Store) -> None:
@@ -73,13 +72,23 @@ def test_taking_a_run_over_makes_this_process_its_owner(store: Store) -> None:
     assert store.runs.get(run.id) == run
 
 
-def test_a_run_whose_process_is_gone_is_not_alive_and_of_another_host_it_is_not_known(store: Store) -> None:
+def test_a_run_is_alive_while_its_lock_is_held_whatever_number_its_process_has(store: Store) -> None:
     run = store.runs.create("run", {}, seed=1)
-    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    assert replace(run, pid=int(child.stdout)).is_alive is False
-    elsewhere = replace(run, host="elsewhere.example", pid=1)
-    assert elsewhere.is_alive is None
-    assert replace(elsewhere, status="interrupted").is_alive is False
+    assert not store.runs.is_alive(run), "its process is this one, which is there and does not work on it"
+    with held(store.runs.lock_file(run)) as mine:
+        assert mine and store.runs.is_alive(run)
+        assert store.runs.is_alive(replace(run, pid=2**22 + 1, host="elsewhere.example"))
+        assert not store.runs.is_alive(replace(run, status="done"))
+        with held(store.runs.lock_file(run)) as twice:
+            assert not twice
+    assert not store.runs.is_alive(run) and not store.runs.lock_file(run).exists()
+
+
+def test_runs_begun_in_the_same_moment_are_told_apart_by_what_people_type(store: Store) -> None:
+    runs = [store.runs.create("run", {}, seed=seed) for seed in range(20)]
+    assert len({run.key[:8] for run in runs}) < 20, "the start of a key is the second in which the run began"
+    assert len({run.short for run in runs}) == 20
+    assert [store.runs.find(run.short) for run in runs] == runs
 
 
 def test_a_stage_that_is_done_stays_done(store: Store) -> None:

@@ -19,7 +19,7 @@ from agentr_core import (
     fewest_left_out,
 )
 from agentr_critics.config import ActorConfig, JudgeConfig
-from agentr_critics.prompts import judge_prompt, parse_label, vote
+from agentr_critics.prompts import has_label, judge_prompt, parse_label, vote
 
 #: The reason of a verdict that nobody was asked for.
 TOO_LONG = "the question does not fit the judging model's context"
@@ -41,7 +41,7 @@ class ActorCritic(StepwiseCritic[ActorConfig]):
         asked = {step: prompt for step, prompt in questions.items() if prompt is not None}
         answers = await context.ask(list(asked.values()), params, n=self.config.votes, policy=judge)
         given = {step: read_verdict(step, answer) for step, answer in zip(asked, answers, strict=True)}
-        return [given.get(step) or Verdict(step=step, label="uncertain", rationale=TOO_LONG) for step in steps]
+        return [given.get(step) or unasked(step) for step in steps]
 
     def judge_for(self, context: CritiqueContext) -> AnyPolicy | None:
         """The policy that judges; None for the acting one."""
@@ -88,9 +88,15 @@ def question(
     return None if least is None else prompt(least)
 
 
+def unasked(step: int) -> Verdict:
+    """The verdict on a step that could not be asked about."""
+    return Verdict(step=step, label="uncertain", rationale=TOO_LONG, readable=False)
+
+
 def read_verdict(step: int, answers: Sequence[Completion]) -> Verdict:
     """The verdict of one or several answers; the first that gave the label tells the reasons."""
     labels = [parse_label(answer.text) for answer in answers]
     label = vote(labels)
+    readable = any(has_label(answer.text) for answer in answers)
     told = next((answer for answer, said in zip(answers, labels, strict=True) if said == label), None)
-    return Verdict(step=step, label=label, rationale=told.text if told else "")
+    return Verdict(step=step, label=label, rationale=told.text if told else "", readable=readable)

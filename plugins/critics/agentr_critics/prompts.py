@@ -48,9 +48,18 @@ def parse_label(answer: str) -> Label:
     Anything else is uncertain: no label, two on the line, more text after it. (The official code takes any text that
     holds "good" for good, and an empty one for bad.)
     """
-    lines = answer.strip().splitlines()
-    found = _LABEL_LINE.fullmatch(lines[-1]) if lines else None
+    found = _label_line(answer)
     return found.group(1).lower() if found else "uncertain"  # type: ignore[return-value]
+
+
+def has_label(answer: str) -> bool:
+    """True where an answer says what it means, as :func:`parse_label` reads it."""
+    return _label_line(answer) is not None
+
+
+def _label_line(answer: str) -> re.Match[str] | None:
+    lines = answer.strip().splitlines()
+    return _LABEL_LINE.fullmatch(lines[-1]) if lines else None
 
 
 def vote(labels: Sequence[Label]) -> Label:

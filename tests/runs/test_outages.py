@@ -1,0 +1,106 @@
+"""A policy that is away for a while: what failed is taken up again, and nothing counts because nobody played it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_runs import Agentr, dump
+
+from agentr_core.store import open_store
+
+#: Answers as ``flawed`` does, but for the requests of a window, which find nobody there.
+AWAY = """
+import os, pathlib
+from agentr_core import Policy, PluginConfig, create
+
+class Config(PluginConfig):
+    rate: float = 0.5
+
+class Away(Policy[Config]):
+    config_class = Config
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.inner = create("policy", "flawed", rate=config.rate)
+
+    model = "flawed"
+
+    def bind(self, make_environment):
+        self.inner.bind(make_environment)
+
+    async def sample(self, request):
+        first, last = map(int, os.environ.get("AWAY", "0,0").split(","))
+        count = pathlib.Path("asked").stat().st_size if os.path.exists("asked") else 0
+        if request.purpose == os.environ.get("AWAY_FROM", request.purpose):
+            with open("asked", "ab") as file:
+                file.write(b".")
+            if first <= count < last:
+                raise ConnectionError("nobody is there")
+        return await self.inner.sample(request)
+"""
+RUN = (
+    *("--plugin", "away.py", "--policy", "away:Away", "--concurrency", "4"),
+    *("--env", "textcraft", "-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3"),
+    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3", "--trainer", "none"),
+    *("--tasks", "12", "--iterations", "2", "--eval-tasks", "12", "-o", "evaluate.max_turns=10"),
+)
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Path:
+    (tmp_path / "away.py").write_text(AWAY)
+    return tmp_path
+
+
+def rows(db: Path) -> list[str]:
+    return [line for line in dump(db) if not line.startswith(('["runs"', '["run_plugins"'))]
+
+
+@pytest.mark.parametrize(("first", "stage"), [(0, "baseline"), (70, "search"), (100_000, "never")])
+def test_a_run_ends_with_the_same_rows_after_an_outage(agentr: Agentr, away: Path, first: int, stage: str) -> None:
+    whole = away / "whole"
+    whole.mkdir()
+    (whole / "away.py").write_text(AWAY)
+    assert agentr("run", *RUN, cwd=whole).returncode == 0
+    outage = {"AWAY": f"{first},{first + 40}"}
+    stopped = agentr("run", *RUN, **outage)
+    tries = 0
+    while stopped.returncode == 1 and tries < 40:
+        assert "for a reason that may pass: " in stopped.stderr and "nobody is there" in stopped.stderr
+        assert "agentr resume" in stopped.stderr and "Traceback" not in stopped.stderr
+        stopped = agentr("resume", "last", **outage)
+        tries += 1
+    assert stopped.returncode == 0, stopped.stderr
+    assert (tries > 0) == (stage != "never")
+    assert rows(away / "agentr.db") == rows(whole / "agentr.db")
+    with open_store(away / "agentr.db") as store:
+        run = store.runs.find("last")
+        assert store.trees.select(run.id, status="failed") == []
+
+
+def test_a_short_outage_is_over_before_the_stage_is(agentr: Agentr, away: Path) -> None:
+    done = agentr("run", *RUN, AWAY="3,8")
+    assert done.returncode == 0, done.stderr
+    with open_store(away / "agentr.db") as store:
+        account = store.runs.accounts(store.runs.find("last").id)
+    assert account[0, "evaluate"]["retried"] > 0
+    assert "tried again" in done.stderr and "0% (0.0" not in done.stderr
+
+
+def test_what_failed_for_good_is_counted_shown_and_retried(agentr: Agentr, away: Path) -> None:
+    broken = AWAY.replace('raise ConnectionError("nobody is there")', 'raise ValueError("it is broken")')
+    (away / "away.py").write_text(broken)
+    done = agentr("run", *RUN, AWAY="0,2")
+    assert done.returncode == 3, done.stderr
+    assert "2 of 12 failed" in done.stderr and "2 not played" in done.stdout and "agentr retry" in done.stderr
+    listed = json.loads(agentr("runs", "show", "last", "--json").stdout)
+    assert {"iteration": 0, "stage": "evaluate", "failed": 2}.items() <= listed["accounts"][0].items()
+    again = agentr("retry", "last")
+    assert again.returncode == 0, again.stderr
+    with open_store(away / "agentr.db") as store:
+        run = store.runs.find("last")
+        assert all(row.metrics["failed"] == 0 for row in store.evaluations.select(run.id))
+    nothing = agentr("retry", "last")
+    assert nothing.returncode == 5 and "nothing of run" in nothing.stderr
