@@ -26,6 +26,7 @@ from agentr_core.errors import ConfigError
 from agentr_core.interfaces.plugin_config import validate_config
 from agentr_core.registry.lookup import Registry, registry
 from agentr_core.registry.specs import KINDS, Kind
+from agentr_core.settings.model_limits import limits_for
 from agentr_core.settings.presets import DEFAULT_PRESET, PRESETS
 from agentr_core.settings.run_config import RunConfig, flatten
 
@@ -146,7 +147,7 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
     """
     plugins = plugins or registry()
     preset = _first("preset", layers) or DEFAULT_PRESET
-    layers = [*layers, _preset_layer(str(preset), layers)]
+    layers = [*layers, *_model_layer(str(preset), layers), _preset_layer(str(preset), layers)]
     _load_files(layers, plugins)
     for layer in layers:
         _check_keys(layer, plugins)
@@ -165,6 +166,22 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
 
 def _first(key: str, layers: Sequence[Layer]) -> Any:
     return next((layer.values[key] for layer in layers if key in layer.values), None)
+
+
+def _policy_tables(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Under which names the options of the policy may stand."""
+    name = next((name for layer in layers if isinstance(name := _name_in("policy", layer), str)), "transformers")
+    return name.partition(":")[0], "policy"
+
+
+def _model_layer(preset: str, layers: Sequence[Layer]) -> Iterator[Layer]:
+    """What the preset ``quick`` lets other models than its own have, by their size."""
+    tables = [layer.values.get(table) for layer in layers for table in _policy_tables(layers)]
+    named = [table["model"] for table in tables if isinstance(table, Mapping) and "model" in table]
+    model = _first("model", layers) or next(iter(named), None)
+    limits = limits_for(str(model)) if model is not None and preset == DEFAULT_PRESET else None
+    if limits is not None:
+        yield Layer(f"preset {preset} for {model}, {limits[1]}", limits[0])
 
 
 def _preset_layer(name: str, layers: Sequence[Layer]) -> Layer:

@@ -50,6 +50,10 @@ PRESETS: dict[str, dict[str, Any]] = {
             "max_revisions_per_tree": 1_000_000,
         },
         "evaluate": {"tasks": 100, "max_turns": 100, "revision_test": True, "revision_turns": 50},
+        # Steps of the environment's own cap: 100 turns, and 50 more after a given start in the revision test.
+        "textcraft": {"max_steps": 150},
+        "webshop": {"max_steps": 150},
+        "sciworld": {"max_steps": 150, "move_cap": 150},
         "transformers": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
     },
 }

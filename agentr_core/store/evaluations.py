@@ -79,7 +79,7 @@ class Evaluations:
         return select_rows(self._connection, EvalResult, _RESULTS, {"eval_id": eval_id}, "task_id, repeat")
 
     def save_result(self, eval_id: int, result: EvalResult) -> None:
-        """Keep how one task went, in place of what an earlier attempt left; ``attempts`` are added to the stored ones."""
+        """Keep how one task went, in place of what an earlier attempt left, whose ``attempts`` it adds to."""
         r = result
         with self._connection.transaction():
             conversation = self._conversations.save(r.messages) if r.messages else r.conversation

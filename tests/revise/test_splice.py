@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from agentr_core import Message, Step, Task, Trajectory, derive_rng
+from agentr_core import Cut, Message, Step, Task, Trajectory, derive_rng
 from agentr_core.interfaces.turns import parse_response
-from agentr_core.revise.splice import REVISION_THOUGHTS, revision_signal, splice, training_messages
+from agentr_core.revise.splice import REVISION_THOUGHTS, at_an_open_step, revision_signal, splice, training_messages
 
 TASK = Task(key="t", split="train", instruction="Do.")
 HEAD = (Message("system", "rules"), Message("user", "start"))
@@ -70,3 +72,16 @@ def test_every_thought_is_drawn_and_parses_to_the_revision_action() -> None:
     assert {one.thought for one in parsed} == set(REVISION_THOUGHTS) and len(REVISION_THOUGHTS) == 10
     assert {one.action for one in parsed} == {"wait"} == {signal.action for signal in signals}
     assert {signal.observation for signal in signals} == {"ok."}
+
+
+def test_a_turn_that_was_cut_off_is_never_trained() -> None:
+    steps = (SIGNAL, Step("say g", "g", "see g", cut_off=True), Step("say h", "h", "see h"))
+    assert [turn.content for turn in training_messages(HEAD, steps, 0) if turn.train] == [SIGNAL.response, "say h"]
+
+
+@pytest.mark.parametrize(("ended", "cut", "moved"), [(True, 4, 3), (True, 3, 3), (False, 4, 4)])
+def test_a_cut_falls_where_the_episode_still_goes_on(ended: bool, cut: int, moved: int) -> None:
+    """A wrong purchase is the last step: who is to notice it stands before it."""
+    last = replace(BAD.steps[-1], terminated=ended)
+    bad = replace(BAD, steps=(*BAD.steps[:-1], last))
+    assert at_an_open_step(Cut(step=cut), bad).step == moved

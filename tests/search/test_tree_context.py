@@ -13,7 +13,7 @@ from agentr_mcts.search import MCTS
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError
 from agentr_core.interfaces.searcher import by_response
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
+from agentr_core.interfaces.turns import CUT_OFF, EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.records import Completion, SampleRequest, SamplingParams, StepResult, Task
 from agentr_core.search.tree_context import TreeContext
@@ -241,3 +241,57 @@ def test_concurrent_expansions_append_in_the_order_of_the_calls() -> None:
         return [node.parent.index for node in context.tree.nodes[4:] if node.parent]
 
     assert asyncio.run(play()) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+class CutOff(Recorder):
+    """Every answer ended because it had become too long."""
+
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        answers = await super().sample(request)
+        return [answer.model_copy(update={"finish_reason": "length"}) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("answer", "action", "observation"),
+    [
+        ("Thought: a\nAction: add", None, CUT_OFF),
+        ("Thought: I think about how I could", None, CUT_OFF),
+        ("Thought: a\nAction: add 1\nObservation: You are", "add 1", "You are at 2."),
+    ],
+)
+def test_a_turn_that_was_cut_off_is_done_only_where_its_action_is_whole(answer, action, observation) -> None:
+    async def play() -> list[Node]:
+        context = await open_tree(CutOff(answer))
+        return await context.expand(context.tree.root, 1, PARAMS)
+
+    (child,) = asyncio.run(play())
+    assert (child.action, child.observation, child.cut_off) == (action, observation, True)
+    assert child.step().cut_off
+
+
+class Endless(CounterEnvironment):
+    """Answers 'jump' with more than any context holds."""
+
+    def step(self, action: str) -> StepResult:
+        result = super().step(action)
+        return result.model_copy(update={"observation": "no " * 5_000}) if action == "jump" else result
+
+
+def test_a_node_whose_conversation_no_longer_fits_is_an_end_and_the_tree_goes_on() -> None:
+    async def play() -> tuple[TreeContext, list[Node]]:
+        context = await open_tree(Recorder("Action: jump", "Action: add 1", context_length=2_000), Endless)
+        return context, await context.expand(context.tree.root, 2, PARAMS)
+
+    context, (full, fine) = asyncio.run(play())
+    assert (full.terminal, full.truncated, full.info["context_full"]) == (True, True, True)
+    assert (fine.terminal, fine.truncated) == (False, False)
+    assert context.tree.leaves() == [full]
+
+
+def test_a_search_of_a_world_with_endless_observations_fails_no_tree(grow) -> None:
+    grown = grow.many(
+        MCTS(MCTSConfig(simulations=4, depth=6)), ScriptedPolicy(context_length=2_000), world=Endless, trees=6
+    )
+    assert [each.tree.simulations for each in grown] == [4] * 6
+    full = [node for each in grown for node in each.tree.nodes if node.info.get("context_full")]
+    assert full and all(node.visits == node.copies or node.visits == 1 for node in full)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +16,9 @@ class NoConfig(PluginConfig):
 
 class ActorConfig(PluginConfig):
     """How the judging model is sampled."""
+
+    #: As Agent-R's code samples its judge.
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"temperature": 1.0, "max_tokens": 500}}
 
     temperature: float = Field(default=0.0, ge=0.0, description="of the verdict; the official code uses 1")
     max_tokens: int = Field(default=256, ge=1, description="of the verdict, its reasons included")

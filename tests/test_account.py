@@ -1,0 +1,19 @@
+"""The account of a stage: what it says, and when it warns."""
+
+from __future__ import annotations
+
+from agentr_core.account import describe, warnings
+
+
+def test_what_is_zero_is_not_said_and_what_is_common_only_where_asked() -> None:
+    account = {"tried": 40, "failed": 0, "turns": 480, "cut_off": 12, "refused": 90, "duplicates": 7}
+    assert describe(account) == "12 of 480 turns cut off"
+    assert describe(account, quiet=False) == "12 of 480 turns cut off · 90 actions refused · 7 samples merged"
+    assert describe({"tried": 40}) == ""
+
+
+def test_a_share_above_a_twentieth_is_a_warning_that_says_what_to_set() -> None:
+    assert list(warnings({"verdicts": 163, "unreadable": 163})) == [
+        "163 of 163 verdicts unreadable (100%): give the critic more tokens (its max_tokens), or take another critic"
+    ]
+    assert list(warnings({"verdicts": 163, "unreadable": 8, "turns": 100, "cut_off": 5})) == []
