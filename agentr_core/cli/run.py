@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,8 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
     from agentr_core.runs import start_and_resume
 
     resolved = resolve_settings(ctx)
+    for line in limits_told(resolved):
+        say(line)
     if dry_run:
         return _print_plan(resolved, json_)
     progress = Progress()
@@ -97,6 +100,13 @@ def close(outcome: RunOutcome, db: str, json_: bool) -> int:
         )
         return ExitCode.PARTIAL
     return ExitCode.OK
+
+
+def limits_told(resolved: Resolved) -> Iterator[str]:
+    """What the preset has changed for the model at hand, and why: one line, where there is any."""
+    told = {source for source in resolved.sources.values() if source.startswith("preset") and " for " in source}
+    for source in sorted(told):
+        yield f"{source} (agentr config show tells each setting; -o changes it)"
 
 
 def next_commands(outcome: RunOutcome, db: str) -> None:
