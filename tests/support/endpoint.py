@@ -6,7 +6,7 @@ import json
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,8 +21,10 @@ class Endpoint:
 
     ``bodies``, ``headers`` and ``paths`` are what the requests held. ``most``: choices that one answer has at the most.
     ``metrics``: the text of its page of that name, and ``looks`` how often it was asked for. ``root``: all else is 404.
-    ``listed`` is what it says it serves, None for a server that does not say; with ``lenient`` it answers to any name.
+    ``listed`` is what it says it serves, None for a server that does not say; with ``lenient`` it answers to any name;
+    ``listing_fault`` goes wrong there.
     ``adapters``: what /v1/load_lora_adapter was sent, None where it has no such page.
+    ``words``: the actions that it answers with.
     """
 
     def __init__(
@@ -33,18 +35,19 @@ class Endpoint:
         metrics: str = "",
         root: str = "/",
         lenient: bool = False,
-        port: int = 0,
+        words: Sequence[str] = WORDS,
     ) -> None:
         self.faults, self.model, self.most = deque(faults), model, most
         self.metrics, self.looks = metrics, 0
-        self.root, self.lenient = root, lenient
+        self.root, self.lenient, self.words = root, lenient, words
         self.listed: list[dict[str, Any]] | None = [{"id": model, "object": "model"}]
         self.adapters: list[dict[str, Any]] | None = None
+        self.listing_fault: Fault | None = None
         self.paths: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
     @property
@@ -84,7 +87,7 @@ class Endpoint:
         drawn = (body.get("seed"), number) if body.get("temperature", 1) > 0 else ()
         key = json.dumps([body.get("messages", body.get("prompt")), drawn])
         rng = random.Random(blake2b(key.encode(), digest_size=8).digest())
-        words = f"Thought: {rng.randrange(10**6)} it is.\nAction: {rng.choice(WORDS)}".split(" ")[
+        words = f"Thought: {rng.randrange(10**6)} it is.\nAction: {rng.choice(self.words)}".split(" ")[
             : body.get("max_tokens")
         ]
         text = " ".join(words)
@@ -105,6 +108,8 @@ class Endpoint:
                 if self.path == "/metrics":
                     endpoint.looks += 1
                     return send(self, 200 if endpoint.metrics else 404, endpoint.metrics)
+                if endpoint.listing_fault is not None:
+                    return endpoint.listing_fault(endpoint, self, {})
                 if endpoint.listed is None or not self.path.startswith(endpoint.root):
                     return send(self, 404, {"detail": "Not Found"})
                 return send(self, 200, {"object": "list", "data": endpoint.listed})

@@ -89,8 +89,8 @@ class Readiness:
             await command.stop()
 
     async def _found(self, url: str) -> str:
-        if self._command is not None and (status := self._command.ended) is not None:
-            raise Failure(f"openai.serve ended (exit {status}); {self._command.story()}", retry=False, usage=True)
+        if self._command is not None and self._command.ended is not None:
+            raise _ended(self._command)
         listing = await self._listing(url)
         if listing is None:
             return await self._unlisted(url)
@@ -107,6 +107,8 @@ class Readiness:
         except Failure as failure:
             if self._config.serve is not None and failure.down and self._command is None:
                 return Listing(())
+            if failure.down and self._command is not None and await self._command.ends_soon():
+                raise _ended(self._command) from None
             raise
 
     async def _unlisted(self, url: str) -> str:
@@ -192,6 +194,10 @@ class Readiness:
             f"\n  {serve}\n(any server will do that lists this path in /v1/models; with "
             "openai.serve='vllm serve {model} --port {port}' agentr starts and ends it by itself)"
         )
+
+
+def _ended(command: ServeCommand) -> Failure:
+    return Failure(f"openai.serve ended (exit {command.ended}); {command.story()}", retry=False, usage=True)
 
 
 def adapter_of(model: str) -> tuple[Path, str] | None:

@@ -18,6 +18,8 @@ from agentr_openai import supervise
 
 #: Seconds between being asked to end and being killed.
 GRACE = 15.0
+#: Seconds that a process may take to be gone after it has stopped to answer.
+ENDING = 5.0
 #: Of what the command wrote, as much is shown as says what was wrong.
 SHOWN_LINES = 5
 
@@ -46,6 +48,12 @@ class ServeCommand:
     def ended(self) -> int | None:
         """The command's exit status; None while it runs."""
         return self._process.poll()
+
+    async def ends_soon(self) -> bool:
+        """Whether it has ended, or does so within a moment: where it answers no more, it is about to."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, ENDING)
+        return self.ended is not None
 
     def story(self) -> str:
         """Where its output is, and the last lines of it."""

@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _end_with_input(child: subprocess.Popen[bytes], grace: float) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # not sys.stdin: its lock would be held when this program ends
+        pass
     os.killpg(0, signal.SIGTERM)
     try:
         child.wait(grace)
