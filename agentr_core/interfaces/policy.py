@@ -36,6 +36,14 @@ class Policy(ABC, Generic[ConfigT]):
         """Where the model's weights can be loaded from (a folder or hub id); None where there is nothing to train."""
         return None
 
+    async def ready(self) -> None:
+        """Called once before a stage uses the policy; by default there is nothing to do.
+
+        For a policy whose model lives elsewhere: see to it that :attr:`model` is what answers. Raises
+        :class:`~agentr_core.errors.UsageError` with what to do where another model would answer, and
+        :class:`~agentr_core.errors.PolicyFailure` where nothing can be asked. May be cancelled.
+        """
+
     @abstractmethod
     async def sample(self, request: SampleRequest) -> list[Completion]:
         """``request.n`` completions of ``request.messages``.

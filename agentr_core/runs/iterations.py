@@ -6,12 +6,13 @@ with the rows of the run that was never interrupted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from agentr_core.account import warnings
-from agentr_core.errors import UsageError
+from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
@@ -28,6 +29,8 @@ StageName = Literal["search", "revise", "train", "evaluate"]
 ALL_STAGES: tuple[StageName, ...] = ("search", "revise", "train", "evaluate")
 #: The iteration number of what comes before the first one.
 BASELINE = 0
+#: Seconds between two looks at whether the user has interrupted, while a policy gets ready.
+LOOK_SECONDS = 0.2
 
 
 class RunLoop:
@@ -40,6 +43,7 @@ class RunLoop:
     def __init__(self, context: RunContext, out: Path, stages: tuple[StageName, ...] = ()) -> None:
         self.context, self.out, self.stages = context, out, stages
         self._policy: AnyPolicy | None = None
+        self._is_ready = False
         #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
         self._model: str | None = None
         self._loaded: str | None = None
@@ -54,7 +58,7 @@ class RunLoop:
         """All iterations, each stage unless it is done already."""
         try:
             if "train" in self.stages and self.context.config.trainer.name != NO_TRAINER:
-                trainable(await self._actor(), self.context.config.policy.name)
+                trainable(await self._made(), self.context.config.policy.name)
             if "evaluate" in self.stages:
                 await self._stage("evaluate", BASELINE, self._evaluate)
             if set(self.stages) != {"evaluate"}:
@@ -106,10 +110,32 @@ class RunLoop:
         return own.path if own else None
 
     async def _actor(self) -> AnyPolicy:
-        """The policy that acts now; a model of an earlier iteration is released first."""
+        """The policy that acts now, once it is ready to; it can be interrupted until then."""
+        policy = await self._made()
+        if not self._is_ready:
+            await self._get_ready(policy)
+            self._is_ready = True
+        return policy
+
+    async def _get_ready(self, policy: AnyPolicy) -> None:
+        waiting = asyncio.ensure_future(policy.ready())
+        while not (await asyncio.wait({waiting}, timeout=LOOK_SECONDS))[0]:
+            if self.context.stopped():
+                waiting.cancel()
+        if waiting.cancelled():
+            self.context.stop_here()
+        try:
+            with boundary(PolicyFailure, f"the policy '{policy.model}' did not get ready"):
+                await waiting
+        except UsageError as error:
+            raise UsageError(f"{error}\n{self.context.advice}") from error
+
+    async def _made(self) -> AnyPolicy:
+        """The policy that acts now, whether it is ready or not; a model of an earlier iteration is released first."""
         if self._policy is not None and self._loaded != self._model:
             await self._drop_policy()
         if self._policy is None:
+            self._is_ready = False
             self._policy, self._loaded = self.context.make_policy(self._model), self._model
         return self._policy
 
@@ -143,7 +169,7 @@ class RunLoop:
         plugin = self.context.config.trainer
         if plugin.name == NO_TRAINER:
             return StageResult({})
-        policy = await self._actor()
+        policy = await self._made()
         start = self._start(trainable(policy, self.context.config.policy.name), iteration)
         critic = self.context.make_critic()
         try:

@@ -6,7 +6,7 @@ import json
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,13 +19,31 @@ WORDS = ["inventory", "get 1 oak log", "craft 4 oak planks using 1 oak log", "ge
 class Endpoint:
     """``with Endpoint(faults=[status(500)]) as server``: each POST takes the next fault, then answers are proper.
 
-    ``bodies`` and ``headers`` are what the requests held. ``most``: choices that one answer has at the most.
-    ``metrics``: the text of its page of that name, and ``looks`` how often it was asked for.
+    ``bodies``, ``headers`` and ``paths`` are what the requests held. ``most``: choices that one answer has at the most.
+    ``metrics``: the text of its page of that name, and ``looks`` how often it was asked for. ``root``: all else is 404.
+    ``listed`` is what it says it serves, None for a server that does not say; with ``lenient`` it answers to any name;
+    ``listing_fault`` goes wrong there.
+    ``adapters``: what /v1/load_lora_adapter was sent, None where it has no such page.
+    ``words``: the actions that it answers with.
     """
 
-    def __init__(self, *faults: Fault, model: str = "stub", most: int = 128, metrics: str = "") -> None:
+    def __init__(
+        self,
+        *faults: Fault,
+        model: str = "stub",
+        most: int = 128,
+        metrics: str = "",
+        root: str = "/",
+        lenient: bool = False,
+        words: Sequence[str] = WORDS,
+    ) -> None:
         self.faults, self.model, self.most = deque(faults), model, most
         self.metrics, self.looks = metrics, 0
+        self.root, self.lenient, self.words = root, lenient, words
+        self.listed: list[dict[str, Any]] | None = [{"id": model, "object": "model"}]
+        self.adapters: list[dict[str, Any]] | None = None
+        self.listing_fault: Fault | None = None
+        self.paths: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.released = threading.Event()
@@ -57,11 +75,21 @@ class Endpoint:
         usage = {"prompt_tokens": 100, "completion_tokens": made, "prompt_tokens_details": {"cached_tokens": 40}}
         return {"id": "1", "object": "chat.completion", "model": self.model, "choices": choices, "usage": usage}
 
+    def load(self, handler: Handler, body: dict[str, Any]) -> None:
+        """Take an adapter, as vLLM does where it is allowed to."""
+        if self.adapters is None or self.listed is None:
+            return send(handler, 404, {"detail": "Not Found"})
+        self.adapters.append(body)
+        self.listed.append({"id": body["lora_name"], "root": body["lora_path"], "parent": self.model})
+        return send(handler, 200, f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
+
     def _choice(self, body: dict[str, Any], number: int) -> dict[str, Any]:
-        drawn = (body["seed"], number) if body["temperature"] > 0 else ()
+        drawn = (body.get("seed"), number) if body.get("temperature", 1) > 0 else ()
         key = json.dumps([body.get("messages", body.get("prompt")), drawn])
         rng = random.Random(blake2b(key.encode(), digest_size=8).digest())
-        words = f"Thought: {rng.randrange(10**6)} it is.\nAction: {rng.choice(WORDS)}".split(" ")[: body["max_tokens"]]
+        words = f"Thought: {rng.randrange(10**6)} it is.\nAction: {rng.choice(self.words)}".split(" ")[
+            : body.get("max_tokens")
+        ]
         text = " ".join(words)
         for stop in body.get("stop", ()):
             text = text.partition(stop)[0]
@@ -80,18 +108,26 @@ class Endpoint:
                 if self.path == "/metrics":
                     endpoint.looks += 1
                     return send(self, 200 if endpoint.metrics else 404, endpoint.metrics)
-                return send(self, 200, {"object": "list", "data": [{"id": endpoint.model, "object": "model"}]})
+                if endpoint.listing_fault is not None:
+                    return endpoint.listing_fault(endpoint, self, {})
+                if endpoint.listed is None or not self.path.startswith(endpoint.root):
+                    return send(self, 404, {"detail": "Not Found"})
+                return send(self, 200, {"object": "list", "data": endpoint.listed})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.endswith("/load_lora_adapter"):
+                    return endpoint.load(self, body)
+                endpoint.paths.append(self.path)
                 endpoint.bodies.append(body)
                 endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if endpoint.faults:
-                    endpoint.faults.popleft()(endpoint, self, body)
-                elif body["model"] != endpoint.model:
-                    send(self, 404, {"error": {"message": f"The model {body['model']} does not exist."}})
-                else:
-                    send(self, 200, endpoint.answer(body))
+                    return endpoint.faults.popleft()(endpoint, self, body)
+                if not self.path.startswith(endpoint.root):
+                    return send(self, 404, {"detail": "Not Found"})
+                if body["model"] != endpoint.model and not endpoint.lenient:
+                    return send(self, 404, {"error": {"message": f"The model {body['model']} does not exist."}})
+                return send(self, 200, endpoint.answer(body))
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -111,7 +147,7 @@ def send(handler: Handler, code: int, body: Any, **headers: str) -> None:
     handler.wfile.write(content)
 
 
-def status(code: int, message: str = "no luck", **headers: str) -> Fault:
+def status(code: int, message: Any = "no luck", **headers: str) -> Fault:
     """An error response."""
     return lambda endpoint, handler, body: send(handler, code, {"error": {"message": message}}, **headers)
 
@@ -134,6 +170,11 @@ def cut(endpoint: Endpoint, handler: Handler, body: dict[str, Any]) -> None:
     handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
     handler.wfile.write(content[: len(content) // 2])
+    handler.close_connection = True
+
+
+def hang_up(endpoint: Endpoint, handler: Handler, body: dict[str, Any]) -> None:
+    """Not a byte, and the connection is gone."""
     handler.close_connection = True
 
 

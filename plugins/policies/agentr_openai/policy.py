@@ -24,10 +24,14 @@ from agentr_core import (
 from agentr_openai.config import OpenAIConfig, Prices
 from agentr_openai.connection import Connection
 from agentr_openai.failures import Failure
+from agentr_openai.listing import is_folder
 from agentr_openai.metrics import Monitor
+from agentr_openai.prompt_size import PromptSizes
+from agentr_openai.readiness import Readiness
+from agentr_openai.replies import Reply
 from agentr_openai.servers import Server, Servers
 from agentr_openai.templates import Template
-from agentr_openai.wire import Reply, request_body
+from agentr_openai.wire import request_body
 
 logger = logging.getLogger("agentr.openai")
 
@@ -71,6 +75,8 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         self.usage = Usage()
         self._template = Template(config.tokenizer) if config.tokenizer else None
         self._connection = Connection(config)
+        self._readiness = Readiness(config, self._connection)
+        self._sizes = PromptSizes(self._template.count if self._template else None)
         self._servers = Servers(config.base_url, config.concurrency, config.down_seconds)
         self._monitor = Monitor(config.base_url, config.concurrency, self._connection.page)
         self._busy = BusyClock()
@@ -85,8 +91,8 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
 
     @property
     def weights(self) -> str | None:
-        """The ``weights`` of the configuration: a server does not tell."""
-        return self.config.weights
+        """The model's folder where its name is one (a checkpoint), else the ``weights`` of the configuration."""
+        return self.config.model if is_folder(self.config.model) else self.config.weights
 
     @property
     def context_length(self) -> int | None:
@@ -106,15 +112,27 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         """The length of the prompt; a guess of four characters a token where no ``tokenizer`` is configured."""
         return self._template.count(messages) if self._template else super().count_tokens(messages)
 
+    async def ready(self) -> None:
+        """Look up whether the servers have the model; have it served or loaded where that can be done.
+
+        Raises :class:`~agentr_core.UsageError` with what to type where another model would answer.
+        """
+        try:
+            await self._readiness.ready()
+        except Failure as failure:
+            raise self._shown(failure) from None
+
     async def sample(self, request: SampleRequest) -> list[Completion]:
         """``request.n`` completions, asked for at once where the server gives as many; see :meth:`Policy.sample`.
 
-        A server that gives fewer is asked for each of the rest with a seed of its own.
+        A server that gives fewer, or refuses ``n``, is from then on asked for each with a seed of its own.
         """
         if self._closed:
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
         if request.n < 1:
             return []
+        if self.config.serve is not None:
+            await self.ready()  # whoever asks: nothing answers before the command was started
         # Greedy samples are all the same, and some servers refuse to draw more than one.
         draws = request.n if request.params.temperature > 0 else 1
         with self._busy, self._monitor:
@@ -134,9 +152,10 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
             cost = f", ${self.usage.cost(self.config.prices):.4f}" if self.config.prices != Prices() else ""
             logger.info("%s: %s%s", self.model, self.usage, cost)
             await self._connection.close()
+            await self._readiness.close()
 
     async def _answers(self, request: SampleRequest, n: int) -> list[Completion]:
-        answers = (await self._request(request, 1 if self.config.n == "one" else n, 0))[:n]
+        answers = (await self._request(request, n, 0))[:n]
         if rest := range(len(answers), n):
             more = await gather_all(self._request(request, 1, place) for place in rest)
             answers += [each[0] for each in more]
@@ -150,14 +169,20 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
             try:
                 reply = await self._ask(server, request, n, place)
             except Failure as failure:
+                if "n" in failure.refused:
+                    server.one_by_one = True  # it answers all else, and is asked for the rest afterwards
+                    continue
                 self.usage.failures += 1
                 self._servers.failed(server, failure)
+                if failure.down:
+                    self._readiness.forget(server.url)
                 await self._wait(server, failure, attempt)
                 attempt += 1
                 continue
             if reply is not None:
                 self._servers.succeeded(server)
                 self.usage.add(reply)
+                self._sizes.compare(server.url, request.messages, reply.usage)
                 return reply.completions(request.params)
 
     async def _ask(self, server: Server, request: SampleRequest, n: int, place: int) -> Reply | None:
@@ -167,11 +192,15 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
                 raise PolicyFailure(f"the policy '{self.model}' was closed before it answered")
             if self._servers.is_down(server) and self._servers.others_up(server):
                 return None
-            prompt = self._prompt(request.messages)
+            name = await self._readiness.name(server.url)
+            if self.config.n == "one" or "n" in self.config.omit or server.one_by_one:
+                n = 1
             seed = derive_seed(request.seed, "sample", place) if place else request.seed
-            reply = await self._connection.ask(server.url, request_body(self.config, prompt, request.params, n, seed))
+            body = request_body(self.config, name, self._prompt(request.messages), request.params, n, seed)
+            reply = await self._connection.ask(server.url, body)
         if not reply.choices:
             raise Failure(f"{server.url} gave an answer without any choice", retry=True)
+        server.one_by_one |= len(reply.choices) < n
         return reply
 
     async def _wait(self, server: Server, failure: Failure, attempt: int) -> None:
@@ -185,19 +214,26 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         await asyncio.sleep(longest * self._jitter.uniform(0.5, 1.0))
 
     async def _error(self, server: Server, failure: Failure, attempts: int) -> AgentrError:
-        message = self._connection.redacted(str(failure))
-        if failure.retry:
-            asked = f"; it asks to wait {failure.wait:.0f} s" if failure.wait else ""
-            return PolicyFailure(f"{message} ({attempts} attempt{'s' * (attempts > 1)}{asked})")
-        if not failure.usage:
-            return PolicyFailure(message)
-        return UsageError(message + (await self._served(server) if "has no model" in message else ""))
+        if not failure.retry:
+            return self._shown(failure, await self._served(server) if failure.status == 404 else "")
+        tries = f"{attempts} attempt{'s' * (attempts > 1)}"
+        return self._shown(failure, f" ({tries}{f'; it asks to wait {failure.wait:.0f} s' if failure.wait else ''})")
+
+    def _shown(self, failure: Failure, besides: str = "") -> AgentrError:
+        """The error that the user sees."""
+        return (UsageError if failure.usage else PolicyFailure)(self._connection.redacted(str(failure)) + besides)
 
     async def _served(self, server: Server) -> str:
-        names = await self._connection.models(server.url)
-        if not names:
-            return "; is openai.base_url right? It usually ends in /v1"
-        return f"; it serves {', '.join(names[:10])}{', …' if len(names) > 10 else ''}: name one with --model"
+        """What to do about a model, or a path, that the server does not know."""
+        try:
+            listing = await self._connection.listing(server.url)
+        except Failure:  # this only adds to a message, which stands without it
+            listing = None
+        if listing is not None and listing.entries:
+            return f"; it serves {listing}: name one with --model"
+        if right := await self._connection.right_url(server.url):
+            return f"; the interface is at another address: set openai.base_url={right}"
+        return "; is openai.base_url right? It usually ends in /v1"
 
     def _prompt(self, messages: tuple[Message, ...]) -> str | tuple[Message, ...]:
         if self.config.api == "chat":

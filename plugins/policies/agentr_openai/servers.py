@@ -20,11 +20,15 @@ STRIKES = 3
 
 
 class Server:
-    """One base URL. ``load`` counts the requests that wait for it or are in flight."""
+    """One base URL. ``load`` counts the requests that wait for it or are in flight.
+
+    ``one_by_one``: it has given fewer samples than a request asked for, or refused to give several.
+    """
 
     def __init__(self, url: str, concurrency: int) -> None:
         self.url = url
         self.load = 0
+        self.one_by_one = False
         self.strikes = 0
         self.down_until = 0.0
         self.quiet_until = 0.0
