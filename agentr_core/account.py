@@ -42,9 +42,7 @@ ENTRIES: dict[str, Entry] = {
         "no verdict was bad: try another critic, or look at the verdicts",
     ),
     "lost": Entry("splices dropped", "spliced", "their reward fell when they were executed; revise.repairs tries more"),
-    "dropped": Entry(
-        "conversations dropped for length", "conversations", "raise the trainer's max_length, or lower its batch size"
-    ),
+    "dropped": Entry("conversations dropped for length", "conversations"),  # the train stage itself warns of them
     "shortened": Entry("conversations shortened", "conversations"),
 }
 #: Names that are common and no fault: they are stored, and shown in ``agentr runs show`` alone.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentr_core.errors import Interrupted
 from agentr_core.interfaces.critic import AnyCritic
@@ -63,6 +64,11 @@ class RunContext:
         chosen = self.config.critic
         critic: AnyCritic = self.registry.create("critic", chosen.name, chosen.options)
         return critic
+
+    def acting(self, policy: AnyPolicy) -> dict[str, Any]:
+        """Who acts, for the identity of what is done: the policy, its options, and the model that it is now."""
+        options = {name: value for name, value in self.config.policy.options.items() if name != "model"}
+        return {"policy": self.config.policy.name, "options": options, "model": policy.model}
 
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""

@@ -36,12 +36,21 @@ class Finding:
 
 
 @click.command()
+@click.option("--model", metavar="MODEL", help="Also try what a run with this model would begin with.")
+@click.option("--env", metavar="NAME", help="The environment of that run [textcraft].")
+@click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Any setting of that run.")
 @db_option
 @json_option
 @plugin_options
-def doctor(db: str, json_: bool) -> None:
-    """Check that everything agentr needs is there; exit 1 where something is broken."""
-    findings = [*_python(), *_torch(), *_packages(), *_java(), *_plugins(), *_database(Path(db)), *_disk(Path(db))]
+def doctor(model: str | None, env: str | None, options: tuple[str, ...], db: str, json_: bool) -> None:
+    """Check that everything agentr needs is there; exit 1 where something is broken.
+
+    With --model or --env, what a run would look at before its first stage is looked at alone.
+    """
+    if model is not None or env is not None:
+        findings = [*_start_of_a_run(model, env, options)]
+    else:
+        findings = [*_python(), *_torch(), *_packages(), *_java(), *_plugins(), *_database(Path(db)), *_disk(Path(db))]
     if json_:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -49,6 +58,20 @@ def doctor(db: str, json_: bool) -> None:
             _print(finding, max(len(each.what) for each in findings))
     if broken := [finding.what for finding in findings if finding.state == "broken"]:
         raise AgentrError(f"needs mending: {', '.join(broken)}")
+
+
+def _start_of_a_run(model: str | None, env: str | None, options: tuple[str, ...]) -> Iterator[Finding]:
+    """The checks that a run makes before its first stage, without the run."""
+    from agentr_core.runs.look_ahead import look_ahead
+    from agentr_core.settings.layers import flag_layer, resolve
+
+    given = {"model": ("--model", model), "env": ("--env", env)}
+    try:
+        config = resolve([flag_layer({key: pair for key, pair in given.items() if pair[1]}, options)]).config
+        for found in look_ahead(config):
+            yield Finding(found.what, "missing" if found.warning else "ok", found.told)
+    except AgentrError as error:
+        yield Finding("start of a run", "broken", str(error))
 
 
 def _print(finding: Finding, width: int) -> None:

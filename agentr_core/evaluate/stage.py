@@ -136,7 +136,7 @@ def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[st
 
 
 def _identity(context: RunContext) -> dict[str, Any]:
-    """What evaluations must share to be compared; the model is what they differ in."""
+    """What evaluations must share to be compared; who acts is what they differ in."""
     return {
         **context.config.evaluate.model_dump(mode="json"),
         "env": context.config.env.model_dump(mode="json"),
@@ -146,7 +146,7 @@ def _identity(context: RunContext) -> dict[str, Any]:
 
 
 def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
-    config = {**_identity(context), "model": policy.model}
+    config = {**_identity(context), **context.acting(policy)}
     return context.store.evaluations.open(
         context.run.id,
         iteration,

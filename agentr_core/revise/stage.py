@@ -73,26 +73,37 @@ def reviser(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration
 
 
 def find_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:
-    """The finished set that the settings at hand made; :class:`NothingToDo` where there is none."""
-    wanted = content_hash(_identity(context, policy, critic))
+    """The finished set that the settings at hand made; :class:`NothingToDo` where there is none.
+
+    Another model may be trained on a set that no actor judged: where another policy made its repairs, that is said.
+    """
+    wanted = _identity(context, policy, critic)
     rows = context.store.revisions.select(context.run.id, iteration=iteration, critic=context.config.critic.name)
-    found = [row for row in rows if row.config_hash == wanted and row.status == "done"]
-    if not found:
+    rows = [row for row in rows if row.status == "done"]
+    same = [row for row in rows if row.config_hash == content_hash(wanted)]
+    alike = [row for row in rows if {**row.config, "repairs": None} == {**wanted, "repairs": None}]
+    if not same and alike:
+        context.progress.say(f"taking revision set {alike[-1].id}, whose splices were repaired by {alike[-1].model}")
+    if not same + alike:
         raise NothingToDo(
             f"run {context.run.short} has no revisions by the critic '{context.config.critic.name}' with these "
             f"settings in iteration {iteration}; make them with: agentr revise --run {context.run.short} "
             f"--critic {context.config.critic.name}"
         )
-    return found[0]
+    return same[0] if same else alike[-1]
 
 
 def _identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> dict[str, Any]:
-    """What tells sets apart: the critic, the acting model where it matters, and all settings of the stage."""
+    """What tells sets apart: the critic, all settings of the stage, and who acts where it judges or repairs."""
+    settings = context.config.revise
+    repairs = settings.splice == "verified" and settings.repairs > 0
+    repaired = {"by": context.acting(policy), "max_tokens": context.config.evaluate.max_tokens}
     return {
         "critic": context.config.critic.model_dump(mode="json"),
-        "revise": context.config.revise.model_dump(mode="json"),
+        "revise": settings.model_dump(mode="json"),
         "seed": context.config.seed,
-        "actor": policy.model if critic.uses_actor else "",
+        "actor": context.acting(policy) if critic.uses_actor else None,
+        "repairs": repaired if repairs else None,
     }
 
 
@@ -153,7 +164,7 @@ class _Reviser:
 
     @property
     def _judge_hash(self) -> str:
-        actor = self.policy.model if self.critic.uses_actor else ""
+        actor = self.context.acting(self.policy) if self.critic.uses_actor else ""
         return content_hash([self.context.config.critic.model_dump(mode="json"), actor, self.context.config.seed])
 
     def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:

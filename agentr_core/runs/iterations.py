@@ -20,6 +20,7 @@ from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, reviser
 from agentr_core.run_context import RunContext, StageResult
+from agentr_core.runs.preflight import preflight
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow
@@ -57,8 +58,7 @@ class RunLoop:
     async def work(self) -> None:
         """All iterations, each stage unless it is done already."""
         try:
-            if "train" in self.stages and self.context.config.trainer.name != NO_TRAINER:
-                trainable(await self._made(), self.context.config.policy.name)
+            await self._look_ahead()
             if "evaluate" in self.stages:
                 await self._stage("evaluate", BASELINE, self._evaluate)
             if set(self.stages) != {"evaluate"}:
@@ -66,6 +66,29 @@ class RunLoop:
                     await self._iterate(iteration)
         finally:
             await self._drop_policy()
+
+    async def _look_ahead(self) -> None:
+        """What can be known at the start fails here, before a token is paid for; what is worth a line is said."""
+        coming = self._coming()
+        if coming is None:
+            return
+        self._model = self._model_for(*coming)
+        stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
+        if "train" in stages:
+            trainable(await self._made(), self.context.config.policy.name)
+        async for found in preflight(self.context, await self._actor(), self.out, stages):
+            if found.warning:
+                self.context.progress.say(f"warning: {found.what}: {found.told}")
+
+    def _coming(self) -> tuple[StageName, int] | None:
+        """The first stage that is not done yet, and its iteration."""
+        rows = self.context.store.runs.stages(self.context.run.id)
+        done = {(row.stage, row.iteration) for row in rows if row.status == "done"}
+        order: list[tuple[StageName, int]] = [("evaluate", BASELINE)]
+        order += [(stage, number) for number in range(1, self.context.config.iterations + 1) for stage in ALL_STAGES]
+        if set(self.stages) == {"evaluate"}:
+            del order[1:]
+        return next((each for each in order if each[0] in self.stages and each not in done), None)
 
     async def _iterate(self, iteration: int) -> None:
         for stage in ALL_STAGES:

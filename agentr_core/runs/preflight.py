@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from agentr_core.errors import AgentrError, UsageError
+from agentr_core.errors import AgentrError, Interrupted, StoreError, UsageError
 from agentr_core.evaluate.stage import evaluation_tasks
 from agentr_core.interfaces.critic import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.episode import Episode, distances_along
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Message, SamplingParams, Task, Trajectory, Verdict
+from agentr_core.records import Message, Task, Trajectory, Verdict
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
@@ -34,9 +34,7 @@ class Found:
     warning: bool = False
 
 
-async def preflight(
-    context: RunContext, policy: AnyPolicy, out: Path, stages: Sequence[str]
-) -> AsyncIterator[Found]:
+async def preflight(context: RunContext, policy: AnyPolicy, out: Path, stages: Sequence[str]) -> AsyncIterator[Found]:
     """Look at tasks, data, folders, context and critic of a run; a check that fails raises what tells the user why.
 
     Raises :class:`~agentr_core.errors.UsageError` for what cannot be, and the errors of the plugins themselves.
@@ -59,7 +57,12 @@ def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
     """Both splits exist and have tasks; fewer than were asked for are said."""
     config = context.config
     if "search" in stages:
-        yield _counted("search.tasks", config.search.split, len(training_tasks(context.environment, config, 1)), config.search.tasks)
+        yield _counted(
+            "search.tasks",
+            config.search.split,
+            len(training_tasks(context.environment, config, 1)),
+            config.search.tasks,
+        )
     if "evaluate" in stages:
         there = len(evaluation_tasks(context.environment, config))
         yield _counted("evaluate.tasks", config.evaluate.split, there, config.evaluate.tasks)
@@ -68,7 +71,9 @@ def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
 def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
     if there >= wanted:
         return Found(setting, f"{there:,} tasks of the split '{split}'")
-    return Found(setting, f"{wanted:,} were asked for and the split '{split}' has {there:,}: all are taken", warning=True)
+    return Found(
+        setting, f"{wanted:,} were asked for and the split '{split}' has {there:,}: all are taken", warning=True
+    )
 
 
 def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
@@ -119,40 +124,46 @@ def _head(context: RunContext) -> tuple[Message, ...]:
 
 
 async def _critic(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found]:
-    """A critic that asks a model gets an answer that it can read."""
+    """A critic that asks a model gets an answer that it can read; a judge that is away is no reason not to begin."""
     critic = context.make_critic()
     try:
-        if not isinstance(critic, StepwiseCritic):
-            return
-        async with context.episodes.lend() as environment:
-            task = _a_task(context)
-            episode = await Episode.begin(environment, task, context.config.revise.revision_action)
-            actions = environment.legal_actions() or environment.demonstrate(task) or ["look around"]
-            await episode.play(f"Thought: I try this first.\nAction: {actions[0]}")
-
-            async def distances(trajectory: Trajectory) -> list[float | None]:
-                return await distances_along(environment, trajectory, context.config.revise.revision_action)
-
-            critique = TreeCritique(
-                Tree(task, episode.head, seed=0),
-                policy,
-                distances,
-                domain=environment.domain_of(task),
-                seed=context.config.seed,
-                session="preflight",
-                known={},
-                make_environment=context.make_environment,
-            )
-            verdict = await _verdict(critic, episode.trajectory(), critique)
-        if critique.tokens and verdict is not None:
-            yield _readable(context, verdict)
+        if isinstance(critic, StepwiseCritic):
+            critique, verdict = await _first_verdict(context, policy, critic)
+            if critique.tokens and verdict is not None:
+                yield _readable(context, verdict)
+    except (Interrupted, StoreError):
+        raise
+    except AgentrError as error:
+        yield Found("critic", f"'{context.config.critic.name}' could not be tried: {error}", warning=True)
     finally:
         await critic.close()
 
 
-async def _verdict(critic: StepwiseCritic[object], trajectory: Trajectory, critique: TreeCritique) -> Verdict | None:
-    verdicts = await critic.verdicts(trajectory, [1], critique)
-    return verdicts[0] if verdicts else None
+async def _first_verdict(
+    context: RunContext, policy: AnyPolicy, critic: StepwiseCritic[Any]
+) -> tuple[TreeCritique, Verdict | None]:
+    """What the critic says of the first step of an attempt that is made for it."""
+    task, action = _a_task(context), context.config.revise.revision_action
+    async with context.episodes.lend() as environment:
+        episode = await Episode.begin(environment, task, action)
+        actions = environment.legal_actions() or environment.demonstrate(task) or ["look around"]
+        await episode.play(f"Thought: I try this first.\nAction: {actions[0]}")
+
+        async def distances(trajectory: Trajectory) -> list[float | None]:
+            return await distances_along(environment, trajectory, action)
+
+        critique = TreeCritique(
+            Tree(task, episode.head, seed=0),
+            policy,
+            distances,
+            domain=environment.domain_of(task),
+            seed=context.config.seed,
+            session="preflight",
+            known={},
+            make_environment=context.make_environment,
+        )
+        verdicts = await critic.verdicts(episode.trajectory(), [1], critique)
+    return critique, verdicts[0] if verdicts else None
 
 
 def _readable(context: RunContext, verdict: Verdict) -> Found:
@@ -160,4 +171,6 @@ def _readable(context: RunContext, verdict: Verdict) -> Found:
     if verdict.readable:
         return Found("critic", f"'{name}' was asked once and answered '{verdict.label}'")
     answer = " ".join(verdict.rationale.split())[:80]
-    return Found("critic", f"the first answer to '{name}' holds no verdict ({answer!r}): see its max_tokens", warning=True)
+    return Found(
+        "critic", f"the first answer to '{name}' holds no verdict ({answer!r}): see its max_tokens", warning=True
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -12,7 +11,7 @@ from agentr_core.hashing import content_hash
 from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import DataSettings
-from agentr_core.train.conversation_files import read_conversations
+from agentr_core.train.conversation_files import ReadConversations, read_conversations
 
 if TYPE_CHECKING:
     from agentr_core.store.rows import Sample
@@ -33,11 +32,13 @@ def build_dataset(
     *,
     name: str,
     seed: int,
+    general: ReadConversations | None = None,
 ) -> TrainingSet:
     """The training set that ``settings`` ask for, in a seeded order.
 
-    Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
-    :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
+    ``general`` is what :func:`check_general` gave, where it was asked already. Raises
+    :class:`~agentr_core.errors.NothingToDo` where no sample is left, and :class:`~agentr_core.errors.UsageError` for a
+    file of general conversations that cannot be read.
     """
     candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
     agent = _capped(_distinct(candidates), settings, seed)
@@ -46,7 +47,7 @@ def build_dataset(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
             "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
         )
-    mixed = agent + _general(settings, len(agent), seed)
+    mixed = agent + _general(settings, len(agent), seed, general)
     derive_rng(seed, "order").shuffle(mixed)
     return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))
 
@@ -98,15 +99,30 @@ def _example(sample: Sample, messages: tuple[Message, ...]) -> Example:
     return Example(messages, sample.kind, origin)
 
 
-def _general(settings: DataSettings, agent: int, seed: int) -> list[Example]:
+def check_general(settings: DataSettings) -> ReadConversations | None:
+    """The general conversations of ``data.general``, opened and counted; None where no file is named.
+
+    Raises :class:`~agentr_core.errors.UsageError`, which names the setting, for a file that cannot be read or holds
+    nothing that can be used.
+    """
+    if settings.general is None:
+        return None
+    try:
+        return read_conversations(settings.general)
+    except UsageError as error:
+        raise UsageError(f"data.general: {error}") from None
+
+
+def _general(settings: DataSettings, agent: int, seed: int, read: ReadConversations | None) -> list[Example]:
     """So many general conversations that the agent data is a share eta of the whole."""
-    if settings.general is None or settings.eta >= 1.0:
+    if settings.eta >= 1.0:
+        return []
+    read = read or check_general(settings)
+    if read is None:
         return []
     wanted = round(agent * (1 - settings.eta) / settings.eta)
-    conversations = list(read_conversations(Path(settings.general)))
-    if not conversations:
-        raise UsageError(f"data.general: '{settings.general}' holds no conversation; name a file of JSON lines")
+    found = list(zip(read.conversations, read.places, strict=True))
     rng = derive_rng(seed, "general")
-    rounds, rest = divmod(wanted, len(conversations))
-    drawn = conversations * rounds + rng.sample(conversations, rest)
-    return [Example(messages, "general", {"file": settings.general}) for messages in drawn]
+    rounds, rest = divmod(wanted, len(found))
+    drawn = found * rounds + rng.sample(found, rest)
+    return [Example(messages, "general", {"file": settings.general, read.unit: place}) for messages, place in drawn]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,22 @@ from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
-from agentr_core.train.recipes import build_dataset
+from agentr_core.train.conversation_files import ReadConversations
+from agentr_core.train.length_notes import length_note, length_warning
+from agentr_core.train.recipes import build_dataset, check_general
 
 
 def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -> tuple[DatasetRow, TrainingSet]:
-    """Build and store the dataset of one iteration after the recipe of ``data``."""
+    """Build and store the dataset of one iteration after the recipe of ``data``; what was skipped is said."""
     settings = context.config.data
+    general = _general(context)
     dataset = build_dataset(
         context.store.revisions.samples(revision_set.id),
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
         name=f"{settings.recipe}-{revision_set.critic}",
         seed=derive_seed(context.config.seed, "dataset", iteration),
+        general=general,
     )
     row = context.store.datasets.save(
         context.run.id,
@@ -35,9 +40,22 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         content_hash=dataset.content_hash,
         recipe=settings.recipe,
         set_id=revision_set.id,
-        config=settings.model_dump(mode="json"),
+        config={**settings.model_dump(mode="json"), **({"general_read": general.as_dict()} if general else {})},
     )
     return row, dataset
+
+
+def _general(context: RunContext) -> ReadConversations | None:
+    """The general conversations that the dataset is to draw from, where it is to draw any."""
+    settings = context.config.data
+    if settings.eta >= 1.0:
+        if settings.general is not None:
+            context.progress.say(f"general data: '{settings.general}' is not used, since data.eta is 1")
+        return None
+    general = check_general(settings)
+    if general is not None and (told := general.describe()):
+        context.progress.say(f"general data: {told}")
+    return general
 
 
 async def train_checkpoint(
@@ -61,26 +79,29 @@ async def train_checkpoint(
         config=training_identity(context, start),
     )
     if row.complete:
-        return StageResult(row.metrics, row.id)
+        return StageResult(row.metrics, row.id, _account(dataset, row.metrics))
     with context.progress.stage(f"iter {iteration} train", len(dataset.examples), "rows") as bar:
-        losses: list[float] = []
+        line = _Line(context, trainer)
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
             context.store.runs.save_metrics(context.run.id, iteration, "train", step, metrics)
-            if "loss" in metrics:
-                losses.append(metrics["loss"])
             share = metrics.get("progress", 0.0)
-            bar.advance(int(share * len(dataset.examples)) - bar.done, _losses(losses))
+            bar.advance(int(share * len(dataset.examples)) - bar.done, line.after(metrics))
             if context.stopped():
                 raise Interrupted(f"interrupted; {context.advice}")
 
         seed = derive_seed(context.config.seed, "train", iteration) % 2**31
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
-        bar.advance(len(dataset.examples) - bar.done, _losses(losses))
+        bar.advance(len(dataset.examples) - bar.done, line.after(checkpoint.metrics))
     context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
     context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, checkpoint.metrics))
-    return StageResult(checkpoint.metrics, row.id)
+    return StageResult(checkpoint.metrics, row.id, _account(dataset, checkpoint.metrics))
+
+
+def _account(dataset: TrainingSet, metrics: Mapping[str, float]) -> dict[str, int]:
+    lengths = {name: int(metrics[name]) for name in ("dropped", "shortened") if name in metrics}
+    return {"conversations": len(dataset.examples), **lengths}
 
 
 def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
@@ -92,5 +113,30 @@ def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _losses(losses: list[float]) -> str:
-    return f"loss {losses[0]:.2f} → {losses[-1]:.2f}" if losses else ""
+@dataclass(slots=True)
+class _Line:
+    """What the stage's line says: conversations left out or shortened, as the trainer tells of them, and the loss."""
+
+    context: RunContext
+    trainer: AnyTrainer
+    losses: list[float] = field(default_factory=list)
+    lengths: str = ""
+    warned: bool = False
+
+    def after(self, metrics: Mapping[str, float]) -> str:
+        """The line after a report or at the end; a warning is said once, on a line of its own."""
+        if "loss" in metrics:
+            self.losses.append(metrics["loss"])
+        if "dropped" in metrics:
+            eta, setting = self.context.config.data.eta, self._setting()
+            self.lengths = length_note(metrics, setting, eta)
+            if not self.warned and (warning := length_warning(metrics, setting)):
+                self.context.progress.say(f"warning: {warning}")
+                self.warned = True
+        loss = f"loss {self.losses[0]:.2f} → {self.losses[-1]:.2f}" if self.losses else ""
+        return " · ".join(part for part in (self.lengths, loss) if part)
+
+    def _setting(self) -> tuple[str, int | None]:
+        """The setting that bounds the length of conversations, as it is typed, and its value."""
+        name = f"{self.context.config.trainer.name}.max_length"
+        return name, getattr(self.trainer.config, "max_length", None)

@@ -11,7 +11,7 @@ The tokenizer must give ``offset_mapping`` (a fast tokenizer of transformers); n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentr_core.errors import AgentrError, UsageError
@@ -30,10 +30,14 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RenderedExample:
-    """Token ids and labels of one conversation, both of length L; a label is the token id or :data:`IGNORE`."""
+    """Token ids and labels of one conversation, both of length L; a label is the token id or :data:`IGNORE`.
+
+    ``left_out`` counts the oldest steps that it goes without, so that it fits.
+    """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    left_out: int = 0
 
     @property
     def trained(self) -> tuple[int, ...]:
@@ -63,7 +67,7 @@ def render_example(
         return _render((*messages[:start], *messages[start + 2 * count :]), template)
 
     least = fewest_left_out(steps, lambda count: len(without(count).input_ids) <= max_length)
-    return None if least is None else without(least)
+    return None if least is None else replace(without(least), left_out=least)
 
 
 def _untrained_steps(messages: Sequence[Message]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,21 @@ def test_another_model_on_the_same_data_is_another_checkpoint(trained: Any, tmp_
     second = made.train(1, critic="last", **{"learning:Learner": {"model": str(other)}})
     assert (first.start_model, second.start_model) == (str(made.base), str(other))
     assert first.dataset_id == second.dataset_id and first.path != second.path
+
+
+def test_a_set_that_another_policy_repaired_is_taken_with_a_word_and_the_own_one_is_preferred(trained: Any) -> None:
+    made, said = trained(), io.StringIO()
+    config = made.configure(critic="last", **{"learning:Learner": {"model": str(made.base), "judge_accuracy": 0.5}})
+    made.revise(critic="last")
+    for other in (True, False):
+        train_again("last", config, db=made.db, iteration=1, out=None, progress=Progress(stream=said))
+        with open_store(made.db, read_only=True) as store:
+            sets = store.revisions.select(1, iteration=1, critic="last")
+        assert (
+            f"taking revision set {sets[0].id}, whose splices were repaired by {made.base}" in said.getvalue()
+        ) is other
+        said.truncate(0)
+        revise_again("last", config, db=made.db, iteration=1, progress=QUIET)
 
 
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:

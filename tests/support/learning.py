@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from agentr_scripted.config import FlawedConfig
 from agentr_scripted.flawed import FlawedPolicy
@@ -53,3 +54,29 @@ def write_model(folder: Path, rate: float) -> Path:
     folder.mkdir(parents=True)
     (folder / "rate.txt").write_text(str(rate))
     return folder
+
+
+class ChoosyConfig(HalverConfig):
+    max_length: int = 1500
+
+
+class Choosy(Halver):
+    """Leaves out conversations of more than ``max_length`` characters and tells so before its first step."""
+
+    config_class = ChoosyConfig
+
+    def train(self, dataset: TrainingSet, start: Checkpoint, out: Path, **more: Any) -> Checkpoint:
+        lengths = [sum(len(turn.content) for turn in example.messages) for example in dataset.examples]
+        limit = self.config.max_length  # type: ignore[attr-defined]
+        left = [example for example, length in zip(dataset.examples, lengths, strict=True) if length <= limit]
+        counts = {
+            "examples": float(len(left)),
+            "dropped": float(len(lengths) - len(left)),
+            "general": float(sum(example.kind == "general" for example in left)),
+            "longest": float(max(lengths)),
+            "max_length": float(limit),
+        }
+        more["report"](0, counts)
+        more["report"](1, {"loss": 2.0})
+        made = super().train(dataset, start, out)
+        return made.model_copy(update={"metrics": counts})

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, read_dataset, validate_config
+from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, validate_config
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.store.rows import Sample
-from agentr_core.train.recipes import build_dataset
+from agentr_core.train.recipes import build_dataset, check_general
 
 
 def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:
@@ -96,7 +96,7 @@ def test_the_order_is_the_seeds() -> None:
 def general(tmp_path: Path) -> Path:
     path = tmp_path / "general.jsonl"
     turns = [{"role": "user", "content": "hello\u2028there"}, {"role": "assistant", "content": "hi"}]
-    shared = [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}, {"from": "gpt", "value": " "}]
+    shared = [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}]
     lines = [json.dumps({"messages": turns}, ensure_ascii=False), "", json.dumps({"conversations": shared})]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
@@ -112,46 +112,28 @@ def test_eta_is_the_share_of_agent_conversations(eta: float, wanted: int, genera
     assert not each or max(each.values()) - min(each.values()) <= 1  # all are used before one is used again
 
 
-def test_both_forms_of_general_conversations_are_read(general: Path) -> None:
-    first, second = read_dataset(general).examples
-    assert first.messages == (Message("user", "hello\u2028there"), Message("assistant", "hi", train=True))
-    silent = Message("assistant", " ")  # says nothing: not trained
-    assert second.messages == (Message("user", "2+2?"), Message("assistant", "4", train=True), silent)
+def test_general_conversations_that_cannot_be_used_are_left_out(general: Path) -> None:
+    with general.open("a", encoding="utf-8") as file:
+        file.write('\n{"messages": []}\n{"messages": [{"role": "wizard", "content": "a"}]}\n{"mess')
+    dataset = build([sample("good", tree, 0) for tree in range(10)], eta=0.5, general=str(general))
+    drawn = [example for example in dataset.examples if example.kind == "general"]
+    assert Counter(example.origin["line"] for example in drawn) == {1: 5, 3: 5}
+    read = check_general(DataSettings(eta=0.5, general=str(general)))
+    assert read is not None
+    assert read.skipped == {"empty": 1, "unknown role 'wizard'": 1, "not JSON": 1}
 
 
-def test_a_json_array_is_read_too(tmp_path: Path) -> None:
-    path = tmp_path / "sharegpt.json"
-    path.write_text(
-        json.dumps([{"id": 1, "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}])
-    )
-    (example,) = read_dataset(path).examples
-    assert example.messages == (Message("user", "a"), Message("assistant", "b", train=True))
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("{", "line 1 .* is not JSON"),
-        ('{"messages": []}', "line 1 .* has no assistant turn"),
-        ('\n{"text": "a"}', "line 2 .* is no conversation"),
-        ('{"messages": [{"role": "wizard", "content": "a"}]}', "line 1 .* is no conversation"),
-        ('{"messages": [{"role": "assistant", "content": 3}]}', "line 1 .* is no conversation"),
-        ("7", "line 1 .* is no conversation"),
-        ("[7]", "entry 1 .* is no conversation"),
-    ],
-)
-def test_a_line_that_is_no_conversation_is_named(text: str, says: str, tmp_path: Path) -> None:
-    path = tmp_path / "general.jsonl"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=says):
-        build(SAMPLES, eta=0.5, general=str(path))
+def test_the_file_is_checked_even_where_nothing_is_drawn_from_it(tmp_path: Path) -> None:
+    assert check_general(DataSettings()) is None
+    with pytest.raises(UsageError, match=r"^data\.general: .*nowhere\.jsonl' cannot be read: No such file"):
+        check_general(DataSettings(general=str(tmp_path / "nowhere.jsonl")))
 
 
 def test_a_general_file_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         build(SAMPLES, eta=0.5, general=str(tmp_path / "nowhere.jsonl"))
     (tmp_path / "empty.jsonl").touch()
-    with pytest.raises(UsageError, match="holds no conversation"):
+    with pytest.raises(UsageError, match=r"data\.general: .* holds no conversation"):
         build(SAMPLES, eta=0.5, general=str(tmp_path / "empty.jsonl"))
 
 

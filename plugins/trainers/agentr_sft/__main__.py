@@ -31,7 +31,7 @@ def main(dataset: Path, model: str, out: Path, iteration: int, seed: int, option
     """Fine-tune MODEL on DATASET (JSON lines) and print the checkpoint as JSON; run again to go on after a stop."""
     try:
         settings = validate_config(SFTSettings, dict(map(_setting, options)), "-o ")
-        examples = read_dataset(dataset)
+        examples = read_dataset(dataset, say=_say)
         from agentr_sft.trainer import SFT
 
         start = Checkpoint(model=model, base_model=model, iteration=iteration - 1)
@@ -53,9 +53,30 @@ def _setting(option: str) -> tuple[str, object]:
         return key, value
 
 
+def _say(line: str) -> None:
+    """One line on stderr, by the first process alone."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(line, err=True)
+
+
 def _report(step: int, metrics: Mapping[str, float]) -> None:
+    if "loss" not in metrics:
+        _say_lengths(metrics)
+        return
     done = f"{100 * metrics['progress']:.0f}%"
     click.echo(f"step {step:5d}  {done:>4s}  loss {metrics['loss']:.4f}", err=True)
+
+
+def _say_lengths(metrics: Mapping[str, float]) -> None:
+    """What is left out or shortened, before the first step."""
+    limit, longest = f"max_length={metrics['max_length']:.0f}", f"the longest has {metrics['longest']:,.0f} tokens"
+    if dropped := metrics["dropped"]:
+        total = dropped + metrics["examples"] + metrics["untrained"]
+        _say(f"{dropped:,.0f} of {total:,.0f} conversations are left out: too long for {limit} ({longest})")
+    if untrained := metrics["untrained"]:
+        _say(f"{untrained:,.0f} conversations are left out: no turn of theirs is to be trained")
+    if shortened := metrics["shortened"]:
+        _say(f"{shortened:,.0f} conversations go without their oldest steps, to fit {limit}")
 
 
 if __name__ == "__main__":

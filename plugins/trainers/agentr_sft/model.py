@@ -15,7 +15,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agentr_core import PluginConfig, ResumeError, UsageError
+from agentr_core import ResumeError, UsageError
+from agentr_sft.identity import differences
 
 #: In a finished model's folder: the steps and metrics of its training.
 _FINISHED = "agentr.json"
@@ -53,24 +54,38 @@ class Folder:
         self.out, self.model, self.checkpoints, self.adapter = out, out / "model", out / "trainer", out / "adapter"
         self.making = out / "model.part"
 
-    def prepare(self, identity: Mapping[str, Any], *, resume: bool) -> None:
+    def prepare(self, identity: Mapping[str, Any], start: Path, *, resume: bool) -> None:
         """Clear away an older training, or make sure that the one to go on with is the same.
 
-        Raises :class:`~agentr_core.ResumeError` where it was begun with other data, seed, processes or settings.
+        Raises :class:`~agentr_core.ResumeError` where it was begun with anything else, and
+        :class:`~agentr_core.UsageError` where something else is in the place of what is to be made.
         """
         begun = self.out / _BEGUN
+        self._check_is_ours(start)
         if resume and begun.is_file():
-            if json.loads(begun.read_text()) != dict(identity):
+            if found := differences(json.loads(begun.read_text()), identity):
                 raise ResumeError(
-                    f"the training in '{self.out}' was begun with another dataset, seed, settings or number of "
-                    "processes; remove that folder to train anew"
+                    f"the training in '{self.out}' was begun with something else ({'; '.join(found)}); name another "
+                    "--out for this one, or go on with what it was begun with"
                 )
         else:
-            for folder in (self.model, self.checkpoints, self.adapter):
+            for folder in self._made:
                 shutil.rmtree(folder, ignore_errors=True)
             self.out.mkdir(parents=True, exist_ok=True)
             _write_json(begun, identity)
         shutil.rmtree(self.making, ignore_errors=True)
+
+    @property
+    def _made(self) -> tuple[Path, ...]:
+        return self.model, self.checkpoints, self.adapter
+
+    def _check_is_ours(self, start: Path) -> None:
+        """What is overwritten is what a training left here, and never the model that this one starts from."""
+        for folder in self._made:
+            if folder.exists() and not (self.out / _BEGUN).is_file():
+                raise UsageError(f"'{folder}' is there already, and not from a training; name another --out")
+            if start.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(f"the training would overwrite '{start}', which it starts from; name another --out")
 
     def finished(self) -> dict[str, Any] | None:
         """What :meth:`finish` was given, where the training has come to its end."""
@@ -89,16 +104,6 @@ class Folder:
         found = [path for path in self.checkpoints.glob("checkpoint-*") if _is_whole(path)]
         newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
         return None if newest is None else str(newest)
-
-
-def identity(settings: PluginConfig, dataset_hash: str, seed: int, processes: int) -> dict[str, Any]:
-    """What a resumed training must share with the one that was killed; ``processes`` share out the batches."""
-    return {
-        "dataset": dataset_hash,
-        "seed": seed,
-        "processes": processes,
-        "settings": settings.model_dump(mode="json"),
-    }
 
 
 def _is_whole(checkpoint: Path) -> bool:

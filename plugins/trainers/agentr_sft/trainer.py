@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,18 +18,21 @@ from typing import Any, ClassVar
 from agentr_core import (
     AgentrError,
     Checkpoint,
+    Example,
     NothingToDo,
     PluginConfig,
     RenderedExample,
     Report,
     Trainer,
     TrainingSet,
+    UsageError,
     boundary,
     check_rendered,
     render_example,
 )
 from agentr_sft.config import SFTSettings
-from agentr_sft.model import Folder, identity, load
+from agentr_sft.identity import identity
+from agentr_sft.model import Folder, load
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -65,8 +69,11 @@ class SFT(Trainer[SFTSettings]):
                 arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
-                        shared = identity(self.config, dataset.content_hash, seed, arguments.world_size)
-                        folder.prepare(shared, resume=resume)
+                        precision = "bf16" if arguments.bf16 else "fp32"
+                        shared = identity(
+                            self.config, start, dataset.content_hash, seed, arguments.world_size, precision
+                        )
+                        folder.prepare(shared, start.path, resume=resume)
                 result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
@@ -80,7 +87,9 @@ class SFT(Trainer[SFTSettings]):
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
         limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, dropped = self.render(dataset, tokenizer, int(limit))
+        rows, counts = self.render(dataset, tokenizer, int(limit))
+        if report is not None and arguments.process_index == 0:
+            report(0, {**counts, "progress": 0.0})
         epochs = self.config.epochs_at(start.iteration + 1)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         trainer.train(resume_from_checkpoint=folder.newest_checkpoint())
@@ -89,8 +98,7 @@ class SFT(Trainer[SFTSettings]):
             "loss_first": losses[0],
             "loss_last": losses[-1],
             "loss_mean": math.fsum(losses) / len(losses),
-            "examples": float(len(rows)),
-            "dropped": float(dropped),
+            **counts,
             "trained_tokens": float(sum(len(row.trained) for row in rows)),
         }
         result = {"step": int(trainer.state.global_step), "metrics": metrics}
@@ -98,17 +106,62 @@ class SFT(Trainer[SFTSettings]):
         self._save(trainer, tokenizer, folder, result)
         return result
 
-    def render(self, dataset: TrainingSet, tokenizer: Any, max_length: int) -> tuple[list[RenderedExample], int]:
-        """Token ids and labels of all conversations that fit, each proved, and how many did not fit."""
-        rows, options = [], self.config.template_options
-        for example in dataset.examples:
-            rendered = render_example(example, tokenizer, max_length=max_length, options=options)
+    def render(
+        self, dataset: TrainingSet, tokenizer: Any, max_length: int
+    ) -> tuple[list[RenderedExample], dict[str, float]]:
+        """Token ids and labels of all conversations that fit, each proved, and what became of the others.
+
+        The counts: ``examples`` that are trained on, ``general`` ones among them, ``shortened`` ones among them (which
+        go without their oldest steps); ``dropped`` for their length, ``untrained`` since no turn of theirs carries
+        loss; ``max_length``, and ``longest``, the tokens of the longest one that was dropped. Raises
+        :class:`~agentr_core.NothingToDo` where none fits.
+        """
+        rows, kinds, too_long, untrained = list[RenderedExample](), list[str](), list[Example](), 0
+        for number, example in enumerate(dataset.examples, 1):
+            with _naming(number, example):
+                rendered = self._rendered(example, tokenizer, max_length)
             if rendered is not None:
-                check_rendered(example, rendered, tokenizer, options=options)
                 rows.append(rendered)
+                kinds.append(example.kind)
+            elif any(message.train for message in example.messages):
+                too_long.append(example)
+            else:
+                untrained += 1
+        longest = max((self._length(example, tokenizer) for example in too_long), default=0)
         if not rows:
-            raise NothingToDo(f"no conversation fits {max_length} tokens; raise the trainer's max_length")
-        return rows, len(dataset.examples) - len(rows)
+            raise NothingToDo(self._none_fits(len(dataset.examples), max_length, longest))
+        counts = {
+            "examples": len(rows),
+            "general": kinds.count("general"),
+            "shortened": sum(row.left_out > 0 for row in rows),
+            "dropped": len(too_long),
+            "untrained": untrained,
+            "max_length": max_length,
+            "longest": longest,
+        }
+        return rows, {name: float(count) for name, count in counts.items()}
+
+    def _rendered(self, example: Example, tokenizer: Any, max_length: int) -> RenderedExample | None:
+        options = self.config.template_options
+        rendered = render_example(example, tokenizer, max_length=max_length, options=options)
+        if rendered is not None:
+            check_rendered(example, rendered, tokenizer, options=options)
+        return rendered
+
+    def _length(self, example: Example, tokenizer: Any) -> int:
+        """Tokens of a conversation up to its last trained turn."""
+        whole = render_example(example, tokenizer, max_length=sys.maxsize, options=self.config.template_options)
+        return len(whole.input_ids) if whole else 0
+
+    def _none_fits(self, total: int, max_length: int, longest: int) -> str:
+        if not longest:
+            return f"none of the {total:,} conversations has a turn to train"
+        if max_length < self.config.max_length:
+            return f"none of the {total:,} conversations fits the model's context of {max_length:,} tokens"
+        return (
+            f"none of the {total:,} conversations fits max_length={max_length} (the longest has {longest:,} tokens); "
+            "raise the trainer's max_length"
+        )
 
     def trainer(
         self,
@@ -237,6 +290,21 @@ def _has_bf16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+@contextmanager
+def _naming(number: int, example: Example) -> Iterator[None]:
+    """Says of an error which conversation of the dataset it is about."""
+    origin = ", ".join(
+        f"{key} {example.origin[key]}" for key in ("file", "line", "entry", "tree") if key in example.origin
+    )
+    which = f"conversation {number} of the dataset" + (f" ({origin})" if origin else "")
+    try:
+        yield
+    except AgentrError as error:
+        raise (UsageError if isinstance(error, UsageError) else AgentrError)(f"{which}: {error}") from error
+    except Exception as error:  # a template raises whatever jinja raises
+        raise UsageError(f"{which} is refused by the model's chat template: {error}") from error
 
 
 @contextmanager

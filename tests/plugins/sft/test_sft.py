@@ -22,7 +22,6 @@ from agentr_core import (
     Interrupted,
     Message,
     NothingToDo,
-    ResumeError,
     TrainingSet,
     UsageError,
     content_hash,
@@ -41,6 +40,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  
 pytestmark = pytest.mark.model
 
 Revision = Callable[[int], Example]
+COUNTS = ("examples", "general", "shortened", "dropped", "untrained", "max_length", "longest")
 QUICK = {"batch_size": 4, "learning_rate": 1e-2, "epochs": 3, "save_steps": 2}
 
 
@@ -124,7 +124,8 @@ def test_training_lowers_the_loss_and_leaves_a_model_to_load(
         dataset, start, tmp_path / "out", epochs=6, report=lambda step, metrics: seen.append((step, dict(metrics)))
     )
     assert capfd.readouterr() == ("", "")
-    assert [step for step, _ in seen] == list(range(1, 19))
+    assert [step for step, _ in seen] == list(range(19))
+    assert seen.pop(0)[1] == {name: made.metrics.get(name, 0.0) for name in (*COUNTS, "progress")}
     assert made.metrics["loss_last"] < 0.8 * made.metrics["loss_first"]
     assert made.metrics["loss_first"] == seen[0][1]["loss"]
     assert seen[-1][1]["progress"] == 1.0
@@ -169,7 +170,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(dataset: TrainingSet, sta
     same, steps = read_dataset(data), list[int]()
     resumed = train(same, start, tmp_path / "out", resume=True, report=lambda step, _: steps.append(step))
     straight = train(same, start, tmp_path / "straight")
-    assert steps == [5, 6, 7, 8, 9]
+    assert steps == [0, 5, 6, 7, 8, 9]
     assert weights(resumed) == weights(straight)
     assert resumed.metrics == straight.metrics
 
@@ -217,11 +218,8 @@ def test_an_interrupted_lora_training_goes_on_to_the_same_weights(
 def test_a_finished_training_is_not_done_again(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
     first = train(dataset, start, tmp_path / "out", epochs=1)
     before = weights(first)
-    nowhere = start.model_copy(update={"model": str(tmp_path / "gone")})
-    assert train(dataset, nowhere, tmp_path / "out", epochs=1, resume=True) == first
+    assert train(dataset, start, tmp_path / "out", epochs=1, resume=True) == first
     assert weights(first) == before
-    with pytest.raises(ResumeError, match="begun with another dataset"):
-        train(dataset, start, tmp_path / "out", epochs=2, resume=True)
     # Anew on demand, and to the same result; files that are not ours stay.
     (tmp_path / "out" / "notes.txt").touch()
     assert train(dataset, start, tmp_path / "out", epochs=1) == first
@@ -231,11 +229,43 @@ def test_a_finished_training_is_not_done_again(dataset: TrainingSet, start: Chec
 
 def test_conversations_that_do_not_fit_are_counted(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
     long = Message("assistant", "Action: " + "get 1 stick " * 300, train=True)
-    more = TrainingSet("long", (*dataset.examples, Example((Message("user", "a"), long), "good")), "hash")
-    made = train(more, start, tmp_path / "out", epochs=1, max_length=512)
-    assert (made.metrics["examples"], made.metrics["dropped"]) == (12, 1)
-    with pytest.raises(NothingToDo, match="raise the trainer's max_length"):
-        train(more, start, tmp_path / "none", epochs=1, max_length=16)
+    none = Message("assistant", "Action: get 1 stick")
+    steps = (Message("assistant", "Action: wait"), Message("user", "ok. " * 40))
+    head, rest = dataset.examples[0].messages[:2], dataset.examples[0].messages[2:]
+    more = (
+        Example((Message("user", "a"), long), "general", {"file": "a.jsonl"}),
+        Example((Message("user", "a"), none), "good"),
+        Example((*head, *steps * 3, *rest), "general"),
+    )
+    made = train(
+        TrainingSet("long", (*dataset.examples, *more), "hash"), start, tmp_path / "out", epochs=1, max_length=400
+    )
+    counts = {name: made.metrics[name] for name in COUNTS}
+    longest = counts.pop("longest")
+    assert counts == {
+        "examples": 13, "general": 1, "shortened": 1, "dropped": 1, "untrained": 1, "max_length": 400
+    }  # fmt: skip
+    assert longest > 400
+    with pytest.raises(NothingToDo, match=rf"none of the 1 conversations fits max_length=16 .*{longest:,.0f} tokens"):
+        train(TrainingSet("long", more[:1], "hash"), start, tmp_path / "none", max_length=16)
+    # The longest one is what the setting must be at least.
+    kept = SFT(SFTSettings(max_length=int(longest)))
+    tokenizer = AutoTokenizer.from_pretrained(start.model)
+    rows, _ = kept.render(TrainingSet("long", more[:1], "hash"), tokenizer, int(longest))
+    assert len(rows[0].input_ids) == longest
+    with pytest.raises(NothingToDo, match=f"the model's context of {longest - 1:,.0f} tokens"):
+        kept.render(TrainingSet("long", more[:1], "hash"), tokenizer, int(longest) - 1)
+    with pytest.raises(NothingToDo, match="none of the 1 conversations has a turn to train"):
+        kept.render(TrainingSet("long", more[1:2], "hash"), tokenizer, 400)
+
+
+def test_a_conversation_that_the_template_refuses_is_named(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path, tokenizer_with: Callable[[str], Any]
+) -> None:
+    twice = (Message("user", "a"), Message("user", "b"), Message("assistant", "c", train=True))
+    odd = TrainingSet("odd", (*dataset.examples, Example(twice, "general", {"file": "a.jsonl", "line": 3})), "hash")
+    with pytest.raises(UsageError, match=r"conversation 13 of the dataset \(file a\.jsonl, line 3\)"):
+        SFT(SFTSettings()).render(odd, tokenizer_with("strict"), 1024)
 
 
 def test_what_cannot_be_trained_is_said(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:

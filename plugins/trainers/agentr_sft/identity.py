@@ -1,0 +1,106 @@
+"""What a training depends on, so that one that goes on, or is over, is never taken for another.
+
+Not in it: the versions of torch, transformers and TRL, and the kind of the device. They change a result by rounding,
+and a training of days that an upgrade or another machine of the same project would forbid to go on is the greater loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from agentr_core import Checkpoint, PluginConfig
+
+#: Files of a model folder that a training reads.
+_READ = {".json", ".jinja", ".safetensors", ".bin", ".pt", ".model", ".txt", ".py"}
+#: Files that a training leaves behind and none reads.
+_LEFT = {"agentr.json", "training_args.bin", "generation_config.json"}
+#: A file up to this size is read whole, of a larger one so many pieces of that size, spread evenly.
+_WHOLE_BYTES = 64 * 2**20
+_PIECES, _PIECE_BYTES = 256, 2**18
+
+
+def identity(
+    settings: PluginConfig, start: Checkpoint, dataset_hash: str, seed: int, processes: int, precision: str
+) -> dict[str, Any]:
+    """All that a training depends on: what one that goes on must share with the one that was stopped.
+
+    ``processes`` share out the batches; ``precision`` is that of the arithmetic, which ``auto`` leaves to the hardware.
+    The model counts by its content: a project that was moved goes on.
+    """
+    return {
+        "model": start.model,
+        "model files": fingerprint(start.model),
+        "iteration": start.iteration + 1,
+        "dataset": dataset_hash,
+        "seed": seed,
+        "processes": processes,
+        "precision": precision,
+        **{f"settings.{name}": value for name, value in settings.model_dump(mode="json").items()},
+    }
+
+
+def differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What two trainings do not share, as ``name: old -> new``."""
+    found = _other_model(begun, now)
+    if begun.get("dataset") != now["dataset"]:
+        found.append("another dataset")
+    rest = [key for key in {**begun, **now} if key not in ("model", "model files", "dataset")]
+    changed = [key for key in rest if begun.get(key) != now.get(key)]
+    return found + [f"{key.removeprefix('settings.')}: {begun.get(key)} -> {now.get(key)}" for key in changed]
+
+
+def _other_model(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """By content where it is known of both, else by name: the start of a training that is over may be gone."""
+    old, new = begun.get("model files"), now["model files"]
+    renamed = begun.get("model") != now["model"]
+    if (old == new) if old and new else not renamed:
+        return []
+    if renamed:
+        return [f"model: {begun.get('model')} -> {now['model']}"]
+    return [f"the files of the model {now['model']} have changed"]
+
+
+def fingerprint(model: str) -> str | None:
+    """A hash over the files of a model (configuration, tokenizer, template, weights); None where there are none yet.
+
+    A hub id stands for the copy in the local cache. Of weights above 64 MiB, 256 pieces count, spread over the file.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        cached = _cached(model)
+        if cached is None:
+            return None
+        folder = cached
+    digest = blake2b(digest_size=16)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _READ and path.name not in _LEFT and path.is_file():
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            for piece in _pieces(path):
+                digest.update(piece)
+    return digest.hexdigest()
+
+
+def _cached(model: str) -> Path | None:
+    from transformers.utils import cached_file
+
+    if Path(model).is_absolute():
+        return None
+    try:
+        found = cached_file(model, "config.json", local_files_only=True)
+    except (OSError, ValueError):
+        return None
+    return Path(found).parent if found else None
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _WHOLE_BYTES:
+            yield file.read()
+            return
+        for number in range(_PIECES):
+            file.seek(number * (size - _PIECE_BYTES) // (_PIECES - 1))
+            yield file.read(_PIECE_BYTES)

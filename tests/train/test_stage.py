@@ -1,0 +1,69 @@
+"""What the train stage tells: general conversations that were skipped, conversations that the trainer left out."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from learning import write_model
+from project_stages import settings as settings
+
+from agentr_core import RunConfig
+from agentr_core.process.progress import Progress
+from agentr_core.runs.start_and_resume import run
+from agentr_core.store import DatasetRow, open_store
+
+FINE = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
+
+
+@pytest.fixture
+def trained(tmp_path: Path, settings: Callable[..., RunConfig]) -> Callable[..., tuple[str, DatasetRow]]:
+    """Searches, revises and trains once; what was said, and the dataset."""
+    model = {"model": str(write_model(tmp_path / "base", 0.6))}
+
+    def make(**changes: Any) -> tuple[str, DatasetRow]:
+        names = {"policy": "learning:Learner", "learning:Learner": model, "trainer": "learning:Choosy"}
+        said, db = io.StringIO(), tmp_path / "agentr.db"
+        stages = ("search", "revise", "train")
+        config = settings(**{**names, "search": {"tasks": 4}, **changes})
+        run(config, db=db, stages=stages, progress=Progress(stream=said))  # type: ignore[arg-type]
+        with open_store(db, read_only=True) as store:
+            (row,) = store.datasets.select()
+        return said.getvalue(), row
+
+    return make
+
+
+def test_skipped_general_conversations_are_said_and_kept_with_the_dataset(trained: Any, tmp_path: Path) -> None:
+    path = tmp_path / "general.jsonl"
+    odd = {"messages": [{"role": "wizard", "content": "hi"}, FINE["messages"][1]]}
+    path.write_text("\n".join(map(json.dumps, (FINE, {"messages": []}, odd, FINE))))
+    said, row = trained(data={"general": str(path), "eta": 0.5})
+    told = "general data: 2 of 4 skipped (1 empty, line 2; 1 unknown role 'wizard', line 3)"
+    assert told in said.splitlines()
+    skipped = {"empty": 1, "unknown role 'wizard'": 1}
+    assert row.config["general_read"] == {"read": 2, "of": 4, "skipped": skipped, "changed": {}}
+    assert row.config["eta"] == 0.5
+
+
+def test_general_data_that_is_not_used_is_said_to_be(trained: Any, tmp_path: Path) -> None:
+    said, row = trained(data={"general": str(tmp_path / "any.jsonl")})
+    assert f"general data: '{tmp_path / 'any.jsonl'}' is not used, since data.eta is 1" in said.splitlines()
+    assert "general_read" not in row.config
+
+
+@pytest.mark.parametrize(("limit", "warned"), [(1500, True), (1_000_000, False)])
+def test_conversations_that_the_trainer_left_out_are_in_its_line(trained: Any, limit: int, warned: bool) -> None:
+    said, row = trained(**{"learning:Choosy": {"max_length": limit}})
+    (line,) = [line for line in said.splitlines() if line.startswith("iter 1 train")]
+    warnings = [line for line in said.splitlines() if line.startswith("warning: ")]
+    assert f"{row.n_examples} rows" in line and line.endswith("loss 2.00 → 2.00")
+    assert (f"dropped for length (learning:Choosy.max_length={limit})" in line) == warned
+    assert len(warnings) == warned  # once, though it was told twice
+    if warned:
+        assert f" of {row.n_examples} conversations are too long" in warnings[0]
+        assert "; set learning:Choosy.max_length to " in warnings[0]
