@@ -42,7 +42,7 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
     items = [_Item(task, ids[task.key]) for task in tasks]
     config = context.config
     plain, metrics, account = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
-    if config.evaluate.revision_test:
+    if config.evaluate.revision_test and not _would_repeat_itself(context, policy):
         failed = _failed_starts(context)
         if failed:
             _, revised, _ = await _play(
@@ -51,6 +51,16 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
     context.registry.notify(Evaluated(context.run.key, iteration, config.evaluate.split, metrics))
     return StageResult(metrics, plain, account)
+
+
+def _would_repeat_itself(context: RunContext, policy: AnyPolicy) -> bool:
+    """True for the greedy model whose own failed attempts the revision test continues.
+
+    From any of its own prefixes it goes on word for word as it did: a revision test of 0% by construction, and no
+    baseline for anything.
+    """
+    greedy = context.config.evaluate.temperature == 0
+    return greedy and any(row.model == policy.model for row in _baselines(context))
 
 
 async def _play(
@@ -177,13 +187,17 @@ def _result(item: _Item, rollout: Rollout) -> EvalResult:
     )
 
 
+def _baselines(context: RunContext) -> list[EvalRow]:
+    """Evaluations of the first model with the same settings; the first of them is the baseline."""
+    same = _identity(context).items()
+    rows = context.store.evaluations.select(context.run.id, iteration=0, kind="plain")
+    return [row for row in rows if same <= row.config.items()]
+
+
 def _failed_starts(context: RunContext) -> list[_Item]:
     """Trajectories of the baseline with reward 0, each cut after a step drawn at random."""
     store = context.store
-    same = _identity(context).items()
-    rows = store.evaluations.select(context.run.id, iteration=0, kind="plain")
-    baseline = [row for row in rows if same <= row.config.items()]
-    items = []
+    baseline, items = _baselines(context), list[_Item]()
     for result in store.evaluations.results(baseline[0].id) if baseline else ():
         if result.error is not None or result.reward > 0 or result.conversation is None:
             continue

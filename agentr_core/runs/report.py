@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.account import describe
-from agentr_core.evaluate.metrics import agreement, paired_difference
+from agentr_core.evaluate.metrics import Z95, agreement, paired_difference
 from agentr_core.store import DatasetRow, EvalRow, RevisionSetRow, RunRow, Store
 
 Cells = list[str]
+#: Behind the heading of what has an interval: Wilson's for a share, the normal one for a paired difference.
+_95 = "(95%)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Table:
 def iterations(store: Store, run: RunRow) -> Table:
     """The closing table of a run: one row for the baseline and each evaluated iteration."""
     data = iteration_rows(store, run)
-    columns = ["", "success", "reward", "steps", "invalid", "loops", "revision test", "revisions", "against baseline"]
+    columns = ["", f"success {_95}", "reward", "steps", "invalid", "loops", "revision test", "revisions"]
+    columns.append(f"against baseline {_95}")
     return Table(columns, [_iteration_cells(row) for row in data], data)
 
 
@@ -119,7 +122,7 @@ def _gain(row: dict[str, Any]) -> str:
     """Success against the baseline on the same tasks, in points; one task has no standard error."""
     if "gain" not in row:
         return "-"
-    error = "?" if row["gain_error"] is None else f"{100 * row['gain_error']:.1f}"
+    error = "?" if row["gain_error"] is None else f"{100 * Z95 * row['gain_error']:.1f}"
     return f"{100 * row['gain']:+.1f} ± {error}"
 
 
@@ -147,7 +150,8 @@ def runs(store: Store, chosen: Sequence[RunRow]) -> Table:
         names = [config[kind]["name"] for kind in ("env", "searcher", "critic")]
         label = [run.name or run.short, " · ".join(names), str(run.seed), str(last["iteration"])]
         rows.append([*label, f"{100 * first['success']:.1f}%", interval(last), gain, test])
-    columns = ["run", "env · searcher · critic", "seed", "iterations", "baseline", "success", "gain", "revision test"]
+    columns = ["run", "env · searcher · critic", "seed", "iterations", "baseline", f"success {_95}"]
+    columns += [f"gain {_95}", "revision test"]
     return Table(columns, rows, data)
 
 
@@ -182,7 +186,7 @@ def critics(store: Store, run: RunRow) -> Table:
             ]
         )
     columns = ["critic", "iteration", "revisions", "verified", "judged", "cut (mean)", "agrees with oracle", "tokens"]
-    return Table([*columns, "success after training", "against baseline"], rows, data)
+    return Table([*columns, f"success after training {_95}", f"against baseline {_95}"], rows, data)
 
 
 def _trained(store: Store, run: RunRow) -> dict[int, dict[str, Any]]:
