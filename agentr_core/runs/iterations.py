@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentr_core.errors import UsageError
 from agentr_core.evaluate.stage import evaluate_policy
@@ -140,7 +140,7 @@ class RunLoop:
         if plugin.name == NO_TRAINER:
             return StageResult({})
         policy = await self._actor()
-        start = self._start(trainable(policy, self.context.config.policy.name), iteration)
+        start = self._start(trainable(policy, self.context.config.policy.name), policy.template_options, iteration)
         revision_set = find_set(self.context, policy, self.context.make_critic(), iteration)
         await self._drop_policy()
         row, dataset = collect(self.context, revision_set, iteration)
@@ -154,12 +154,12 @@ class RunLoop:
         finally:
             release_memory()
 
-    def _start(self, acting: str, iteration: int) -> Checkpoint:
+    def _start(self, acting: str, options: dict[str, Any] | None, iteration: int) -> Checkpoint:
         """What the training of an iteration starts from: the acting model, or the one the run began with."""
         before = own_checkpoint(self.context, iteration - 1)
         base = before.base_model if before else acting
         model = base if self.context.config.start_from == "base" else acting
-        return Checkpoint(model=model, base_model=base, iteration=iteration - 1)
+        return Checkpoint(model=model, base_model=base, iteration=iteration - 1, template_options=options)
 
     async def _evaluate(self, iteration: int) -> StageResult:
         return await evaluate_policy(self.context, await self._actor(), iteration)

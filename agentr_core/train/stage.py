@@ -85,11 +85,12 @@ async def train_checkpoint(
 
 def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
     """What tells trainings on one dataset apart."""
-    return {
+    identity = {
         "trainer": context.config.trainer.model_dump(mode="json"),
         "start": start.model,
         "seed": context.config.seed,
     }
+    return {**identity, "template_options": start.template_options} if start.template_options else identity
 
 
 def _losses(losses: list[float]) -> str:

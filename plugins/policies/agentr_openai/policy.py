@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentr_core import (
     AgentrError,
@@ -69,7 +70,7 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
     def __init__(self, config: OpenAIConfig) -> None:
         super().__init__(config)
         self.usage = Usage()
-        self._template = Template(config.tokenizer) if config.tokenizer else None
+        self._template = Template(config.tokenizer, self.template_options or {}) if config.tokenizer else None
         self._connection = Connection(config)
         self._servers = Servers(config.base_url, config.concurrency, config.down_seconds)
         self._monitor = Monitor(config.base_url, config.concurrency, self._connection.page)
@@ -87,6 +88,11 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
     def weights(self) -> str | None:
         """The ``weights`` of the configuration: a server does not tell."""
         return self.config.weights
+
+    @property
+    def template_options(self) -> dict[str, Any] | None:
+        """The ``chat_template_kwargs`` of ``extra_body``, as vLLM and SGLang call them; None where there are none."""
+        return self.config.extra_body.get("chat_template_kwargs")
 
     @property
     def context_length(self) -> int | None:

@@ -23,12 +23,13 @@ from agentr_core import (
     Report,
     Trainer,
     TrainingSet,
+    UsageError,
     boundary,
     check_rendered,
     render_example,
 )
 from agentr_sft.config import SFTSettings
-from agentr_sft.model import Folder, identity, load
+from agentr_sft.model import Folder, check_start, identity, load
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -59,20 +60,39 @@ class SFT(Trainer[SFTSettings]):
         """See :meth:`agentr_core.Trainer.train`. With ``resume``, a training that is over is not done again."""
         if not dataset.examples:
             raise NothingToDo("there is nothing to train on: the dataset is empty")
-        folder, seed = Folder(out), seed % 2**32
+        folder, seed, options = Folder(out), seed % 2**32, self._options(start)
         try:
             with _quiet(), boundary(AgentrError, "the training failed"):
                 arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
-                        shared = identity(self.config, dataset.content_hash, seed, arguments.world_size)
+                        settings = self.config.model_copy(update={"template_options": options})
+                        shared = identity(settings, dataset.content_hash, seed, arguments.world_size)
                         folder.prepare(shared, resume=resume)
                 result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
         return Checkpoint(
-            model=str(folder.model), base_model=start.base_model, iteration=start.iteration + 1, **result
-        )  # fmt: skip
+            model=str(folder.model),
+            base_model=start.base_model,
+            iteration=start.iteration + 1,
+            template_options=start.template_options,
+            **result,
+        )
+
+    def check(self, start: Checkpoint, instructions: str) -> str:
+        """See :meth:`agentr_core.Trainer.check`: what becomes of conversations in the model's chat template."""
+        return check_start(start.model, self._options(start), instructions, max_length=self.config.max_length)
+
+    def _options(self, start: Checkpoint) -> dict[str, Any]:
+        """The policy's template options, or the trainer's own where the policy's are not known."""
+        own, asked_with = self.config.template_options, start.template_options
+        if asked_with is not None and own and own != asked_with:
+            raise UsageError(
+                f"sft.template_options: {own} are not those of the policy ({asked_with}), so training would go on from "
+                "other prompts than the search; leave them out, and the policy's are used"
+            )
+        return own if asked_with is None else asked_with
 
     def _train(
         self, dataset: TrainingSet, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
@@ -80,7 +100,7 @@ class SFT(Trainer[SFTSettings]):
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
         limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, dropped = self.render(dataset, tokenizer, int(limit))
+        rows, counts = self.render(dataset, tokenizer, int(limit), self._options(start))
         epochs = self.config.epochs_at(start.iteration + 1)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         trainer.train(resume_from_checkpoint=folder.newest_checkpoint())
@@ -89,8 +109,7 @@ class SFT(Trainer[SFTSettings]):
             "loss_first": losses[0],
             "loss_last": losses[-1],
             "loss_mean": math.fsum(losses) / len(losses),
-            "examples": float(len(rows)),
-            "dropped": float(dropped),
+            **counts,
             "trained_tokens": float(sum(len(row.trained) for row in rows)),
         }
         result = {"step": int(trainer.state.global_step), "metrics": metrics}
@@ -98,17 +117,28 @@ class SFT(Trainer[SFTSettings]):
         self._save(trainer, tokenizer, folder, result)
         return result
 
-    def render(self, dataset: TrainingSet, tokenizer: Any, max_length: int) -> tuple[list[RenderedExample], int]:
-        """Token ids and labels of all conversations that fit, each proved, and how many did not fit."""
-        rows, options = [], self.config.template_options
+    def render(
+        self, dataset: TrainingSet, tokenizer: Any, max_length: int, options: Mapping[str, Any]
+    ) -> tuple[list[RenderedExample], dict[str, float]]:
+        """Token ids and labels of all conversations that fit, each row proved, and counts.
+
+        ``examples``: conversations that are trained, in ``rows``; ``dropped``: those that did not fit;
+        ``dropped_turns``: trained turns of the others that did not fit (where each turn is a row of its own).
+        """
+        rows: list[RenderedExample] = []
+        dropped = lost = 0
         for example in dataset.examples:
             rendered = render_example(example, tokenizer, max_length=max_length, options=options)
-            if rendered is not None:
-                check_rendered(example, rendered, tokenizer, options=options)
-                rows.append(rendered)
+            for row in rendered:
+                check_rendered(example, row, tokenizer, options=options)
+            rows += rendered
+            dropped += not rendered
+            wanted, found = sum(turn.train for turn in example.messages), sum(len(row.turns) for row in rendered)
+            lost += wanted - found if rendered else 0
         if not rows:
             raise NothingToDo(f"no conversation fits {max_length} tokens; raise the trainer's max_length")
-        return rows, len(dataset.examples) - len(rows)
+        counts = {"examples": len(dataset.examples) - dropped, "rows": len(rows), "dropped": dropped}
+        return rows, {name: float(count) for name, count in {**counts, "dropped_turns": lost}.items()}
 
     def trainer(
         self,
