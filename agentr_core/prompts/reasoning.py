@@ -25,7 +25,7 @@ OPEN, CLOSE = "<think>", "</think>"
 #: What templates call their switch, with the value that turns reasoning off.
 SWITCHES: Mapping[str, Any] = {"enable_thinking": False, "thinking": False}
 _DAY = "2024-07-26"
-_NAMES = ("%d", "%m", "%Y", "%y", "%b", "%B", "%a", "%A", "%j", "%H", "%M", "%S", "%p", "%I")
+_NAMES = ("%-d", "%-m", "%e", "%d", "%m", "%Y", "%y", "%b", "%B", "%a", "%A", "%j", "%H", "%M", "%S", "%p", "%I")
 
 # Nobody writes these; templates that look for tags do not find them.
 _HIDDEN_OPEN, _HIDDEN_CLOSE = "<\ue000think>", "</\ue000think>"

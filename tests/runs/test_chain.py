@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_another_model_on_the_same_data_is_another_checkpoint(trained: Any, tmp_
     second = made.train(1, critic="last", **{"learning:Learner": {"model": str(other)}})
     assert (first.start_model, second.start_model) == (str(made.base), str(other))
     assert first.dataset_id == second.dataset_id and first.path != second.path
+
+
+def test_the_trainer_is_handed_the_policys_template_options(trained: Any) -> None:
+    made, options = trained(), {"enable_thinking": False}
+    (plain, _), base = made.checkpoints(), {"model": str(made.base)}
+    assert json.loads((Path(plain.path).parent / "options.json").read_text()) is None
+    told = made.train(1, **{"learning:Learner": {**base, "template_options": options}})
+    assert json.loads((Path(told.path).parent / "options.json").read_text()) == options
+    assert told.path != plain.path, "other prompts make another training"
 
 
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:

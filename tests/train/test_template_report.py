@@ -20,7 +20,8 @@ TOLD = "You craft things. Answer with a thought and an action."
         ("qwen3", {}, TemplateReport("kept", "left out", rewritten=True, end_of_turn="<|im_end|>")),
         ("qwen3", {"reasoning": "keep"}, TemplateReport("kept", "kept", end_of_turn="<|im_end|>")),
         ("qwen3", {"enable_thinking": False}, TemplateReport("kept", "off", rewritten=True, end_of_turn="<|im_end|>")),
-        ("smollm3", {"reasoning": "off", "date": "2031-02-03"}, TemplateReport("kept", "off", end_of_turn="<|im_end|>", day="2031-02-03")),
+        ("smollm3", {"reasoning": "off", "date": "2031-02-03"}, TemplateReport("kept", "off", end_of_turn="<|im_end|>",
+         day="2031-02-03")),
         ("gptoss", {}, TemplateReport(end_of_turn="<|end|>", header="<|channel|>final<|message|>", day="2024-07-26")),
         ("deepseek", {}, TemplateReport("kept", "left out", rewritten=True, end_of_turn="<｜end▁of▁sentence｜>")),
         ("mistral03", {}, TemplateReport("moved", rewritten=True, end_of_turn="<|end|>")),
@@ -43,8 +44,8 @@ def test_it_is_said_in_one_line(tokenizer_with: TokenizerWith) -> None:
     tokenizer = tokenizer_with("qwen3")
     tokens = len(tokenizer(TOLD)["input_ids"])
     assert template_report(tokenizer, {}, TOLD).describe() == (
-        "system turn kept; reasoning of earlier turns left out; each turn trained as it was asked, in a row of its own; "
-        f"turns end with <|im_end|>; {tokens} tokens of instructions"
+        "system turn kept; reasoning of earlier turns left out; each turn trained as it was asked, in a row of its "
+        f"own; turns end with <|im_end|>; {tokens} tokens of instructions"
     )
     said = template_report(tokenizer_with("gptoss"), {}, TOLD).describe()
     assert "answers begin after <|channel|>final<|message|>; it is always 2024-07-26" in said

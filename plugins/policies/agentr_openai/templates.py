@@ -13,7 +13,8 @@ from agentr_core import ChatPrompts, Message, MissingDependencyError, UsageError
 class Template:
     """The tokenizer at ``source``, a folder, hub id or short name, and ``options`` of its chat template.
 
-    transformers is imported here and nowhere else. Raises :class:`~agentr_core.UsageError` where there is none, or it has no chat template.
+    transformers is imported here and nowhere else. Raises :class:`~agentr_core.UsageError` where there is none, it has
+    no chat template, or an option is wrong.
     """
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
