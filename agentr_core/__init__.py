@@ -108,6 +108,8 @@ if TYPE_CHECKING:
     from agentr_core.seeds import derive_seed as derive_seed
     from agentr_core.settings.run_config import RunConfig as RunConfig
     from agentr_core.train.conversation_files import read_dataset as read_dataset
+    from agentr_core.train.template_report import TemplateReport as TemplateReport
+    from agentr_core.train.template_report import template_report as template_report
     from agentr_core.train.token_masks import RenderedExample as RenderedExample
     from agentr_core.train.token_masks import check_rendered as check_rendered
     from agentr_core.train.token_masks import render_example as render_example
@@ -161,6 +163,7 @@ _ENGINE = {
     "registry.specs": ["CommandSpec", "ModelSpec"],
     "seeds": ["derive_seed"],
     "train.conversation_files": ["read_dataset"],
+    "train.template_report": ["TemplateReport", "template_report"],
     "train.token_masks": ["RenderedExample", "check_rendered", "render_example"],
 }  # fmt: skip
 

@@ -240,13 +240,18 @@ class TrainingSet:
 
 
 class Checkpoint(Record):
-    """A model on disk. ``model`` is a path or a hub id; ``base_model`` is what the first iteration started from."""
+    """A model on disk. ``model`` is a path or a hub id; ``base_model`` is what the first iteration started from.
+
+    ``template_options`` are those that the policy renders prompts with, and training must render with; None where that
+    is not known.
+    """
 
     model: str
     base_model: str
     iteration: int = 0
     step: int = 0
     metrics: dict[str, float] = Field(default_factory=dict)
+    template_options: dict[str, Any] | None = None
 
     @property
     def path(self) -> Path:

@@ -36,6 +36,11 @@ class Policy(ABC, Generic[ConfigT]):
         """Where the model's weights can be loaded from (a folder or hub id); None where there is nothing to train."""
         return None
 
+    @property
+    def template_options(self) -> dict[str, Any] | None:
+        """What prompts are rendered with (values for the chat template), handed on to the trainer; None: not known."""
+        return None
+
     async def ready(self) -> None:
         """Called once before a stage uses the policy; by default there is nothing to do.
 

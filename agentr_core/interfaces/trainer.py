@@ -39,8 +39,17 @@ class Trainer(ABC, Generic[ConfigT]):
 
         With ``resume``, go on from the newest checkpoint below ``out`` where there is one: the result is that of the
         run that was not interrupted. What ``report`` raises stops the training. Raises
-        :class:`~agentr_core.errors.UsageError` for a start that is not a model.
+        :class:`~agentr_core.errors.UsageError` for a start that is not a model. ``start.template_options``, where they
+        are known, are what the search rendered its prompts with: train on the same.
         """
+
+    def check(self, start: Checkpoint, instructions: str) -> str | None:
+        """One line about what training from ``start`` will do, asked before a run begins; None where there is none.
+
+        ``instructions`` are those of a task. Cheap: no weights are loaded. Raises
+        :class:`~agentr_core.errors.UsageError` for what :meth:`train` would refuse after the search is paid for.
+        """
+        return None
 
 
 #: A trainer with whatever configuration.

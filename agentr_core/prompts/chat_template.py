@@ -8,46 +8,121 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, TypeVar
 
 from agentr_core.errors import UsageError
+from agentr_core.prompts.reasoning import CLOSE, OPEN, SWITCHES, dated, hidden, reasoning_of, shown, without_reasoning
 from agentr_core.records import Message
+
+_Item = TypeVar("_Item")
 
 #: A tokenizer that knows no limit says 10^30.
 _NO_LIMIT = 10**9
-#: Stands for the content of a turn, to see what a template writes after it.
-_MARK = "xyzzy"
+#: Stand for what turns say, to see what a template writes around it.
+_MARK, _ASKED = "xyzzy", "plugh"
+#: Before an answer that has reasoning of its own: what the template writes in its place goes.
+_OWN = "\ue001"
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a template puts between a user's turn and the answer, without what prompt and history share.
+
+    ``opened``: what the prompt ends with (``<think>``); ``written``: what stands there once the answer is history.
+    """
+
+    opened: str
+    written: str
+
+    @property
+    def header(self) -> str:
+        """A header that says no more than that the answer comes (gpt-oss's channel): the model is asked after it."""
+        own = self.written.strip() and not self.opened and "think" not in self.written.lower()
+        return self.written if own else ""
 
 
 class ChatTemplate:
     """A tokenizer's chat template with its ``options``; ``name`` is what messages call the model.
 
-    The tokenizer is anything with ``apply_chat_template``, ``decode`` and a call that gives ``input_ids`` (a tokenizer
-    of transformers). Raises :class:`~agentr_core.errors.UsageError` where it has no chat template.
+    Options are values for the template, and ``reasoning`` and ``date`` (:mod:`agentr_core.prompts.reasoning`). The
+    tokenizer is anything with ``apply_chat_template``, ``decode`` and a call that gives ``input_ids`` (a tokenizer of
+    transformers). Raises :class:`~agentr_core.errors.UsageError` where it has no chat template, or an option is wrong.
     """
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any], name: str = "the model") -> None:
-        if getattr(tokenizer, "chat_template", None) is None:
+        source = getattr(tokenizer, "chat_template", None)
+        if source is None:
             raise UsageError(
                 f"the tokenizer of '{name}' has no chat template; use an instruction-tuned model, "
                 "or put a chat_template.jinja beside its tokenizer"
             )
-        self.tokenizer, self._options = tokenizer, dict(options)
-        self._takes_system = True
-        self._takes_system = self._renders([Message("system", "a"), Message("user", "b")])
+        self.tokenizer = tokenizer
+        self.reasoning, today, self._options = reasoning_of(options)
+        pinned = dated(source, today)
+        self.is_dated = pinned is not None
+        self._source = {} if pinned is None else {"chat_template": pinned}
+        self.takes_system = self._renders([Message("system", "a"), Message("user", "b")])
+        self._check_plain(name)
+        if self.reasoning == "off":
+            self._check_switch(options, name)
 
     def folded(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The conversation as the template takes it: where it refuses system turns, folded into the first user turn."""
-        if self._takes_system or len(messages) < 2 or messages[0].role != "system":
+        if self.takes_system or len(messages) < 2 or messages[0].role != "system":
             return tuple(messages)
         first = messages[1]
         return (Message(first.role, f"{messages[0].content}\n\n{first.content}", first.train), *messages[2:])
 
     def text(self, messages: Sequence[Message], *, ask: bool = False) -> str:
-        """The conversation as text; with ``ask``, up to where the assistant begins to write."""
-        turns = [message.as_dict() for message in self.folded(messages)]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **self._options)
-        return str(text)
+        """The conversation as text; with ``ask``, up to where the assistant begins to write.
+
+        Reasoning of the assistant's turns is left out, or kept, as the option says.
+        """
+        text = self._raw([self._history(message) for message in self.folded(messages)], ask=ask)
+        if self.reasoning == "keep":
+            text = shown(text.replace(self._frame.written + _OWN, "").replace(_OWN, ""))
+        return text + self._frame.header if ask else text
+
+    def answer(self, content: str) -> str:
+        """What the model writes after the prompt for a turn that says ``content``: what is trained.
+
+        It is ``content`` as it is, but for a turn without reasoning where the template wants some (an empty block), and
+        for one with reasoning where the model is asked for none.
+        """
+        frame, blank = self._frame, not self._frame.written.strip()
+        if self.asks_for_none:
+            content = without_reasoning(content)
+        if self.opens_reasoning:
+            said = content.removeprefix(OPEN).lstrip("\n") if content.startswith(OPEN) else content
+            return said if CLOSE in said else f"\n{CLOSE}\n\n{said}"
+        if frame.header or CLOSE in content or content.startswith(OPEN) or (blank and content[:1].isspace()):
+            return content
+        return frame.written + content
+
+    @cached_property
+    def asks_for_none(self) -> bool:
+        """True where reasoning is turned off: the prompt may then end with a block of it that is closed already."""
+        return self.reasoning == "off" or (CLOSE in self._asked.rpartition(_ASKED)[2] and not self.opens_reasoning)
+
+    @cached_property
+    def opens_reasoning(self) -> bool:
+        """True where the prompt ends inside a block of reasoning."""
+        tail = self._asked.rpartition(_ASKED)[2]
+        return tail.rfind(OPEN) > tail.rfind(CLOSE)
+
+    @property
+    def header(self) -> str:
+        """What a prompt ends with so that the model begins with its answer, and not with a header of the template's."""
+        return self._frame.header
+
+    @property
+    def knows_reasoning(self) -> bool:
+        """True where the template says anything about reasoning."""
+        source = self.tokenizer.chat_template
+        return "think" in (source if isinstance(source, str) else "") or OPEN in self._asked
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text: special tokens are those of the template, none is added."""
@@ -65,15 +140,85 @@ class ChatTemplate:
         )
 
     def after_turn(self) -> str:
-        """What the template writes after an assistant's turn; may be empty."""
-        return self.text([Message("user", "a"), Message("assistant", _MARK)]).rpartition(_MARK)[2]
+        """What the template writes after an assistant's turn that a user's turn follows; may be empty.
+
+        Some end a whole conversation with another token than a turn in it (gpt-oss), with one token more (Phi), or end
+        a turn with the token that begins the next one (GLM).
+        """
+        end = self._raw([Message("user", _ASKED), Message("assistant", _MARK)]).rpartition(_MARK)[2]
+        within = self._between.rpartition(_MARK)[2]
+        if end.strip() and within.startswith(end):
+            return end
+        ids, last = self.encode(within.strip()), self.encode(end.strip())
+        return self.decode(_shared(ids, last) or [token for token in ids[:1] if token in self.special()], special=True)
+
+    def special(self) -> set[int]:
+        """The special tokens, those that were added to the vocabulary included."""
+        return {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+
+    @cached_property
+    def _between(self) -> str:
+        return self._raw([Message("user", _ASKED), Message("assistant", _MARK), Message("user", "a")])
+
+    @cached_property
+    def _asked(self) -> str:
+        return self._raw([Message("user", _ASKED)], ask=True)
+
+    @cached_property
+    def _frame(self) -> _Frame:
+        answered, asked = self._between.partition(_MARK)[0], self._asked
+        shared = len(_shared(answered, asked))
+        if shared < asked.rfind(_ASKED) + len(_ASKED):  # the conversation's beginning is written anew with each turn
+            return _Frame("", "")
+        return _Frame(asked[shared:], answered[shared:])
+
+    def _history(self, message: Message) -> Message:
+        """A turn of a conversation that goes on, as the template is given it."""
+        if message.role != "assistant":
+            return message
+        if self.reasoning != "keep":
+            said = without_reasoning(message.content)
+            return message if said is message.content else replace(message, content=said)
+        frame, said = self._frame, message.content
+        if frame.opened or CLOSE in said:
+            said = (_OWN if "think" in frame.written else "") + frame.opened + self.answer(said)
+        return replace(message, content=hidden(said))
+
+    def _raw(self, messages: Sequence[Message], *, ask: bool = False) -> str:
+        turns = [message.as_dict() for message in messages]
+        return str(
+            self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=ask, **self._source, **self._options
+            )
+        )
 
     def _renders(self, messages: Sequence[Message]) -> bool:
         try:
-            self.text(messages, ask=True)
+            self._raw(messages, ask=True)
         except Exception:  # a template raises whatever jinja raises
             return False
         return True
+
+    def _check_plain(self, name: str) -> None:
+        """Refuse a template that cannot write a plain conversation, or writes it without what is said."""
+        try:
+            written, reason = self._asked, "it leaves out what turns say"
+        except Exception as error:  # a template raises whatever jinja raises
+            written, reason = "", str(error)
+        if _ASKED not in written:
+            raise UsageError(
+                f"the chat template of '{name}' does not write turns of plain text ({reason}); "
+                "use a text model, or put another chat_template.jinja beside its tokenizer"
+            )
+
+    def _check_switch(self, options: Mapping[str, Any], name: str) -> None:
+        """Refuse to turn off what has no switch."""
+        plain = ChatTemplate(self.tokenizer, {**options, "reasoning": "strip"}, name)
+        if self._asked == plain._asked and not (plain.asks_for_none or self._frame.header):
+            raise UsageError(
+                f"template_options.reasoning: the chat template of '{name}' has no switch ({', '.join(SWITCHES)}) "
+                "that turns reasoning off; leave 'off' out, or use a template that has one"
+            )
 
 
 class ChatPrompts:
@@ -118,9 +263,8 @@ class ChatPrompts:
 
     def end_of_turn(self) -> set[int]:
         """The special token that the template writes after an assistant's turn, where it writes one."""
-        tail, tokenizer = self.encode(self.template.after_turn()), self.template.tokenizer
-        special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-        return {tail[0]} if tail and tail[0] in special else set()
+        tail = self.encode(self.template.after_turn().strip())
+        return {tail[0]} if tail and tail[0] in self.template.special() else set()
 
     def adds_start(self) -> bool:
         """True where encoding plain text puts the token that begins a text in front of it."""
@@ -146,3 +290,8 @@ def end_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
     """The tokens that the model's files name as the end; ``generation_config`` may be None."""
     named = [getattr(generation_config, "eos_token_id", None), tokenizer.eos_token_id]
     return {token for item in named if item is not None for token in (item if isinstance(item, list) else [item])}
+
+
+def _shared(one: Sequence[_Item], other: Sequence[_Item]) -> list[_Item]:
+    """How both begin."""
+    return [item for item, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))]

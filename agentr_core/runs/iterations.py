@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentr_core.account import warnings
 from agentr_core.errors import PolicyFailure, UsageError, boundary
@@ -193,7 +193,7 @@ class RunLoop:
         if plugin.name == NO_TRAINER:
             return StageResult({})
         policy = await self._made()
-        start = self._start(trainable(policy, self.context.config.policy.name), iteration)
+        start = self._start(trainable(policy, self.context.config.policy.name), policy.template_options, iteration)
         critic = self.context.make_critic()
         try:
             revision_set = find_set(self.context, policy, critic, iteration)
@@ -219,12 +219,12 @@ class RunLoop:
         digest = content_hash([identity, dataset.content_hash])
         return f"{plain}-{dataset.name}-{digest[:8]}"
 
-    def _start(self, acting: str, iteration: int) -> Checkpoint:
+    def _start(self, acting: str, options: dict[str, Any] | None, iteration: int) -> Checkpoint:
         """What the training of an iteration starts from: the acting model, or the one the run began with."""
         before = own_checkpoint(self.context, iteration - 1)
         base = before.base_model if before else acting
         model = base if self.context.config.start_from == "base" else acting
-        return Checkpoint(model=model, base_model=base, iteration=iteration - 1)
+        return Checkpoint(model=model, base_model=base, iteration=iteration - 1, template_options=options)
 
     async def _evaluate(self, iteration: int) -> StageResult:
         return await evaluate_policy(self.context, await self._actor(), iteration)

@@ -106,11 +106,12 @@ def _account(dataset: TrainingSet, metrics: Mapping[str, float]) -> dict[str, in
 
 def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
     """What tells trainings on one dataset apart."""
-    return {
+    identity = {
         "trainer": context.config.trainer.model_dump(mode="json"),
         "start": start.model,
         "seed": context.config.seed,
     }
+    return {**identity, "template_options": start.template_options} if start.template_options else identity
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_a_set_that_another_policy_repaired_is_taken_with_a_word_and_the_own_one
         ) is other
         said.truncate(0)
         revise_again("last", config, db=made.db, iteration=1, progress=QUIET)
+
+
+def test_the_trainer_is_handed_the_policys_template_options(trained: Any) -> None:
+    made, options = trained(), {"enable_thinking": False}
+    (plain, _), base = made.checkpoints(), {"model": str(made.base)}
+    assert json.loads((Path(plain.path).parent / "options.json").read_text()) is None
+    told = made.train(1, **{"learning:Learner": {**base, "template_options": options}})
+    assert json.loads((Path(told.path).parent / "options.json").read_text()) == options
+    assert told.path != plain.path, "other prompts make another training"
 
 
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agentr_core.interfaces.plugin_config import PluginConfig
 
 class LearnerConfig(FlawedConfig):
     model: str
+    template_options: dict[str, Any] | None = None
 
 
 class Learner(FlawedPolicy):
@@ -34,19 +36,25 @@ class Learner(FlawedPolicy):
     def weights(self) -> str:
         return self.path
 
+    @property
+    def template_options(self) -> dict[str, Any] | None:
+        assert isinstance(self.config, LearnerConfig)
+        return self.config.template_options
+
 
 class HalverConfig(PluginConfig):
     factor: float = 0.5
 
 
 class Halver(Trainer[HalverConfig]):
-    """Multiplies the rate of errors by ``factor``."""
+    """Multiplies the rate of errors by ``factor``; leaves the start's template options beside the model."""
 
     config_class = HalverConfig
 
     def train(self, dataset: TrainingSet, start: Checkpoint, out: Path, **_: object) -> Checkpoint:
         rate = float((Path(start.model) / "rate.txt").read_text())
         model = write_model(out / "model", rate * self.config.factor)
+        (out / "options.json").write_text(json.dumps(start.template_options))
         return Checkpoint(model=str(model), base_model=start.base_model, step=len(dataset.examples))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # before torch is imported
 
@@ -20,6 +21,8 @@ SPECIAL = [
     "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>",
     "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
 ]  # fmt: skip
+#: Special tokens, as the templates write them.
+MARKERS = r"<[|｜][^<>|｜]+[|｜]>|\[/?[A-Za-z_]+\]|<(?:start|end)_of_turn>"
 SENTENCES = [
     "Thought: I need two planks to craft a stick.\nAction: get 2 oak planks",
     "Goal: craft stick. Crafting commands:\ncraft 4 stick using 2 oak planks",
@@ -31,7 +34,7 @@ SENTENCES = [
 @cache
 def _tokenizer(template: str) -> Any:
     transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -47,6 +50,9 @@ def _tokenizer(template: str) -> Any:
         tokenizer_object=tokenizer, pad_token="<|pad|>", bos_token="<|begin_of_text|>", eos_token="<|end|>"
     )
     fast.chat_template = (TEMPLATES / f"{template}.jinja").read_text()
+    own = re.findall(MARKERS, fast.chat_template) + ["<|system|>"] * ("'<|' ~ turn.role" in fast.chat_template)
+    fast.add_tokens([AddedToken(text, special=True) for text in dict.fromkeys(own) if text not in SPECIAL])
+    fast.add_tokens(["<think>", "</think>"] if "<think>" in fast.chat_template else [])
     return fast
 
 

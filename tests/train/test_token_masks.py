@@ -27,6 +27,12 @@ TokenizerWith = Callable[[str], Any]
 Revision = Callable[[int], Example]
 
 
+def one_row(example: Example, tokenizer: Any, max_length: int = ROOMY) -> RenderedExample:
+    """The only row of a conversation in a template that keeps what it has written."""
+    (row,) = render_example(example, tokenizer, max_length=max_length)
+    return row
+
+
 def trained_texts(rendered: RenderedExample, tokenizer: Any) -> list[str]:
     """The unbroken runs of trained tokens as text."""
     pairs = zip(rendered.input_ids, rendered.labels, strict=True)
@@ -44,8 +50,7 @@ def test_the_signal_and_the_good_tail_are_trained_and_nothing_else(
     template: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
     tokenizer, example = tokenizer_with(template), revision(7)
-    rendered = render_example(example, tokenizer, max_length=ROOMY)
-    assert rendered is not None
+    rendered = one_row(example, tokenizer)
     found = [text.replace(" <|end|>", "<|end|>").removeprefix(" ") for text in trained_texts(rendered, tokenizer)]
     assert found == [message.content + ENDINGS[template] for message in example.messages if message.train]
     check_rendered(example, rendered, tokenizer)
@@ -55,8 +60,7 @@ def test_a_trained_turn_follows_the_very_prompt_that_the_model_will_see(
     template: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
     tokenizer, example = tokenizer_with(template), revision(7)
-    rendered = render_example(example, tokenizer, max_length=ROOMY)
-    assert rendered is not None
+    rendered = one_row(example, tokenizer)
     messages = [message.as_dict() for message in example.messages]
     shift = 0
     if template == "strict":  # knows no system turn: it goes into the first user turn
@@ -87,8 +91,7 @@ def test_a_good_trajectory_trains_every_agent_turn(template: str, tokenizer_with
     tokenizer = tokenizer_with(template)
     turns = [Message("user", "Goal: craft stick."), Message("assistant", "Action: get 2 oak planks", train=True)]
     turns += [Message("user", "Got 2 oak planks"), Message("assistant", " Action: craft 4 stick\n", train=True)]
-    rendered = render_example(Example(tuple(turns), "good"), tokenizer, max_length=ROOMY)
-    assert rendered is not None
+    rendered = one_row(Example(tuple(turns), "good"), tokenizer)
     found = ["".join(text.split()) for text in trained_texts(rendered, tokenizer)]
     end = ENDINGS[template]
     assert found == [f"Action:get2oakplanks{end}", f"Action:craft4stick{end}"]
@@ -98,10 +101,8 @@ def test_a_long_conversation_loses_its_oldest_untrained_steps_whole(
     template: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
     tokenizer, example = tokenizer_with(template), revision(7)
-    whole = render_example(example, tokenizer, max_length=ROOMY)
-    assert whole is not None
-    one_less = render_example(example, tokenizer, max_length=len(whole.input_ids) - 1)
-    assert one_less is not None
+    whole = one_row(example, tokenizer)
+    one_less = one_row(example, tokenizer, len(whole.input_ids) - 1)
     text = tokenizer.decode(one_less.input_ids)
     assert "Goal: craft 7 sticks" in text  # the head stays
     assert "get 7 stone" not in text and "Got 7 stone" not in text  # the first step goes, with its observation
@@ -109,43 +110,29 @@ def test_a_long_conversation_loses_its_oldest_untrained_steps_whole(
     assert one_less.trained == whole.trained
     check_rendered(example, one_less, tokenizer)
 
-    shortest = render_example(example, tokenizer, max_length=len(one_less.input_ids) - 1)
-    assert shortest is not None
+    shortest = one_row(example, tokenizer, len(one_less.input_ids) - 1)
     assert "stone" not in tokenizer.decode(shortest.input_ids)
     assert shortest.trained == whole.trained
     # No untrained step is left: the conversation is given up rather than its trained tail.
-    assert render_example(example, tokenizer, max_length=len(shortest.input_ids)) == shortest
-    assert render_example(example, tokenizer, max_length=len(shortest.input_ids) - 1) is None
+    assert one_row(example, tokenizer, len(shortest.input_ids)) == shortest
+    assert render_example(example, tokenizer, max_length=len(shortest.input_ids) - 1) == ()
 
 
 def test_trained_steps_are_never_dropped(tokenizer_with: TokenizerWith, revision: Revision) -> None:
     tokenizer, example = tokenizer_with("smollm2"), revision(7)
     good = replace(example, messages=tuple(replace(each, train=each.role == "assistant") for each in example.messages))
-    whole = render_example(good, tokenizer, max_length=ROOMY)
-    assert whole is not None
-    assert render_example(good, tokenizer, max_length=len(whole.input_ids) - 1) is None
+    whole = one_row(good, tokenizer)
+    assert render_example(good, tokenizer, max_length=len(whole.input_ids) - 1) == ()
 
 
 def test_nothing_to_train_renders_nothing(tokenizer_with: TokenizerWith) -> None:
     example = Example((Message("user", "hello"), Message("assistant", "hi")), "general")
-    assert render_example(example, tokenizer_with("smollm2"), max_length=ROOMY) is None
+    assert render_example(example, tokenizer_with("smollm2"), max_length=ROOMY) == ()
 
 
-@pytest.mark.parametrize(
-    ("template", "content", "options", "says"),
-    [
-        ("forgetful", "Action: go", {}, "renders earlier turns differently"),
-        ("qwen3", "Action: go", {"enable_thinking": False}, "renders earlier turns differently"),
-        ("qwen3", "<think>\nhm\n</think>\n\nAction: go", {}, "changes what an assistant turn says"),
-        ("endless", "Action: go", {}, "cannot be taught to stop"),
-    ],
-)
-def test_a_template_that_cannot_be_masked_is_refused(
-    template: str, content: str, options: dict[str, Any], says: str, tokenizer_with: TokenizerWith
-) -> None:
-    turns = (Message("user", "a"), Message("assistant", content, train=True), Message("user", "b"))
-    with pytest.raises(UsageError, match=says):
-        render_example(Example(turns, "good"), tokenizer_with(template), max_length=ROOMY, options=options)
+def test_a_template_that_does_not_end_its_turns_is_refused(tokenizer_with: TokenizerWith, revision: Revision) -> None:
+    with pytest.raises(UsageError, match="cannot be taught to stop"):
+        render_example(revision(7), tokenizer_with("endless"), max_length=ROOMY)
 
 
 def corrupt(rendered: RenderedExample, how: str) -> RenderedExample:
@@ -176,7 +163,7 @@ def corrupt(rendered: RenderedExample, how: str) -> RenderedExample:
         labels[first] = ids[first] + 1
     elif how == "shifted":
         labels = [IGNORE if labels[index - 1] == IGNORE else ids[index] for index in range(len(ids))]
-    return RenderedExample(ids, tuple(labels))
+    return replace(rendered, labels=tuple(labels))
 
 
 @pytest.mark.parametrize(
@@ -190,8 +177,7 @@ def test_the_self_check_finds_a_wrong_mask(
     how: str, template: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
     tokenizer, example = tokenizer_with(template), revision(7)
-    rendered = render_example(example, tokenizer, max_length=ROOMY)
-    assert rendered is not None
+    rendered = one_row(example, tokenizer)
     wrong = corrupt(rendered, how)
     assert wrong != rendered
     with pytest.raises(AgentrError, match="the loss mask"):

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentr_core import (
     AgentrError,
@@ -73,7 +74,7 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
     def __init__(self, config: OpenAIConfig) -> None:
         super().__init__(config)
         self.usage = Usage()
-        self._template = Template(config.tokenizer) if config.tokenizer else None
+        self._template = Template(config.tokenizer, self.template_options or {}) if config.tokenizer else None
         self._connection = Connection(config)
         self._readiness = Readiness(config, self._connection)
         self._sizes = PromptSizes(self._template.count if self._template else None)
@@ -93,6 +94,11 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
     def weights(self) -> str | None:
         """The model's folder where its name is one (a checkpoint), else the ``weights`` of the configuration."""
         return self.config.model if is_folder(self.config.model) else self.config.weights
+
+    @property
+    def template_options(self) -> dict[str, Any] | None:
+        """The ``chat_template_kwargs`` of ``extra_body``, as vLLM and SGLang call them; None where there are none."""
+        return self.config.extra_body.get("chat_template_kwargs")
 
     @property
     def context_length(self) -> int | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from agentr_core import ChatPrompts, Message, MissingDependencyError, UsageError, resolve_model
 
 
 class Template:
-    """The tokenizer at ``source``, a folder, hub id or short name; transformers is imported here and nowhere else.
+    """The tokenizer at ``source``, a folder, hub id or short name, and ``options`` of its chat template.
 
-    Raises :class:`~agentr_core.UsageError` where there is none, or it has no chat template.
+    transformers is imported here and nowhere else. Raises :class:`~agentr_core.UsageError` where there is none, it has
+    no chat template, or an option is wrong.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, options: Mapping[str, Any]) -> None:
         if importlib.util.find_spec("transformers") is None:
             install = "pip install 'agentr-core[openai]' transformers jinja2"
             raise MissingDependencyError("openai.tokenizer", "transformers", install)
@@ -27,7 +29,7 @@ class Template:
             tokenizer = AutoTokenizer.from_pretrained(place)
         except (OSError, ValueError) as error:
             raise UsageError(f"openai.tokenizer: there is no tokenizer at '{source}': {_line(error)}") from None
-        self._prompts = ChatPrompts(tokenizer, {}, source)
+        self._prompts = ChatPrompts(tokenizer, options, source)
         self._start = str(tokenizer.bos_token) if self._prompts.adds_start() else ""
 
     def render(self, messages: Sequence[Message]) -> str:

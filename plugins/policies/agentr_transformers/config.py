@@ -37,6 +37,8 @@ class TransformersConfig(PluginConfig):
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     template_options: dict[str, Any] = Field(
-        default_factory=dict, description="values for the chat template, e.g. enable_thinking=false"
+        default_factory=dict,
+        description="values for the chat template, e.g. enable_thinking=false, for training too; and "
+        "reasoning='strip', 'keep' (<think> blocks of earlier turns stay in the prompt) or 'off', date='2024-07-26'",
     )
     trust_remote_code: bool = Field(False, description="run code that comes with a hub model")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
     def max_rows(self) -> int:
         """Rows of one batch, as configured."""
         return self.config.max_rows
+
+    @property
+    def template_options(self) -> dict[str, Any]:
+        """What the chat template is given, as configured."""
+        return self.config.template_options
 
     @property
     def context_length(self) -> int:

@@ -43,7 +43,9 @@ class VLLMConfig(PluginConfig):
     lora_rank: int = Field(64, ge=1, description="the largest rank of an adapter, with lora")
     restarts: int = Field(3, ge=0, description="how often a request is asked again after its engine died")
     template_options: dict[str, Any] = Field(
-        default_factory=dict, description="values for the chat template, e.g. enable_thinking=false"
+        default_factory=dict,
+        description="values for the chat template, e.g. enable_thinking=false, for training too; and "
+        "reasoning='strip', 'keep' (<think> blocks of earlier turns stay in the prompt) or 'off', date='2024-07-26'",
     )
     trust_remote_code: bool = Field(False, description="run code that comes with a hub model")
     engine: dict[str, Any] = Field(default_factory=dict, description="further arguments of vLLM's AsyncEngineArgs")

@@ -64,6 +64,11 @@ class VLLMPolicy(Policy[VLLMConfig]):
         return str(self._source)
 
     @property
+    def template_options(self) -> dict[str, Any]:
+        """What the chat template is given, as configured."""
+        return self.config.template_options
+
+    @property
     def context_length(self) -> int:
         """Tokens of prompt and completion together."""
         return self._context

@@ -29,7 +29,7 @@ class SFTSettings(PluginConfig):
     epochs: tuple[float, ...] = Field(default=(2.0,), min_length=1, description="by iteration; the last one repeats")
     batch_size: int = Field(default=16, ge=1, description="conversations (or packs) in one step on one device")
     accumulate: int = Field(default=1, ge=1, description="steps whose gradients are added up before an update")
-    max_length: int = Field(default=1024, ge=16, description="tokens of a conversation, or of a pack")
+    max_length: int = Field(default=1024, ge=16, description="tokens of a row (a conversation or a turn), or of a pack")
     packing: bool = Field(default=False, description="put several conversations into one row of max_length tokens")
     schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="of the learning rate")
     warmup_ratio: float = Field(default=0.05, ge=0.0, lt=1.0, description="share of the steps with a rising rate")
@@ -48,7 +48,7 @@ class SFTSettings(PluginConfig):
     gradient_checkpointing: bool = Field(default=False, description="compute activations twice to save memory")
     save_steps: int = Field(default=50, ge=1, description="steps between checkpoints that a killed run goes on from")
     template_options: dict[str, Any] = Field(
-        default_factory=dict, description="values for the chat template; the same as the policy's"
+        default_factory=dict, description="values for the chat template; in a run leave it empty: the policy's are used"
     )
     log_steps: int = Field(default=1, ge=1, description="steps between reported metrics")
 

@@ -15,7 +15,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agentr_core import ResumeError, UsageError
+from agentr_core import ResumeError, UsageError, template_report
 from agentr_sft.identity import differences
 
 #: In a finished model's folder: the steps and metrics of its training.
@@ -27,20 +27,47 @@ _BEGUN = "training.json"
 def load(model: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """A causal language model and its tokenizer; :class:`UsageError` for what is none or has no chat template."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
     except Exception as error:  # OSError, ValueError, safetensors' own errors ...
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UsageError(
-            f"'{model}' is not a model that can be trained; give a model folder or a hub id ({reason})"
-        ) from error
+        raise _no_model(model, error) from error
+    return loaded, load_tokenizer(model)
+
+
+def load_tokenizer(model: str) -> Any:
+    """The tokenizer of a model that is to be trained; :class:`UsageError` where turns cannot be masked with it."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+    except Exception as error:  # OSError, ValueError, errors of jinja and tokenizers ...
+        raise _no_model(model, error) from error
     if not tokenizer.chat_template:
         raise UsageError(f"the tokenizer of '{model}' has no chat template; put a chat_template.jinja beside it")
     if not tokenizer.is_fast:
         raise UsageError(f"the tokenizer of '{model}' gives no offsets, so turns cannot be masked; use a fast one")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return loaded, tokenizer
+    return tokenizer
+
+
+def check_start(model: str, template_options: Mapping[str, Any], instructions: str, *, max_length: int) -> str:
+    """What the model's chat template does to training, in one line; ``template_options`` are the policy's.
+
+    Only the tokenizer is loaded. Raises :class:`UsageError` where it cannot be trained with, or the instructions of a
+    task alone fill ``max_length`` tokens.
+    """
+    report = template_report(load_tokenizer(model), template_options, instructions)
+    if report.problem is not None:
+        raise UsageError(f"'{model}' cannot be trained: {report.problem}")
+    if report.instruction_tokens >= max_length:
+        raise UsageError(
+            f"sft.max_length: the instructions alone have {report.instruction_tokens} tokens, so no conversation fits "
+            f"{max_length}; raise it"
+        )
+    return report.describe()
+
+
+def _no_model(model: str, error: Exception) -> UsageError:
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return UsageError(f"'{model}' is not a model that can be trained; give a model folder or a hub id ({reason})")
 
 
 class Folder:

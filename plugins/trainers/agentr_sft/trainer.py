@@ -32,7 +32,7 @@ from agentr_core import (
 )
 from agentr_sft.config import SFTSettings
 from agentr_sft.identity import identity
-from agentr_sft.model import Folder, load
+from agentr_sft.model import Folder, check_start, load
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -63,23 +63,40 @@ class SFT(Trainer[SFTSettings]):
         """See :meth:`agentr_core.Trainer.train`. With ``resume``, a training that is over is not done again."""
         if not dataset.examples:
             raise NothingToDo("there is nothing to train on: the dataset is empty")
-        folder, seed = Folder(out), seed % 2**32
+        folder, seed, options = Folder(out), seed % 2**32, self._options(start)
         try:
             with _quiet(), boundary(AgentrError, "the training failed"):
                 arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
                 with arguments.main_process_first():
                     if arguments.process_index == 0:
+                        settings = self.config.model_copy(update={"template_options": options})
                         precision = "bf16" if arguments.bf16 else "fp32"
-                        shared = identity(
-                            self.config, start, dataset.content_hash, seed, arguments.world_size, precision
-                        )
+                        shared = identity(settings, start, dataset.content_hash, seed, arguments.world_size, precision)
                         folder.prepare(shared, start.path, resume=resume)
                 result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
         return Checkpoint(
-            model=str(folder.model), base_model=start.base_model, iteration=start.iteration + 1, **result
-        )  # fmt: skip
+            model=str(folder.model),
+            base_model=start.base_model,
+            iteration=start.iteration + 1,
+            template_options=start.template_options,
+            **result,
+        )
+
+    def check(self, start: Checkpoint, instructions: str) -> str:
+        """See :meth:`agentr_core.Trainer.check`: what becomes of conversations in the model's chat template."""
+        return check_start(start.model, self._options(start), instructions, max_length=self.config.max_length)
+
+    def _options(self, start: Checkpoint) -> dict[str, Any]:
+        """The policy's template options, or the trainer's own where the policy's are not known."""
+        own, asked_with = self.config.template_options, start.template_options
+        if asked_with is not None and own and own != asked_with:
+            raise UsageError(
+                f"sft.template_options: {own} are not those of the policy ({asked_with}), so training would go on from "
+                "other prompts than the search; leave them out, and the policy's are used"
+            )
+        return own if asked_with is None else asked_with
 
     def _train(
         self, dataset: TrainingSet, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
@@ -87,7 +104,7 @@ class SFT(Trainer[SFTSettings]):
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
         limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, counts = self.render(dataset, tokenizer, int(limit))
+        rows, counts = self.render(dataset, tokenizer, int(limit), self._options(start))
         if report is not None and arguments.process_index == 0:
             report(0, {**counts, "progress": 0.0})
         epochs = self.config.epochs_at(start.iteration + 1)
@@ -107,51 +124,46 @@ class SFT(Trainer[SFTSettings]):
         return result
 
     def render(
-        self, dataset: TrainingSet, tokenizer: Any, max_length: int
+        self, dataset: TrainingSet, tokenizer: Any, max_length: int, options: Mapping[str, Any] | None = None
     ) -> tuple[list[RenderedExample], dict[str, float]]:
-        """Token ids and labels of all conversations that fit, each proved, and what became of the others.
+        """Token ids and labels of all conversations that fit, each row proved, and what became of the others.
 
-        The counts: ``examples`` that are trained on, ``general`` ones among them, ``shortened`` ones among them (which
-        go without their oldest steps); ``dropped`` for their length, ``untrained`` since no turn of theirs carries
-        loss; ``max_length``, and ``longest``, the tokens of the longest one that was dropped. Raises
+        The counts: ``examples`` that are trained on in so many ``rows``, ``general`` ones among them, ``shortened``
+        ones among them (which go without their oldest steps); ``dropped`` for their length, and ``dropped_turns`` of
+        the others (where each turn is a row of its own); ``untrained`` since no turn of theirs carries loss;
+        ``max_length``, and ``longest``, the tokens of the longest one that was dropped. Raises
         :class:`~agentr_core.NothingToDo` where none fits.
         """
-        rows, kinds, too_long, untrained = list[RenderedExample](), list[str](), list[Example](), 0
+        rows, trained, too_long, untrained, lost = list[RenderedExample](), list[Example](), list[Example](), 0, 0
+        shortened = 0
         for number, example in enumerate(dataset.examples, 1):
             with _naming(number, example):
-                rendered = self._rendered(example, tokenizer, max_length)
-            if rendered is not None:
-                rows.append(rendered)
-                kinds.append(example.kind)
-            elif any(message.train for message in example.messages):
+                rendered = _proved(example, tokenizer, max_length, options or {})
+            wanted = sum(message.train for message in example.messages)
+            if rendered:
+                rows += rendered
+                trained.append(example)
+                shortened += any(row.left_out for row in rendered)
+                lost += wanted - sum(len(row.turns) for row in rendered)
+            elif wanted:
                 too_long.append(example)
             else:
                 untrained += 1
-        longest = max((self._length(example, tokenizer) for example in too_long), default=0)
+        longest = max((_length(example, tokenizer, options or {}) for example in too_long), default=0)
         if not rows:
             raise NothingToDo(self._none_fits(len(dataset.examples), max_length, longest))
         counts = {
-            "examples": len(rows),
-            "general": kinds.count("general"),
-            "shortened": sum(row.left_out > 0 for row in rows),
+            "examples": len(trained),
+            "rows": len(rows),
+            "general": sum(example.kind == "general" for example in trained),
+            "shortened": shortened,
             "dropped": len(too_long),
+            "dropped_turns": lost,
             "untrained": untrained,
             "max_length": max_length,
             "longest": longest,
         }
         return rows, {name: float(count) for name, count in counts.items()}
-
-    def _rendered(self, example: Example, tokenizer: Any, max_length: int) -> RenderedExample | None:
-        options = self.config.template_options
-        rendered = render_example(example, tokenizer, max_length=max_length, options=options)
-        if rendered is not None:
-            check_rendered(example, rendered, tokenizer, options=options)
-        return rendered
-
-    def _length(self, example: Example, tokenizer: Any) -> int:
-        """Tokens of a conversation up to its last trained turn."""
-        whole = render_example(example, tokenizer, max_length=sys.maxsize, options=self.config.template_options)
-        return len(whole.input_ids) if whole else 0
 
     def _none_fits(self, total: int, max_length: int, longest: int) -> str:
         if not longest:
@@ -323,3 +335,19 @@ def _quiet() -> Iterator[None]:
         transformers.logging.set_verbosity(before)
         if bars:
             datasets.enable_progress_bars()
+
+
+def _proved(
+    example: Example, tokenizer: Any, max_length: int, options: Mapping[str, Any]
+) -> tuple[RenderedExample, ...]:
+    """The rows of a conversation, their masks proved; none where it does not fit or nothing is to be trained."""
+    rows = render_example(example, tokenizer, max_length=max_length, options=options)
+    for row in rows:
+        check_rendered(example, row, tokenizer, options=options)
+    return rows
+
+
+def _length(example: Example, tokenizer: Any, options: Mapping[str, Any]) -> int:
+    """Tokens of a conversation's longest row, where there is no limit."""
+    whole = render_example(example, tokenizer, max_length=sys.maxsize, options=options)
+    return max((len(row.input_ids) for row in whole), default=0)

@@ -8,8 +8,11 @@ import pytest
 from openai_asking import TURNS
 
 pytest.importorskip("transformers")
+from agentr_openai.config import OpenAIConfig
+from agentr_openai.policy import OpenAIPolicy
 from agentr_openai.templates import Template
 
+from agentr_core import UsageError
 from agentr_core.testing import random_llama
 
 START = "<|im_start|>"
@@ -31,7 +34,7 @@ def saved(folder: Path, out: Path, *, adds_start: bool) -> Template:
         tokens = [(START, tokenizer.convert_tokens_to_ids(START))]
         tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{START} $A", special_tokens=tokens)
     tokenizer.save_pretrained(out)
-    return Template(str(out))
+    return Template(str(out), {})
 
 
 @pytest.mark.parametrize("adds_start", [True, False])
@@ -43,3 +46,16 @@ def test_the_start_token_comes_once(folder: Path, tmp_path: Path, adds_start: bo
     ids = server(template.render(TURNS))["input_ids"]
     assert ids.count(server.bos_token_id) == len(TURNS) + 1
     assert template.count(TURNS) == len(ids)
+
+
+def test_options_of_the_template_are_those_that_servers_are_given(folder: Path) -> None:
+    options = {"enable_thinking": False}
+    plain, told = (
+        OpenAIPolicy(OpenAIConfig(model="m", tokenizer=str(folder), extra_body=body))
+        for body in ({}, {"chat_template_kwargs": options})
+    )
+    assert plain.template_options is None
+    assert told.template_options == options
+    with pytest.raises(UsageError, match="must be 'strip', 'keep' or 'off'"):
+        body = {"chat_template_kwargs": {"reasoning": "maybe"}}
+        OpenAIPolicy(OpenAIConfig(model="m", tokenizer=str(folder), extra_body=body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from training_fixtures import TEMPLATES
 
 from agentr_core import (
     AgentrError,
@@ -22,6 +24,7 @@ from agentr_core import (
     Interrupted,
     Message,
     NothingToDo,
+    ResumeError,
     TrainingSet,
     UsageError,
     content_hash,
@@ -68,7 +71,7 @@ def batches(dataset: TrainingSet, start: Checkpoint, tmp_path: Path, **settings:
     """TRL's trainer and all batches of its own data loader."""
     sft = SFT(SFTSettings(**{**QUICK, **settings}))
     model, tokenizer = load(start.model, torch.float32)
-    rows, _ = sft.render(dataset, tokenizer, 1024)
+    rows, _ = sft.render(dataset, tokenizer, 1024, {})
     trainer = sft.trainer(model, tokenizer, rows, sft.arguments(tmp_path, 1, 5), 1)
     return trainer, list(trainer.get_train_dataloader())
 
@@ -308,3 +311,50 @@ def test_two_processes_train_one_model(dataset: TrainingSet, start: Checkpoint, 
     assert made.metrics["loss_last"] < made.metrics["loss_first"]
     assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("step")] == list("123456789")
     assert LlamaForCausalLM.from_pretrained(out / "model").config.use_cache
+
+
+def with_template(start: Checkpoint, place: Path, name: str) -> Checkpoint:
+    """The model with another chat template."""
+    shutil.copytree(start.model, place)
+    (place / "chat_template.jinja").write_text((TEMPLATES / f"{name}.jinja").read_text())
+    return start.model_copy(update={"model": str(place)})
+
+
+def test_the_policys_template_options_are_trained_with(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    thoughtful = with_template(start, tmp_path / "thoughtful", "qwen3")
+    silent = thoughtful.model_copy(update={"template_options": {"enable_thinking": False}})
+    quick = {"epochs": 1, "max_length": 1000}
+    asked = train(dataset, silent, tmp_path / "asked", **quick)
+    own = train(dataset, thoughtful, tmp_path / "own", template_options={"enable_thinking": False}, **quick)
+    assert weights(asked) == weights(own)
+    # The empty block of the prompt is not in history, so each trained turn is a row of its own.
+    counted = ("examples", "rows", "dropped", "dropped_turns")
+    assert [asked.metrics[name] for name in counted] == [12, 36, 0, 0]
+    with pytest.raises(UsageError, match="are not those of the policy"):
+        train(dataset, silent, tmp_path / "none", template_options={"enable_thinking": True}, **quick)
+    with pytest.raises(ResumeError):
+        train(dataset, thoughtful, tmp_path / "asked", resume=True, **quick)
+
+
+def test_turns_that_do_not_fit_are_counted(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    moving = with_template(start, tmp_path / "moving", "mistral03")
+    long = Message("assistant", "Action: " + "get 1 stick " * 300, train=True)
+    example = dataset.examples[0]
+    longer = Example((*example.messages, long), example.kind)
+    made = train(TrainingSet("one", (longer,), "hash"), moving, tmp_path / "out", epochs=1)
+    assert [made.metrics[name] for name in ("examples", "rows", "dropped", "dropped_turns")] == [1, 3, 0, 1]
+
+
+def test_a_start_is_looked_at_before_the_run(start: Checkpoint, tmp_path: Path) -> None:
+    sft, told = SFT(SFTSettings()), "You craft things."
+    said = sft.check(with_template(start, tmp_path / "a", "qwen3"), told)
+    assert "each turn trained as it was asked, in a row of its own" in said
+    with pytest.raises(UsageError, match=r"cannot be trained: .* cannot be taught to stop"):
+        sft.check(with_template(start, tmp_path / "b", "endless"), told)
+    with pytest.raises(UsageError, match="is not a model that can be trained"):
+        sft.check(start.model_copy(update={"model": str(tmp_path / "gone")}), told)
+    with pytest.raises(UsageError, match=r"sft.max_length: the instructions alone have \d+ tokens"):
+        sft.check(start, told * 1000)
+    differing = SFT(SFTSettings(template_options={"enable_thinking": True}))
+    with pytest.raises(UsageError, match="leave them out"):
+        differing.check(start.model_copy(update={"template_options": {}}), told)
