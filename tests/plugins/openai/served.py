@@ -14,6 +14,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+MOVES = ("add 1", "add 2", "double", "stop")
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int)
 parser.add_argument("--model")
@@ -32,7 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if body.get("seed") == 666:
             os._exit(3)
-        self.say({"choices": [{"message": {"content": f"{body['model']} served from {told.model}"}}]})
+        text = f"Thought: {body['model']} served from {told.model}\nAction: {MOVES[body['seed'] % 4]}"
+        self.say({"choices": [{"message": {"content": text}}]})
 
     def say(self, body: dict[str, object]) -> None:
         content = json.dumps(body).encode()

@@ -257,7 +257,7 @@ def test_a_command_serves_the_model(
         return text
 
     text = with_policy(scene, **{**serving, "serve": serving["serve"] + name}, model=checkpoint)
-    assert text == f"{'actor' if name else checkpoint} served from {checkpoint}"
+    assert text.startswith(f"Thought: {'actor' if name else checkpoint} served from {checkpoint}\n")
     assert running(tmp_path) == [], "it and what it started have ended"
 
 

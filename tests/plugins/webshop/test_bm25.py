@@ -24,9 +24,7 @@ def index_of(*titles: str) -> Index:
 
 
 def test_the_golden_rankings_are_those_of_this_catalogue(generated: Catalogue, golden: dict[str, Any]) -> None:
-    assert golden["version"] == generated.version, (
-        "the generator has changed: run golden/webshop_lucene.py"
-    )
+    assert golden["version"] == generated.version, "the generator has changed: run golden/webshop_lucene.py"
 
 
 def test_generated_catalogue_is_ranked_as_lucene_does(generated: Catalogue, golden: dict[str, Any]) -> None:
