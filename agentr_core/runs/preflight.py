@@ -77,7 +77,8 @@ def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
 
 
 def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
-    read = check_general(context.config.data) if "train" in stages else None
+    mixed = "train" in stages and context.config.data.eta < 1.0
+    read = check_general(context.config.data) if mixed else None
     if read is not None:
         skipped = sum(read.skipped.values())
         told = f"{len(read.conversations):,} general conversations, {skipped:,} that cannot be used"

@@ -133,7 +133,9 @@ def test_the_trainer_is_handed_the_policys_template_options(trained: Any) -> Non
     made, options = trained(), {"enable_thinking": False}
     (plain, _), base = made.checkpoints(), {"model": str(made.base)}
     assert json.loads((Path(plain.path).parent / "options.json").read_text()) is None
-    told = made.train(1, **{"learning:Learner": {**base, "template_options": options}})
+    silent = {"learning:Learner": {**base, "template_options": options}}
+    made.revise(**silent)
+    told = made.train(1, **silent)
     assert json.loads((Path(told.path).parent / "options.json").read_text()) == options
     assert told.path != plain.path, "other prompts make another training"
 

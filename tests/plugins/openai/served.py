@@ -1,7 +1,7 @@
 """``python served.py --port PORT --model NAME``: serves one model that answers, from a process of its own.
 
-``--as NAME`` lists it under that name; ``--never`` lists nothing. It writes its process number to ``--pid FILE``, and
-so does a child that would outlive it, if nobody ended that.
+``--as NAME`` lists it under that name; ``--never`` lists nothing. It holds the pipe ``--alive FIFO`` open for writing,
+and so does a child that would outlive it, if nobody ended that.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import os
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+
+MOVES = ("add 1", "add 2", "double", "stop")
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int)
 parser.add_argument("--model")
 parser.add_argument("--as", dest="name")
 parser.add_argument("--never", action="store_true")
-parser.add_argument("--pid", type=Path)
+parser.add_argument("--alive")
 told = parser.parse_args()
 
 
@@ -32,7 +33,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if body.get("seed") == 666:
             os._exit(3)
-        self.say({"choices": [{"message": {"content": f"{body['model']} served from {told.model}"}}]})
+        text = f"Thought: {body['model']} served from {told.model}\nAction: {MOVES[body['seed'] % 4]}"
+        self.say({"choices": [{"message": {"content": text}}]})
 
     def say(self, body: dict[str, object]) -> None:
         content = json.dumps(body).encode()
@@ -43,7 +45,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 print("loading weights", flush=True)
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-if told.pid:
-    told.pid.write_text(f"{os.getpid()} {child.pid}")
+pipes = [os.open(told.alive, os.O_WRONLY)] if told.alive else []
+subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=pipes)
 ThreadingHTTPServer(("127.0.0.1", told.port), Handler).serve_forever()

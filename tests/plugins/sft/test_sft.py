@@ -128,7 +128,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_to_load(
     )
     assert capfd.readouterr() == ("", "")
     assert [step for step, _ in seen] == list(range(19))
-    assert seen.pop(0)[1] == {name: made.metrics.get(name, 0.0) for name in (*COUNTS, "progress")}
+    assert seen.pop(0)[1] == {name: made.metrics.get(name, 0.0) for name in (*COUNTS, "rows", "dropped_turns", "progress")}
     assert made.metrics["loss_last"] < 0.8 * made.metrics["loss_first"]
     assert made.metrics["loss_first"] == seen[0][1]["loss"]
     assert seen[-1][1]["progress"] == 1.0
