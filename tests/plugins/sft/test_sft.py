@@ -27,10 +27,11 @@ from agentr_core import (
     content_hash,
     read_dataset,
 )
-from agentr_core.train.export import example_row, write_rows
+from agentr_core.train.export import example_row, prompt_completion_rows, write_rows
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("trl")
+trl = pytest.importorskip("trl")
+datasets = pytest.importorskip("datasets")
 
 from agentr_sft.config import SFTSettings  # noqa: E402
 from agentr_sft.model import load  # noqa: E402
@@ -98,6 +99,20 @@ def test_the_batches_train_the_signal_and_the_good_tail_only(
     if packing:
         assert len(loaded) < 3  # several conversations share a row, and each begins at position 0
         assert sum(int((batch["position_ids"] == 0).sum()) for batch in loaded) == len(dataset.examples)
+
+
+def test_trl_itself_trains_the_same_turns_of_the_export_for_it(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "trl.jsonl"
+    write_rows((row for example in dataset.examples for row in prompt_completion_rows(example)), path)
+    data = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    arguments = trl.SFTConfig(output_dir=str(tmp_path / "out"), use_cpu=True, report_to="none", bf16=False)
+    model, tokenizer = load(start.model, torch.float32)
+    theirs = trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
+    found = Counter(run.strip() for batch in theirs.get_train_dataloader() for run in trained_runs(batch, tokenizer))
+    turns = [turn.content for example in dataset.examples for turn in example.messages if turn.train]
+    assert found == Counter(f"{turn}<|end|>" for turn in turns)
 
 
 @pytest.mark.parametrize("packing", [False, True])
