@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Message
     from agentr_core.store import DatasetRow, Store
 
+_FORMATS = "How to write: JSON lines, JSON lines of prompt and completion as TRL trains them, or Parquet."
 dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
 
 
@@ -79,16 +80,23 @@ def _trained(messages: Sequence[Message]) -> str:
 
 @datasets.command("export")
 @dataset_argument
-@click.option("--format", "format_", type=click.Choice(["jsonl", "parquet"]), default="jsonl", help="How to write.")
+@click.option("--format", "format_", type=click.Choice(["jsonl", "trl", "parquet"]), default="jsonl", help=_FORMATS)
 @output_option
 @with_store
 def export_(store: Store, which: str, format_: str, output: str | None) -> None:
-    """A dataset for other trainers: messages with the flags 'train', 'weight' and 'loss' on each."""
-    from agentr_core.train.export import example_row, write_rows
+    """A dataset for other trainers: messages with flags on each, or TRL's prompt and completion.
+
+    Who reads which flag: 'train' Axolotl (as message_field_training), 'loss' ms-swift, 'weight' OpenAI. TRL reads none
+    and would train every turn: give it --format trl, a row for each trained turn.
+    """
+    from agentr_core.train.export import example_row, prompt_completion_rows, write_rows
 
     examples = store.datasets.load(_find(store, which).id).examples
     if format_ == "jsonl":
         Export(map(example_row, examples), "conversations").write(output)
+        return
+    if format_ == "trl":
+        Export((row for example in examples for row in prompt_completion_rows(example)), "rows").write(output)
         return
     if output is None:
         raise UsageError("parquet is not text: name a file with --output")

@@ -1,7 +1,9 @@
 """Training conversations and preference pairs as files that other trainers read.
 
 A conversation is ``{"messages": [...], "kind": ..., "origin": {...}}``. Each message says whether it is trained under
-the three names in use: ``train`` and ``loss`` (true or false) and ``weight`` (1 or 0). A preference pair is
+the three names in use: ``train`` (Axolotl, as its ``message_field_training``), ``loss`` (ms-swift) and ``weight``
+(OpenAI's fine-tuning), true or false or 1 or 0. TRL reads none of them: for it there is a row for each trained turn,
+``{"prompt": [...], "completion": [...]}``, of which it trains the completion. A preference pair is
 ``{"prompt": [...], "chosen": [...], "rejected": [...], "origin": {...}}``, the form of TRL's preference trainers.
 Files are written beside their place and then moved there: an interrupted export leaves what was there before.
 """
@@ -40,6 +42,14 @@ def example_row(example: Example) -> dict[str, Any]:
         "kind": example.kind,
         "origin": dict(example.origin),
     }
+
+
+def prompt_completion_rows(example: Example) -> Iterator[dict[str, Any]]:
+    """A row for each trained turn: what comes before it, and the turn. Together they train what the example does."""
+    for index, message in enumerate(example.messages):
+        if message.train:
+            before = [turn.as_dict() for turn in example.messages[:index]]
+            yield {"prompt": before, "completion": [message.as_dict()]}
 
 
 def preference_row(

@@ -197,6 +197,13 @@ def test_a_dataset_marks_what_is_trained(agentr: Any) -> None:
     assert "conversations (got 9999)" in agentr("datasets show 1 9999").err
 
 
+def test_a_dataset_for_trl_has_a_row_for_each_trained_turn(agentr: Any) -> None:
+    trained = [turn for row in agentr("datasets export").lines for turn in row["messages"] if turn["train"]]
+    rows = agentr("datasets export --format trl").lines
+    assert [row["completion"][0]["content"] for row in rows] == [turn["content"] for turn in trained]
+    assert all(row["prompt"][-1]["role"] == "user" for row in rows)
+
+
 def test_a_dataset_is_written_as_parquet(agentr: Any, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert "parquet is not text: name a file with --output" in agentr("datasets export --format parquet").err

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentr_core import Example, Message, MissingDependencyError, UsageError, read_dataset
-from agentr_core.train.export import example_row, preference_row, write_rows
+from agentr_core.train.export import example_row, preference_row, prompt_completion_rows, write_rows
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ def test_jsonl_carries_the_mask_under_all_three_names_and_reads_back(examples: l
     assert [turn["weight"] for turn in first["messages"]] == [0, 0, 0, 1]
     assert (first["kind"], first["origin"]) == ("revision", {"tree": 3, "cut": 1})
     assert [example.messages for example in read_dataset(path).examples] == [each.messages for each in examples]
+
+
+def test_prompt_and_completion_are_a_row_for_each_trained_turn(revision: Callable[[int], Example]) -> None:
+    example = revision(3)
+    rows = list(prompt_completion_rows(example))
+    trained = [index for index, turn in enumerate(example.messages) if turn.train]
+    assert [row["completion"] for row in rows] == [[example.messages[index].as_dict()] for index in trained]
+    assert [len(row["prompt"]) for row in rows] == trained
+    assert all(set(row) == {"prompt", "completion"} for row in rows)
 
 
 def test_parquet_holds_the_same(examples: list[Example], tmp_path: Path) -> None:

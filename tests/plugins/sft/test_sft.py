@@ -30,10 +30,11 @@ from agentr_core import (
     content_hash,
     read_dataset,
 )
-from agentr_core.train.export import example_row, write_rows
+from agentr_core.train.export import example_row, prompt_completion_rows, write_rows
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("trl")
+trl = pytest.importorskip("trl")
+datasets = pytest.importorskip("datasets")
 
 from agentr_sft.config import SFTSettings  # noqa: E402
 from agentr_sft.model import load  # noqa: E402
@@ -103,6 +104,20 @@ def test_the_batches_train_the_signal_and_the_good_tail_only(
         assert sum(int((batch["position_ids"] == 0).sum()) for batch in loaded) == len(dataset.examples)
 
 
+def test_trl_itself_trains_the_same_turns_of_the_export_for_it(
+    dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "trl.jsonl"
+    write_rows((row for example in dataset.examples for row in prompt_completion_rows(example)), path)
+    data = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    arguments = trl.SFTConfig(output_dir=str(tmp_path / "out"), use_cpu=True, report_to="none", bf16=False)
+    model, tokenizer = load(start.model, torch.float32)
+    theirs = trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
+    found = Counter(run.strip() for batch in theirs.get_train_dataloader() for run in trained_runs(batch, tokenizer))
+    turns = [turn.content for example in dataset.examples for turn in example.messages if turn.train]
+    assert found == Counter(f"{turn}<|end|>" for turn in turns)
+
+
 @pytest.mark.parametrize("packing", [False, True])
 def test_the_loss_is_that_of_the_trained_tokens(
     packing: bool, dataset: TrainingSet, start: Checkpoint, tmp_path: Path
@@ -128,7 +143,9 @@ def test_training_lowers_the_loss_and_leaves_a_model_to_load(
     )
     assert capfd.readouterr() == ("", "")
     assert [step for step, _ in seen] == list(range(19))
-    assert seen.pop(0)[1] == {name: made.metrics.get(name, 0.0) for name in (*COUNTS, "rows", "dropped_turns", "progress")}
+    assert seen.pop(0)[1] == {
+        name: made.metrics.get(name, 0.0) for name in (*COUNTS, "rows", "dropped_turns", "progress")
+    }
     assert made.metrics["loss_last"] < 0.8 * made.metrics["loss_first"]
     assert made.metrics["loss_first"] == seen[0][1]["loss"]
     assert seen[-1][1]["progress"] == 1.0
