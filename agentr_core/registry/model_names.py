@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
 from agentr_core.errors import UsageError
 from agentr_core.registry.lookup import registry
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
+_LONGEST = 600
 
 
 def resolve_model(name: str) -> Path | str:
@@ -52,5 +54,6 @@ def _choices() -> str:
 
 
 def _first_line(cause: BaseException) -> str:
+    """What the cause says, up to :data:`_LONGEST` characters and then to a whole word: hints come last."""
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return (lines[0] if lines else type(cause).__name__)[:200].rstrip(".")
+    return textwrap.shorten(lines[0] if lines else type(cause).__name__, _LONGEST, placeholder=" ...").rstrip(".")

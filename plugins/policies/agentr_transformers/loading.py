@@ -19,16 +19,38 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
     device = _device(config.device)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=config.trust_remote_code)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=pick_dtype(config.dtype, device),
-            attn_implementation=config.attention,
-            trust_remote_code=config.trust_remote_code,
-        )
+        model = _model(config, source, device)
+    except UsageError:
+        raise
     except Exception as cause:  # transformers raises OSError, ValueError, KeyError, safetensors' own errors ...
         raise model_failure(config.model, source, cause) from cause
     use_grouped_attention(model)
     return model.to(device).eval(), tokenizer
+
+
+def _model(config: TransformersConfig, source: Path | str, device: torch.device) -> Any:
+    """The model with the attention asked for; ``auto`` takes what transformers would: sdpa where the model has it."""
+    attention = "sdpa" if config.attention == "auto" else config.attention
+    try:
+        return _loaded(config, source, device, attention)
+    except ValueError as cause:
+        # The model's class refuses before any weights are read; there is no way to ask it that holds for all models.
+        if "scaled_dot_product_attention" not in str(cause):
+            raise
+        if config.attention == "sdpa":
+            raise UsageError(
+                f"policy.attention: the model '{config.model}' has no sdpa attention; use 'auto' or 'eager'"
+            ) from cause
+    return _loaded(config, source, device, "eager")
+
+
+def _loaded(config: TransformersConfig, source: Path | str, device: torch.device, attention: str) -> Any:
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=pick_dtype(config.dtype, device),
+        attn_implementation=attention,
+        trust_remote_code=config.trust_remote_code,
+    )
 
 
 def _device(name: str) -> torch.device:
