@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from agentr_core import UsageError, model_failure
+from agentr_core import UsageError, model_failure, resolve_model
 from agentr_transformers.attention import use_grouped_attention
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.runtime import pick_device, pick_dtype, torch, transformers
+
+_ADAPTER = "adapter_config.json"
 
 
 def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
@@ -18,7 +21,7 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
     """
     device = _device(config.device)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=config.trust_remote_code)
+        tokenizer = _tokenizer(config, source)
         model = _model(config, source, device)
     except UsageError:
         raise
@@ -26,6 +29,18 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
         raise model_failure(config.model, source, cause) from cause
     use_grouped_attention(model)
     return model.to(device).eval(), tokenizer
+
+
+def _tokenizer(config: TransformersConfig, source: Path | str) -> Any:
+    """The tokenizer at ``source``; that of the base model where an adapter was saved without one."""
+    load = transformers.AutoTokenizer.from_pretrained
+    if isinstance(source, Path) and not any(source.glob("tokenizer*")) and (source / _ADAPTER).is_file():
+        base = str(json.loads((source / _ADAPTER).read_text("utf-8"))["base_model_name_or_path"])
+        try:
+            return load(resolve_model(base), trust_remote_code=config.trust_remote_code)
+        except UsageError as cause:
+            raise UsageError(f"the adapter in '{config.model}' needs its base model: {cause}") from cause
+    return load(source, trust_remote_code=config.trust_remote_code)
 
 
 def _model(config: TransformersConfig, source: Path | str, device: torch.device) -> Any:
