@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,65 @@ def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
         trees = [store.trees.load(row.id) for row in store.trees.select(run.id)]
         assert run.key == outcome.run.key and len(trees) == 3
         assert all(len(tree.nodes) > 1 for tree in trees)
+
+
+def small_run() -> agentr_core.RunConfig:
+    return agentr_core.configure(
+        policy="flawed",
+        trainer="none",
+        iterations=1,
+        textcraft={"world": "synthetic"},
+        mcts={"simulations": 2, "depth": 8},
+        search={"tasks": 3},
+        evaluate={"tasks": 3, "max_turns": 8},
+    )
+
+
+def test_run_says_what_to_await_where_an_event_loop_is_running(tmp_path: Path) -> None:
+    async def cell() -> None:
+        with pytest.raises(agentr_core.UsageError, match=r"await agentr_core.run_async\(config\)"):
+            agentr_core.run(small_run(), db=tmp_path / "project.db")
+
+    asyncio.run(cell())
+    assert not (tmp_path / "project.db").exists()
+
+
+def test_run_async_leaves_the_loop_free_and_makes_the_rows_that_run_makes(tmp_path: Path) -> None:
+    turns = 0
+
+    async def cell() -> Any:
+        nonlocal turns
+        work = asyncio.create_task(agentr_core.run_async(small_run(), db=tmp_path / "async.db"))
+        while not work.done():
+            turns += 1
+            await asyncio.wait([work], timeout=0.005)
+        return work.result()
+
+    outcome = asyncio.run(cell())
+    plain = agentr_core.run(small_run(), db=tmp_path / "plain.db")
+    assert outcome.run.status == "done" and outcome.failed == 0 and turns > 1
+    found = [agentr_core.open_store(tmp_path / name) for name in ("async.db", "plain.db")]
+    trees = [
+        [[node.action for node in store.trees.load(row.id).nodes] for row in store.trees.select(run.run.id)]
+        for store, run in zip(found, (outcome, plain), strict=True)
+    ]
+    assert trees[0] == trees[1] and len(trees[0]) == 3
+
+
+def test_run_async_that_is_cancelled_leaves_a_run_to_resume(tmp_path: Path) -> None:
+    from agentr_core.runs.start_and_resume import resume
+
+    async def cell() -> None:
+        work = asyncio.create_task(agentr_core.run_async(small_run(), db=tmp_path / "project.db"))
+        await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(cell())
+    with agentr_core.open_store(tmp_path / "project.db") as store:
+        assert store.runs.find("last").status == "interrupted"
+    assert resume("last", db=tmp_path / "project.db").run.status == "done"
 
 
 def test_a_scratch_run_keeps_nothing() -> None:

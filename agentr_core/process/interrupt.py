@@ -5,13 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from threading import Event
 from types import FrameType
 
 from agentr_core.errors import ExitCode
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Set by a program that runs agentr in a thread of its own, to ask it to stop.
+_asked: ContextVar[Event | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """An event to set in place of Ctrl-C, for the :class:`StopSignal` of threads that are started inside."""
+    event = Event()
+    token = _asked.set(event)
+    try:
+        yield event
+    finally:
+        _asked.reset(token)
 
 
 class StopSignal:
@@ -23,11 +38,12 @@ class StopSignal:
 
     def __init__(self, on_first: Callable[[], None] = lambda: None) -> None:
         self.on_first, self.set = on_first, False
+        self._asked = _asked.get()
         self._before: dict[signal.Signals, object] = {}
 
     def __call__(self) -> bool:
-        """True once a signal came."""
-        return self.set
+        """True once a signal came, or the event of :func:`stoppable` is set."""
+        return self.set or (self._asked is not None and self._asked.is_set())
 
     def __enter__(self) -> StopSignal:
         with suppress(ValueError):  # not in the main thread: whoever called us there handles signals
