@@ -142,4 +142,5 @@ def boundary(error: type[AgentrError], what: str) -> Iterator[None]:
     except AgentrError:
         raise
     except Exception as cause:
-        raise error(f"{what}: {type(cause).__name__}: {cause}") from cause
+        said = " ".join(str(cause).split())  # pydantic, Java and others say it over several lines
+        raise error(f"{what}: {type(cause).__name__}: {said}") from cause

@@ -156,3 +156,13 @@ def test_the_public_face_says_the_same_to_type_checkers() -> None:
         alias.name: node.module for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     assert told == agentr_core._MODULE_OF
+
+
+def test_an_error_of_a_plugin_that_takes_several_lines_is_told_in_one() -> None:
+    with (
+        pytest.raises(
+            agentr_core.EnvironmentFailure, match=r"^the step: ValidationError: 1 validation error for [^\n]+$"
+        ),
+        agentr_core.boundary(agentr_core.EnvironmentFailure, "the step"),
+    ):
+        agentr_core.StepResult(observation="x", reward=2.0)
