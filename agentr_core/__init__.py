@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
     from agentr_core.api import run as run
+    from agentr_core.api import run_async as run_async
     from agentr_core.errors import AgentrError as AgentrError
     from agentr_core.errors import ConfigError as ConfigError
     from agentr_core.errors import ContractError as ContractError
@@ -169,7 +170,7 @@ _ENGINE = {
 
 #: For scripts, notebooks, and commands that work on a run of their own.
 _SCRIPT = {
-    "api": ["configure", "open_store", "run"],
+    "api": ["configure", "open_store", "run", "run_async"],
     "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
     "play.environment_pool": ["EnvironmentPool"],
     "play.in_flight": ["run_bounded"],

@@ -151,4 +151,5 @@ def boundary(error: type[AgentrError], what: str) -> Iterator[None]:
         raise
     except Exception as cause:
         passing = isinstance(cause, ConnectionError | TimeoutError)
-        raise error(f"{what}: {type(cause).__name__}: {cause}", passing=passing) from cause
+        said = " ".join(str(cause).split())  # pydantic, Java and others say it over several lines
+        raise error(f"{what}: {type(cause).__name__}: {said}", passing=passing) from cause

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,65 @@ def test_a_run_from_python_and_its_store(tmp_path: Path) -> None:
         assert all(len(tree.nodes) > 1 for tree in trees)
 
 
+def small_run() -> agentr_core.RunConfig:
+    return agentr_core.configure(
+        policy="flawed",
+        trainer="none",
+        iterations=1,
+        textcraft={"world": "synthetic"},
+        mcts={"simulations": 2, "depth": 8},
+        search={"tasks": 3},
+        evaluate={"tasks": 3, "max_turns": 8},
+    )
+
+
+def test_run_says_what_to_await_where_an_event_loop_is_running(tmp_path: Path) -> None:
+    async def cell() -> None:
+        with pytest.raises(agentr_core.UsageError, match=r"await agentr_core.run_async\(config\)"):
+            agentr_core.run(small_run(), db=tmp_path / "project.db")
+
+    asyncio.run(cell())
+    assert not (tmp_path / "project.db").exists()
+
+
+def test_run_async_leaves_the_loop_free_and_makes_the_rows_that_run_makes(tmp_path: Path) -> None:
+    turns = 0
+
+    async def cell() -> Any:
+        nonlocal turns
+        work = asyncio.create_task(agentr_core.run_async(small_run(), db=tmp_path / "async.db"))
+        while not work.done():
+            turns += 1
+            await asyncio.wait([work], timeout=0.005)
+        return work.result()
+
+    outcome = asyncio.run(cell())
+    plain = agentr_core.run(small_run(), db=tmp_path / "plain.db")
+    assert outcome.run.status == "done" and outcome.failed == 0 and turns > 1
+    found = [agentr_core.open_store(tmp_path / name) for name in ("async.db", "plain.db")]
+    trees = [
+        [[node.action for node in store.trees.load(row.id).nodes] for row in store.trees.select(run.run.id)]
+        for store, run in zip(found, (outcome, plain), strict=True)
+    ]
+    assert trees[0] == trees[1] and len(trees[0]) == 3
+
+
+def test_run_async_that_is_cancelled_leaves_a_run_to_resume(tmp_path: Path) -> None:
+    from agentr_core.runs.start_and_resume import resume
+
+    async def cell() -> None:
+        work = asyncio.create_task(agentr_core.run_async(small_run(), db=tmp_path / "project.db"))
+        await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(cell())
+    with agentr_core.open_store(tmp_path / "project.db") as store:
+        assert store.runs.find("last").status == "interrupted"
+    assert resume("last", db=tmp_path / "project.db").run.status == "done"
+
+
 def test_a_scratch_run_keeps_nothing() -> None:
     config = agentr_core.configure(
         policy="flawed", trainer="none", textcraft={"world": "synthetic"}, mcts={"simulations": 2}, search={"tasks": 3}
@@ -96,3 +156,13 @@ def test_the_public_face_says_the_same_to_type_checkers() -> None:
         alias.name: node.module for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     assert told == agentr_core._MODULE_OF
+
+
+def test_an_error_of_a_plugin_that_takes_several_lines_is_told_in_one() -> None:
+    with (
+        pytest.raises(
+            agentr_core.EnvironmentFailure, match=r"^the step: ValidationError: 1 validation error for [^\n]+$"
+        ),
+        agentr_core.boundary(agentr_core.EnvironmentFailure, "the step"),
+    ):
+        agentr_core.StepResult(observation="x", reward=2.0)

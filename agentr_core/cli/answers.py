@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.cli.output import echo_json, print_json, print_table, say
 from agentr_core.cli.reading import limit_option, output_option, reading
 from agentr_core.errors import NothingToDo
 
@@ -88,7 +88,7 @@ class Export:
             count = write_rows(self.rows, Path(output))
         else:
             for count, row in enumerate(self.rows, 1):  # noqa: B007 - the last number is the count
-                click.echo(json_line(row))
+                echo_json(json_line(row))
         if not count:
             raise NothingToDo(f"there are no {self.noun} to export")
         say(f"{count:,} {self.noun}" + (f" written to {output}" if output else ""))

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -85,6 +86,17 @@ def _python() -> Iterator[Finding]:
     version = platform.python_version()
     detail = f"{version} ({sys.executable}), {os.cpu_count()} cores, agentr {_version(DISTRIBUTION) or '?'}"
     yield Finding("python", "ok", detail)
+    yield _sqlite()
+
+
+def _sqlite() -> Finding:
+    from agentr_core.store.connection import check_sqlite
+
+    try:
+        check_sqlite()
+    except AgentrError as error:
+        return Finding("sqlite", "broken", str(error), "no run can be kept with this Python")
+    return Finding("sqlite", "ok", sqlite3.sqlite_version)
 
 
 def _torch() -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import click
 
 from agentr_core import __version__
 from agentr_core.cli.options import plugin_options
+from agentr_core.cli.streams import give_up_stdout, system_error, write_what_can_be_written
 from agentr_core.errors import AgentrError, ExitCode
 
 if TYPE_CHECKING:
@@ -122,19 +123,34 @@ def main(args: Sequence[str] | None = None) -> int:
     # torch spins its idle threads and starves its neighbours unless this is set before the import.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     debug = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
+    write_what_can_be_written()
     with _logging_to_stderr(logging.DEBUG if debug else logging.WARNING):
         try:
-            result: Any = cli.main(args, prog_name="agentr", standalone_mode=False)
-            return result if isinstance(result, int) else ExitCode.OK
+            return _run(args)
         except click.ClickException as error:
             return _show_usage(error)
         except click.Abort:
             click.echo("interrupted", err=True)
             return ExitCode.INTERRUPTED
         except AgentrError as error:
-            logging.getLogger("agentr").debug("where it comes from", exc_info=True)
-            click.echo(f"error: {error}", err=True)
-            return error.exit_code
+            return _show(str(error), error.exit_code)
+        except OSError as error:
+            give_up_stdout(error)
+            return _show(system_error(error))
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """Run the command and write out what it has printed, so that a full disk is noticed here."""
+    colour = False if os.environ.get("NO_COLOR") else None  # https://no-color.org; None: on a terminal
+    result: Any = cli.main(args, prog_name="agentr", standalone_mode=False, color=colour)
+    sys.stdout.flush()
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _show(said: str, code: ExitCode = ExitCode.FAILED) -> int:
+    logging.getLogger("agentr").debug("where it comes from", exc_info=True)
+    click.echo(f"error: {said}", err=True)
+    return code
 
 
 def _show_usage(error: click.ClickException) -> int:

@@ -13,7 +13,7 @@ from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import db_option, json_option, plugin_options
 from agentr_core.cli.output import heading
 from agentr_core.cli.reading import clean, limit_option, one_line, reading
-from agentr_core.errors import UsageError
+from agentr_core.errors import EnvironmentFailure, UsageError, boundary
 
 if TYPE_CHECKING:
     from agentr_core.interfaces.environment import AnyEnvironment
@@ -81,9 +81,10 @@ def _metadata(values: Mapping[str, Any]) -> str:
 def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
     """One task: what the agent is shown first, and how an expert does it."""
     environment = _environment(env, options)
-    task = environment.task(key)
-    first, expert = environment.reset(task), environment.demonstrate(task)
-    demonstration = None if expert is None else list(expert)
+    with boundary(EnvironmentFailure, f"'{env}' could not show the task '{key}'"):
+        task = environment.task(key)
+        first, expert = environment.reset(task), environment.demonstrate(task)
+        demonstration = None if expert is None else list(expert)
     data = {**task.model_dump(mode="json"), "observation": first, "demonstration": demonstration}
     title = heading(f"{task.key}  {task.split}  {_metadata(task.metadata)}")
     Page(data, (title, clean(first), *_numbered(demonstration or ()))).print(json_=json_)
@@ -107,8 +108,11 @@ def export_(env: str, options: tuple[str, ...], split: str | None, output: str |
 
 
 def _of_splits(environment: AnyEnvironment, split: str | None) -> list[Task]:
-    names = environment.splits() if split is None else (split,)
-    return [task for name in names for task in environment.tasks(name)]
+    from agentr_core.play.offered_tasks import offered_tasks
+
+    with boundary(EnvironmentFailure, f"'{type(environment).__name__}' could not name its splits"):
+        names = environment.splits() if split is None else (split,)
+    return [task for name in names for task in offered_tasks(environment, name)]
 
 
 def _environment(name: str, options: tuple[str, ...]) -> AnyEnvironment:

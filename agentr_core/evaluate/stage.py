@@ -18,6 +18,7 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
+from agentr_core.play.offered_tasks import offered_tasks
 from agentr_core.records import Message, SamplingParams, Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
@@ -227,7 +228,7 @@ def _when(iteration: int) -> str:
 
 def evaluation_tasks(environment: AnyEnvironment, config: RunConfig) -> list[Task]:
     """The tasks every model is measured on: the same for all seeds and iterations."""
-    tasks = list(environment.tasks(config.evaluate.split))
+    tasks = offered_tasks(environment, config.evaluate.split)
     if not tasks:
         raise NothingToDo(
             f"the split '{config.evaluate.split}' of '{config.env.name}' has no tasks; choose another evaluate.split"

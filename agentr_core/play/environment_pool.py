@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.process.busy_clock import BusyClock
+from agentr_core.process.closing import closing
 
 T = TypeVar("T")
 
@@ -45,9 +45,10 @@ class PooledEnvironment:
         return self._environment
 
     def close(self) -> None:
-        """Close the environment where there is one."""
+        """Close the environment where there is one; one that raises is a warning."""
         if self._environment is not None:
-            self._environment.close()
+            with closing(self._environment):
+                self._environment.close()
 
 
 class EnvironmentPool:
@@ -157,8 +158,7 @@ class EnvironmentPool:
         self._all.remove(pooled)
         if pooled.made and pooled.environment is self._reference:
             self._reference = None
-        with suppress(Exception):  # it has just failed; closing it may fail too
-            pooled.close()
+        pooled.close()
 
     def vacate(self, owner: object) -> None:
         """Forget where ``owner``'s environments stand, so that the places can be freed."""

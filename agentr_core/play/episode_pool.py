@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.process.closing import closing
 
 
 class EpisodePool:
@@ -27,7 +28,7 @@ class EpisodePool:
             try:
                 yield environment
             except BaseException:
-                with suppress(Exception):
+                with closing(environment):
                     environment.close()
                 raise
             self._idle.append(environment)
@@ -35,5 +36,6 @@ class EpisodePool:
     def close(self) -> None:
         """Close the environments that are not lent."""
         while self._idle:
-            with suppress(Exception):
-                self._idle.pop().close()
+            environment = self._idle.pop()
+            with closing(environment):
+                environment.close()

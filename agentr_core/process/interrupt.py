@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from threading import Event
 from types import FrameType
 
 from agentr_core.errors import ExitCode
 
+#: Whatever ``sys.stderr`` has been replaced by.
+_STDERR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Set by a program that runs agentr in a thread of its own, to ask it to stop.
+_asked: ContextVar[Event | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """An event to set in place of Ctrl-C, for the :class:`StopSignal` of threads that are started inside."""
+    event = Event()
+    token = _asked.set(event)
+    try:
+        yield event
+    finally:
+        _asked.reset(token)
 
 
 class StopSignal:
@@ -22,11 +39,12 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.set = False
+        self._asked = _asked.get()
         self._before: dict[signal.Signals, object] = {}
 
     def __call__(self) -> bool:
-        """True once a signal came."""
-        return self.set
+        """True once a signal came, or the event of :func:`stoppable` is set."""
+        return self.set or (self._asked is not None and self._asked.is_set())
 
     def __enter__(self) -> StopSignal:
         with suppress(ValueError):  # not in the main thread: whoever called us there handles signals
@@ -42,4 +60,5 @@ class StopSignal:
         if self.set:
             os._exit(ExitCode.INTERRUPTED)
         self.set = True
-        os.write(sys.stderr.fileno(), b"\ninterrupted: finishing the work at hand (again to stop at once)\n")
+        with suppress(OSError):  # nothing buffered: the program may be in the middle of a print
+            os.write(_STDERR, b"\ninterrupted: finishing the work at hand (again to stop at once)\n")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
 from agentr_core.errors import UsageError
 from agentr_core.registry.lookup import registry
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
+_LONGEST = 600
+#: A model folder has one of these, but for an adapter: its base model has one.
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+_LARGE = {".safetensors", ".bin", ".json", ".model"}
+_POINTER = b"version https://git-lfs"
 
 
 def resolve_model(name: str) -> Path | str:
@@ -40,11 +46,25 @@ def model_failure(name: str, source: Path | str, cause: BaseException) -> UsageE
 def _checked(folder: Path, name: str) -> Path:
     if not folder.is_dir():
         raise UsageError(f"'{name}' is a file, and a model is a folder with config.json, weights and tokenizer")
-    if not any((folder / file).is_file() for file in ("config.json", "adapter_config.json")):
+    adapter = (folder / "adapter_config.json").is_file()
+    if not adapter and not (folder / "config.json").is_file():
         raise UsageError(f"the folder '{name}' holds no model: it has no config.json; {_choices()}")
-    if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
+    _check_fetched(folder, name)
+    if not adapter and not any((folder / file).is_file() for file in _TOKENIZERS):  # an adapter's base has one
         raise UsageError(f"the model folder '{name}' has no tokenizer; save it there with tokenizer.save_pretrained()")
     return folder.resolve()
+
+
+def _check_fetched(folder: Path, name: str) -> None:
+    """Refuse a clone in which Git LFS has left its pointers in the place of large files."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _LARGE and file.is_file():
+            with file.open("rb") as opened:
+                if opened.read(len(_POINTER)) == _POINTER:
+                    raise UsageError(
+                        f"'{file.name}' in the model folder '{name}' is a pointer of Git LFS, not the file; fetch "
+                        "the files there with: git lfs install && git lfs pull"
+                    )
 
 
 def _choices() -> str:
@@ -52,5 +72,6 @@ def _choices() -> str:
 
 
 def _first_line(cause: BaseException) -> str:
+    """What the cause says, up to :data:`_LONGEST` characters and then to a whole word: hints come last."""
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return (lines[0] if lines else type(cause).__name__)[:200].rstrip(".")
+    return textwrap.shorten(lines[0] if lines else type(cause).__name__, _LONGEST, placeholder=" ...").rstrip(".")

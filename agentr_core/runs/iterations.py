@@ -16,6 +16,7 @@ from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, reviser
@@ -164,7 +165,8 @@ class RunLoop:
 
     async def _drop_policy(self) -> None:
         if self._policy is not None:
-            await self._policy.close()
+            with closing(self._policy):
+                await self._policy.close()
             self._policy = None
             release_memory()
 
@@ -179,14 +181,16 @@ class RunLoop:
             ahead = reviser(self.context, policy, critic, iteration)
             return await grow_trees(self.context, policy, searcher, iteration, ahead)
         finally:
-            await critic.close()
+            with closing(critic):
+                await critic.close()
 
     async def _revise(self, iteration: int) -> StageResult:
         critic = self.context.make_critic()
         try:
             return await revise_trees(self.context, await self._actor(), critic, iteration)
         finally:
-            await critic.close()
+            with closing(critic):
+                await critic.close()
 
     async def _train(self, iteration: int, *, aside: bool = False) -> StageResult:
         plugin = self.context.config.trainer

@@ -17,6 +17,7 @@ from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
+from agentr_core.play.offered_tasks import offered_tasks
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork
@@ -221,7 +222,7 @@ def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: in
 
     With ``search.rotate`` an iteration takes other tasks than the last while there are any, then begins again.
     """
-    tasks = list(environment.tasks(config.search.split))
+    tasks = offered_tasks(environment, config.search.split)
     if not tasks:
         raise NothingToDo(
             f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split"

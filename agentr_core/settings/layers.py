@@ -13,6 +13,7 @@ layers have the shape of a ``run.toml``::
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,13 +107,19 @@ def file_layer(path: str | Path) -> Layer:
     """The layer of a TOML file. Raises :class:`ConfigError` where it is missing or is not TOML."""
     path = Path(path)
     try:
-        return Layer(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+        return Layer(path.name, tomllib.loads(_decoded(path.read_bytes())))
     except FileNotFoundError:
         raise ConfigError(f"--config: there is no file '{path}'") from None
     except OSError as error:
         raise ConfigError(f"--config: '{path}' cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config: '{path}' is not TOML: {error}") from None
+
+
+def _decoded(data: bytes) -> str:
+    """Text as editors and PowerShell write it: UTF-8, or UTF-16 where its mark says so; the marks are left out."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig").replace("\r\n", "\n")
 
 
 def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:

@@ -23,6 +23,8 @@ from agentr_core.store import schema
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+#: The first SQLite that knows strict tables. Python brings its own or takes the system's.
+OLDEST_SQLITE = (3, 37, 0)
 #: How long a write waits for another process, unless ``AGENTR_DB_TIMEOUT_SECONDS`` says otherwise.
 TIMEOUT_SECONDS = 30.0
 #: Of every connection. The log is copied into the file every 16 MB (SQLite: 4 MB), with a sync each time.
@@ -197,7 +199,17 @@ class Connection:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
+def check_sqlite() -> None:
+    """:class:`~agentr_core.errors.StoreError` where this Python's SQLite is too old for the store's tables."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError(
+            f"agentr needs SQLite {'.'.join(map(str, OLDEST_SQLITE[:2]))} or newer, and this Python is built with "
+            f"{sqlite3.sqlite_version}; use a Python that brings its own SQLite (uv, conda, python.org)"
+        )
+
+
 def _connect(path: Path, read_only: bool, timeout: float) -> sqlite3.Connection:
+    check_sqlite()
     if path.is_dir():
         raise StoreError(f"{path} is a folder; name a database file with --db")
     if read_only and not path.exists():

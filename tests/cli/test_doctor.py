@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentr_core.cli.main import main
+from agentr_core.errors import StoreError
 from agentr_core.registry.lookup import use
 from agentr_core.store import open_store
 
@@ -71,3 +72,15 @@ def test_a_java_without_a_compiler(
     (program.parent / "javac").write_bytes(program.read_bytes())
     (program.parent / "javac").chmod(0o755)
     assert findings(capsys, tmp_path / "agentr.db")["javac"]["state"] == "ok"
+
+
+def test_an_sqlite_that_is_too_old_is_told_before_a_file_is_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    with pytest.raises(StoreError, match=r"needs SQLite 3.37 or newer, and this Python is built with 3.34.1; use a"):
+        open_store(tmp_path / "agentr.db")
+    assert not list(tmp_path.iterdir())
+    found = findings(capsys, tmp_path / "agentr.db", 1)["sqlite"]
+    assert found["state"] == "broken" and "3.34.1" in found["detail"]

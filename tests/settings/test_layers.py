@@ -150,6 +150,16 @@ def test_a_preset_that_does_not_exist() -> None:
         settle(flag_layer({"preset": ("--preset", "papr")}))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-with-mark", "utf-16-be-with-mark"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_file_is_read_as_editors_and_shells_write_it(tmp_path: Path, encoding: str, newline: str) -> None:
+    text = newline.join(['name = "größer"', "iterations = 3", "[search]", "tasks = 7", ""])
+    codec = encoding.removesuffix("-with-mark")
+    (tmp_path / "run.toml").write_bytes((("\ufeff" if codec != encoding else "") + text).encode(codec))
+    resolved = settle(file_layer(tmp_path / "run.toml"))
+    assert (resolved.name, resolved.config.iterations, resolved.config.search.tasks) == ("größer", 3, 7)
+
+
 def test_a_file_that_is_missing_or_not_toml(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--config: there is no file '.*none\.toml'$"):
         file_layer(tmp_path / "none.toml")

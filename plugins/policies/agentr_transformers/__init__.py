@@ -16,7 +16,7 @@ def agentr_register_policies() -> Iterable[PluginSpec]:
             name="transformers",
             target="agentr_transformers.policy:TransformersPolicy",
             config="agentr_transformers.config:TransformersConfig",
-            summary="any Hugging Face causal language model by path or id, batched, on CPU or GPU",
+            summary="Hugging Face causal language models by path or id, batched, on CPU or GPU",
             requires=("torch", "transformers", "safetensors"),
             extra="transformers",
         )

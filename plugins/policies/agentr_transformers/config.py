@@ -17,7 +17,9 @@ class TransformersConfig(PluginConfig):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="arithmetic; 'auto' is float32 on a CPU and bfloat16 on a GPU"
     )
-    attention: Literal["sdpa", "eager"] = Field("sdpa", description="attention implementation")
+    attention: Literal["auto", "sdpa", "eager"] = Field(
+        "auto", description="attention implementation; 'auto' is sdpa, or eager where the model has no other"
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads of the model (default: torch's own choice)")
     max_rows: int = Field(256, ge=1, description="completions computed at a time")
     batch_mb: int | None = Field(

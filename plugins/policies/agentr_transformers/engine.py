@@ -16,6 +16,7 @@ from agentr_transformers.decode import Decoder, Flags, StopCheck
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.kv import PrefixCache
 from agentr_transformers.prefill import distinct, prefill
+from agentr_transformers.probe import check_batches
 from agentr_transformers.runner import Runner
 from agentr_transformers.runtime import torch
 
@@ -31,9 +32,10 @@ class Engine:
         pass_tokens: int,
         prefix_cache_bytes: int,
         static_cache: bool | None = None,
+        context: int | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._runner, self._pass_tokens = Runner(model, interrupted), pass_tokens
+        self._runner, self._pass_tokens = Runner(model, context, interrupted), pass_tokens
         self._fixed = self._runner.graphs is not None if static_cache is None else static_cache
         self.vocabulary, self.token_bytes = self._runner.vocabulary, self._runner.token_bytes
         self._ends = np.zeros(self.vocabulary, dtype=bool)
@@ -42,6 +44,10 @@ class Engine:
         self._prefixes = PrefixCache(self._runner.layouts, blocks, self._runner.like)
         #: Prompt tokens so far, and those of them that were in the cache.
         self._asked = self._found = 0
+
+    def check(self, ids: Sequence[int]) -> None:
+        """Refuse a model that answers otherwise in a batch; ``ids``: as for :func:`.check_batches`."""
+        check_batches(self._runner, ids)
 
     def load(self) -> EngineLoad:
         """Room and use of the prefix cache, in tokens, and what it has spared; nothing where it is off."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from agentr_core import UsageError, model_failure
+from agentr_core import UsageError, model_failure, resolve_model
 from agentr_transformers.attention import use_grouped_attention
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.runtime import pick_device, pick_dtype, torch, transformers
+
+_ADAPTER = "adapter_config.json"
 
 
 def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
@@ -18,17 +21,51 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
     """
     device = _device(config.device)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=config.trust_remote_code)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=pick_dtype(config.dtype, device),
-            attn_implementation=config.attention,
-            trust_remote_code=config.trust_remote_code,
-        )
+        tokenizer = _tokenizer(config, source)
+        model = _model(config, source, device)
+    except UsageError:
+        raise
     except Exception as cause:  # transformers raises OSError, ValueError, KeyError, safetensors' own errors ...
         raise model_failure(config.model, source, cause) from cause
     use_grouped_attention(model)
     return model.to(device).eval(), tokenizer
+
+
+def _tokenizer(config: TransformersConfig, source: Path | str) -> Any:
+    """The tokenizer at ``source``; that of the base model where an adapter was saved without one."""
+    load = transformers.AutoTokenizer.from_pretrained
+    if isinstance(source, Path) and not any(source.glob("tokenizer*")) and (source / _ADAPTER).is_file():
+        base = str(json.loads((source / _ADAPTER).read_text("utf-8"))["base_model_name_or_path"])
+        try:
+            return load(resolve_model(base), trust_remote_code=config.trust_remote_code)
+        except UsageError as cause:
+            raise UsageError(f"the adapter in '{config.model}' needs its base model: {cause}") from cause
+    return load(source, trust_remote_code=config.trust_remote_code)
+
+
+def _model(config: TransformersConfig, source: Path | str, device: torch.device) -> Any:
+    """The model with the attention asked for; ``auto`` takes what transformers would: sdpa where the model has it."""
+    attention = "sdpa" if config.attention == "auto" else config.attention
+    try:
+        return _loaded(config, source, device, attention)
+    except ValueError as cause:
+        # The model's class refuses before any weights are read; there is no way to ask it that holds for all models.
+        if "scaled_dot_product_attention" not in str(cause):
+            raise
+        if config.attention == "sdpa":
+            raise UsageError(
+                f"policy.attention: the model '{config.model}' has no sdpa attention; use 'auto' or 'eager'"
+            ) from cause
+    return _loaded(config, source, device, "eager")
+
+
+def _loaded(config: TransformersConfig, source: Path | str, device: torch.device, attention: str) -> Any:
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=pick_dtype(config.dtype, device),
+        attn_implementation=attention,
+        trust_remote_code=config.trust_remote_code,
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -39,7 +39,7 @@ def named_models() -> dict[str, NamedModel]:
 
 def tiny() -> Path:
     """The folder of ``tiny``."""
-    if not named_models()["tiny"].ready:
+    if not (TINY / "config.json").is_file():
         raise UsageError("the model 'tiny' is missing from this installation of agentr; install agentr-core again")
     return TINY
 

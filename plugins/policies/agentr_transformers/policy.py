@@ -1,4 +1,4 @@
-"""The ``transformers`` policy: any causal language model that the transformers library loads."""
+"""The ``transformers`` policy: causal language models with attention, as the transformers library loads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from agentr_core import (
     Message,
     PolicyFailure,
     SampleRequest,
-    context_length,
     derive_seed,
     end_tokens,
     resolve_model,
@@ -27,8 +26,12 @@ from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.loading import load
+from agentr_transformers.positions import servable_context
+from agentr_transformers.probe import NEEDED
 from agentr_transformers.runtime import torch
 
+#: What a new model is tried on.
+_TEXT = "Thought: I need two oak planks before I can craft a stick, so I get a log first.\nAction: get 1 oak log\n" * 2
 _MB = 1 << 20
 #: Rows from which a step costs more than starting one.
 _LARGE = 32
@@ -49,7 +52,7 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             torch.set_num_threads(config.threads)
         self._source = resolve_model(config.model)
         model, tokenizer = load(config, self._source)
-        self._context = context_length(model.config, tokenizer, config.context_length)
+        self._context = servable_context(model.config, tokenizer, config.context_length)
         self._prompts = ChatPrompts(tokenizer, config.template_options, config.model)
         self._ends = end_tokens(model.generation_config, tokenizer) | self._prompts.end_of_turn()
         self._engine = Engine(
@@ -58,8 +61,11 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             pass_tokens=config.prefill_tokens,
             prefix_cache_bytes=_memory(config.prefix_cache_mb, model.device, cpu_mb=512, gpu_share=1 / 8),
             static_cache=config.static_cache,
+            context=self._context,
             interrupted=lambda: self.closing,
         )
+        if self._context > NEEDED:
+            self._engine.check(self._prompts.encode(_TEXT)[:NEEDED])
         batch_bytes = _memory(config.batch_mb, model.device, cpu_mb=2048, gpu_share=1 / 2)
         self._batch_tokens = batch_bytes // self._engine.token_bytes
         self._enders: dict[tuple[str, ...], Flags] = {}

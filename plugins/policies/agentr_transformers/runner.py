@@ -1,9 +1,9 @@
-"""One forward pass of any causal language model over a :class:`~agentr_transformers.kv.Slab`."""
+"""One forward pass of a causal language model with attention over a :class:`~agentr_transformers.kv.Slab`."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentr_core import PolicyFailure, UsageError
@@ -17,11 +17,15 @@ class Runner:
     """A loaded model: its forward pass, the masks it takes, and what it keeps for each token.
 
     Masks are built here from the positions of columns, so prompts of different lengths, gaps between a cached prefix
-    and what is new, and sliding windows are one rule. ``interrupted`` is asked before each pass.
+    and what is new, and sliding windows are one rule. ``context``: tokens that a row has at the most (None: any
+    number). ``interrupted`` is asked before each pass.
     """
 
-    def __init__(self, model: Any, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, model: Any, context: int | None = None, interrupted: Callable[[], bool] = lambda: False) -> None:
         self._model, self._interrupted = model, interrupted
+        self._last = None if context is None else context - 1
+        #: The model's configuration, and where it is.
+        self.config = model.config
         self.device: torch.device = model.device
         self._cache = _cache_argument(model)
         self._threads = Threads(model)
@@ -30,8 +34,10 @@ class Runner:
         self._window, self._mixed = _sliding(model.config.get_text_config())
         try:
             self.layouts, self._like, self.vocabulary = _probe(model)
-        except (AttributeError, IndexError, TypeError, ValueError) as cause:
-            raise _unservable(model.config) from cause
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as cause:  # models without attention raise whatever comes of a cache that is not theirs
+            raise unservable(model.config, _OTHER_STATES) from cause
 
     @property
     def token_bytes(self) -> int:
@@ -54,12 +60,15 @@ class Runner:
         return self._like
 
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Any, slab: Slab, keep: int = 1) -> torch.Tensor:
-        """Logits [R, keep, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding)."""
+        """Logits [R, keep, vocabulary] after the last of ``ids`` [R, S] at ``positions`` [R, S] (-1: padding).
+
+        A row that has ended counts on until it is dropped; its position stays at the last one there is.
+        """
         self.check()
         with self._threads.for_tokens(ids.numel()):
             output = self._model(
                 input_ids=ids,
-                position_ids=positions.clamp_min(0),
+                position_ids=positions.clamp(0, self._last),
                 attention_mask=mask,
                 use_cache=True,
                 logits_to_keep=keep,
@@ -79,6 +88,15 @@ class Runner:
         output = self._model(input_ids=ids, use_cache=False, logits_to_keep=len(completion) + 1)
         logprobs = output.logits[0, :-1].float().log_softmax(-1)
         return [float(value) for value in logprobs.gather(1, ids[0, len(prompt) :, None])[:, 0]]
+
+    def alone(self, ids: Sequence[int], copies: int = 1) -> torch.Tensor:
+        """The logits [vocabulary] after ``ids`` as the model itself computes them: no cache, mask or positions of ours.
+
+        With more ``copies`` in the pass they differ by no more than rounding.
+        """
+        output = self._model(input_ids=torch.tensor([list(ids)] * copies, device=self.device), use_cache=False)
+        last: torch.Tensor = output.logits[0, -1].float()
+        return last
 
     def mask(self, queries: torch.Tensor, keys: torch.Tensor) -> Any:
         """What columns at positions ``keys`` [R, T] each of ``queries`` [R, S] sees: 0 or the smallest number.
@@ -102,17 +120,21 @@ def _sliding(config: Any) -> tuple[int | None, bool]:
     """The window of sliding attention (None: there is none), and whether other layers see everything."""
     kinds = set(getattr(config, "layer_types", None) or ())
     if kinds - {"full_attention", "sliding_attention"}:
-        raise _unservable(config)
+        raise unservable(config, _OTHER_STATES)
     window = getattr(config, "sliding_window", None)
     if kinds:
         return (window, True) if "sliding_attention" in kinds else (None, False)
     return window, False
 
 
-def _unservable(config: Any) -> UsageError:
+_OTHER_STATES = "it keeps other states than keys and values"
+
+
+def unservable(config: Any, reason: str) -> UsageError:
+    """The one sentence for a model that loads and yet cannot be answered for."""
     return UsageError(
-        f"models of type '{config.model_type}' keep other states than keys and values, which the transformers policy "
-        "does not serve; use another model, or another policy"
+        f"the transformers policy does not serve models of type '{config.model_type}' ({reason}); use another model, "
+        "or let a server answer for this one (--policy openai)"
     )
 
 

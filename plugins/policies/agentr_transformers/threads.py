@@ -22,8 +22,8 @@ class Threads:
 
     def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
-        hidden = getattr(config, "hidden_size", 0)
-        self._weights = hidden * (getattr(config, "intermediate_size", 0) or 4 * hidden)
+        hidden = _largest(getattr(config, "hidden_size", 0))
+        self._weights = hidden * (_largest(getattr(config, "intermediate_size", 0)) or 4 * hidden)
         self._on_cpu = model.device.type == "cpu"
 
     def small(self, tokens: int) -> bool:
@@ -43,3 +43,9 @@ class Threads:
             yield
         finally:
             torch.set_num_threads(all_threads)
+
+
+def _largest(size: Any) -> int:
+    """A size that some models state layer by layer (Gemma 3n); 0 where it is not stated."""
+    sizes = size if isinstance(size, list | tuple) else [size]
+    return max((int(each) for each in sizes if each), default=0)

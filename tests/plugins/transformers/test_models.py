@@ -57,6 +57,41 @@ def test_a_folder_without_weights_or_with_a_broken_config(make_model):
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_a_clone_with_pointers_of_git_lfs_in_the_place_of_files(make_model, file: str):
+    folder = make_model()
+    oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
+    (folder / file).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n")
+    assert f"'{file}' in the model folder '{folder}' is a pointer of Git LFS" in failure(folder)
+    assert "git lfs pull" in failure(folder)
+
+
+@pytest.mark.model
+def test_an_adapter_without_a_tokenizer_takes_that_of_its_base(random_llama: Path, tmp_path: Path, ask):
+    peft = pytest.importorskip("peft")
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from agentr_core import Message, SamplingParams
+
+    torch.manual_seed(3)
+    base = AutoModelForCausalLM.from_pretrained(random_llama)
+    settings = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    peft.get_peft_model(base, settings).save_pretrained(tmp_path)
+    assert not list(tmp_path.glob("tokenizer*"))
+    turns, params = [Message("user", "Goal: craft stick.")], SamplingParams(temperature=0, max_tokens=12)
+    said = [
+        ask(create("policy", "transformers", model=str(folder), device="cpu"), [turns], params, n=1)[0][0]
+        for folder in (random_llama, tmp_path)
+    ]
+    assert said[0].prompt_tokens == said[1].prompt_tokens and said[0].token_ids != said[1].token_ids
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": "/no/such/folder"}))
+    told = failure(tmp_path)
+    assert f"the adapter in '{tmp_path}' needs its base model: there is no model folder '/no/such/folder'" in told
+
+
+@pytest.mark.model
 def test_a_model_without_a_chat_template(make_model):
     folder = make_model(template=None)
     assert "has no chat template" in failure(folder) and "chat_template.jinja" in failure(folder)
