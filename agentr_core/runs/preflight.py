@@ -18,7 +18,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.episode import Episode, distances_along
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Message, Task, Trajectory, Verdict
+from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
@@ -44,6 +44,7 @@ async def preflight(context: RunContext, policy: AnyPolicy, out: Path, stages: S
         lambda: _general(context, stages),
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
+        lambda: _trainer(context, policy, stages),
     ]
     for check in checks:
         for found in check():
@@ -111,7 +112,19 @@ def _room(context: RunContext, policy: AnyPolicy) -> Iterator[Found]:
             f"(evaluate.max_tokens), but '{policy.model}' has room for {policy.context_length:,}: "
             "take a model with a longer context, or give turns fewer tokens"
         )
-    yield Found("context", f"{tokens:,} tokens of instructions and first observation of {policy.context_length:,}")
+    yield Found("context", f"{tokens:,} tokens of instructions and task of {policy.context_length:,}")
+
+
+def _trainer(context: RunContext, policy: AnyPolicy, stages: Sequence[str]) -> Iterator[Found]:
+    """What the trainer makes of the model's chat template; it refuses here what it would refuse after the search."""
+    if "train" not in stages or policy.weights is None:
+        return
+    chosen = context.config.trainer
+    trainer = context.registry.create("trainer", chosen.name, chosen.options)
+    start = Checkpoint(model=policy.weights, base_model=policy.weights, template_options=policy.template_options)
+    told = trainer.check(start, context.environment.instructions(_a_task(context)))
+    if told is not None:
+        yield Found("chat template", told)
 
 
 def _a_task(context: RunContext) -> Task:
