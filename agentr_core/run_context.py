@@ -64,6 +64,10 @@ class RunContext:
         critic: AnyCritic = self.registry.create("critic", chosen.name, chosen.options)
         return critic
 
+    def model_of(self, policy: AnyPolicy) -> str:
+        """The acting model as the store names it: a checkpoint beside the database by its place."""
+        return self.store.checkpoints.kept_model(policy.model)
+
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""
         return self.store.tasks.save(self.config.env.name, self.environment.version, tasks)

@@ -110,12 +110,12 @@ def _identity(context: RunContext) -> dict[str, Any]:
 
 
 def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind) -> EvalRow:
-    config = {**_identity(context), "model": policy.model}
+    config = {**_identity(context), "model": context.model_of(policy)}
     return context.store.evaluations.open(
         context.run.id,
         iteration,
         kind,
-        model=policy.model,
+        model=context.model_of(policy),
         split=context.config.evaluate.split,
         config=config,
         config_hash=content_hash(config),

@@ -85,7 +85,7 @@ def _identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> dict
         "critic": context.config.critic.model_dump(mode="json"),
         "revise": context.config.revise.model_dump(mode="json"),
         "seed": context.config.seed,
-        "actor": policy.model if critic.uses_actor else "",
+        "actor": context.model_of(policy) if critic.uses_actor else "",
     }
 
 
@@ -97,7 +97,7 @@ def _open_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iterati
         context.config.critic.name,
         config=config,
         config_hash=content_hash(config),
-        model=policy.model,
+        model=context.model_of(policy),
     )
 
 
@@ -145,7 +145,7 @@ class _Reviser:
 
     @property
     def _judge_hash(self) -> str:
-        actor = self.policy.model if self.critic.uses_actor else ""
+        actor = self.context.model_of(self.policy) if self.critic.uses_actor else ""
         return content_hash([self.context.config.critic.model_dump(mode="json"), actor, self.context.config.seed])
 
     def _critique(self, tree: Tree, row: TreeRow) -> TreeCritique:
@@ -211,7 +211,7 @@ class _Reviser:
             messages=self._messages(tree.head, seen, cut.step),
             origin={
                 "critic": self.context.config.critic.name,
-                "model": self.policy.model,
+                "model": self.context.model_of(self.policy),
                 "seed": self.context.config.seed,
             },
         )
