@@ -68,7 +68,11 @@ class RunContext:
     def acting(self, policy: AnyPolicy) -> dict[str, Any]:
         """Who acts, for the identity of what is done: the policy, its options, and the model that it is now."""
         options = {name: value for name, value in self.config.policy.options.items() if name != "model"}
-        return {"policy": self.config.policy.name, "options": options, "model": policy.model}
+        return {"policy": self.config.policy.name, "options": options, "model": self.model_of(policy)}
+
+    def model_of(self, policy: AnyPolicy) -> str:
+        """The acting model as the store names it: a checkpoint beside the database by its place."""
+        return self.store.checkpoints.kept_model(policy.model)
 
     def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
         """Ids in the store of ``tasks``, by key."""

@@ -82,6 +82,15 @@ def _variable(flag: str) -> str:
 
 def run_options(command: F) -> F:
     """Every setting of a run; the command gets them through :func:`resolve_settings` alone."""
+    return run_options_without()(command)
+
+
+def run_options_without(*flags: str) -> Callable[[F], F]:
+    """As :func:`run_options`, for a command to which ``flags`` would mean nothing."""
+    return lambda command: _with_run_options(command, frozenset(flags))
+
+
+def _with_run_options(command: F, without: frozenset[str]) -> F:
     command = click.option(
         "-o",
         "options",
@@ -93,6 +102,8 @@ def run_options(command: F) -> F:
         "--config", "config_file", envvar="AGENTR_CONFIG", metavar="FILE", help="Read settings from a TOML file."
     )(command)
     for flag, (_, attributes) in reversed(_FLAGS.items()):
+        if flag in without:
+            continue
         name = _variable(flag)
         option = click.option(
             flag, name, envvar=f"AGENTR_{name.upper()}", default=None, show_default=False, **attributes

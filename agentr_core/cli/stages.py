@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentr_core.cli.options import json_option, resolve_settings, run_options
+from agentr_core.cli.options import json_option, resolve_settings, run_options_without
 from agentr_core.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _run_option = click.option("--run", "reference", default="last", metavar="RUN", 
 
 
 @click.command()
-@run_options
+@run_options_without("--out")
 @json_option
 @click.pass_context
 def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
@@ -40,7 +40,7 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, metavar="N", help="Only this iteration [all that have trees].")
-@run_options
+@run_options_without("--out", "--name")
 @json_option
 @click.pass_context
 def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> int:
@@ -62,7 +62,7 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, default=1, show_default=True, metavar="N", help="The iteration to train on.")
-@run_options
+@run_options_without("--name")
 @json_option
 @click.pass_context
 def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **_: Any) -> None:
@@ -84,7 +84,7 @@ def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **
 @click.command()
 @click.option("--run", "reference", metavar="RUN", help="Measure a model of this run.")
 @click.option("--checkpoint", metavar="ID", help="A checkpoint of the run: its number, or 'last'.")
-@run_options
+@run_options_without("--out")
 @json_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | None, json_: bool, **_: Any) -> int:

@@ -61,7 +61,8 @@ def _would_repeat_itself(context: RunContext, policy: AnyPolicy) -> bool:
     baseline for anything.
     """
     greedy = context.config.evaluate.temperature == 0
-    return greedy and any(row.model == policy.model for row in _baselines(context))
+    acting = context.model_of(policy)
+    return greedy and any(row.model == acting for row in _baselines(context))
 
 
 async def _play(
@@ -162,7 +163,7 @@ def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind
         context.run.id,
         iteration,
         kind,
-        model=policy.model,
+        model=context.model_of(policy),
         split=context.config.evaluate.split,
         config=config,
         config_hash=content_hash(config),

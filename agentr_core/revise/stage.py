@@ -115,7 +115,7 @@ def _open_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iterati
         context.config.critic.name,
         config=config,
         config_hash=content_hash(config),
-        model=policy.model,
+        model=context.model_of(policy),
     )
 
 
@@ -235,7 +235,7 @@ class _Reviser:
             messages=self._messages(tree.head, seen, cut.step),
             origin={
                 "critic": self.context.config.critic.name,
-                "model": self.policy.model,
+                "model": self.context.model_of(self.policy),
                 "seed": self.context.config.seed,
             },
         )

@@ -64,7 +64,15 @@ def _iteration_row(store: Store, run: RunRow, plain: EvalRow, *, own: bool) -> d
 
 def _origin(store: Store, run: RunRow, model: str) -> tuple[DatasetRow | None, RevisionSetRow | None]:
     """What a checkpoint of the run was trained on; nothing for a model that is none."""
-    made = next((row for row in store.checkpoints.select(run.id) if row.path == model), None)
+    path = store.checkpoints.found_model(model)  # absolute in older databases, which may have been moved since
+    made = next(
+        (
+            row
+            for row in store.checkpoints.select(run.id)
+            if model == store.checkpoints.kept(row.path) or row.path == path
+        ),
+        None,
+    )
     dataset = store.datasets.get(made.dataset_id) if made else None
     if dataset is None or dataset.set_id is None:
         return dataset, None

@@ -101,7 +101,8 @@ def _on_stored_run(
 def _folder(context: RunContext, out: Path | None) -> Path:
     """The run's folder for checkpoints: below ``out``, else where the run itself puts them."""
     _, _, stored = stored_config(context.run)
-    return checkpoint_folder(context.store, out or stored) / context.run.short
+    chosen = stored if out is None else context.store.checkpoints.kept(out)
+    return checkpoint_folder(context.store, chosen) / context.run.short
 
 
 def find_checkpoint(store: Store, run: RunRow, checkpoint: str | None) -> tuple[str | None, int]:

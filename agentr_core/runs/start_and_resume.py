@@ -61,7 +61,8 @@ def run(
     registry = registry or default_registry()
     check_plugins(config, registry)
     with open_store(db) as store:
-        stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": None if out is None else str(out)}
+        out = None if out is None else store.checkpoints.kept(out)
+        stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
         row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
         with only_worker(store, row):
             return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
@@ -184,8 +185,8 @@ def _what_is_done(store: Store, row: RunRow) -> str:
 
 
 def checkpoint_folder(store: Store, out: str | Path | None) -> Path:
-    """Where checkpoints go: ``out``, else ``agentr-out`` beside the database."""
-    return Path(out) if out is not None else store.path.absolute().parent / "agentr-out"
+    """Where checkpoints go: ``out``, as the store keeps it, else ``agentr-out``, beside the database."""
+    return Path(store.checkpoints.found(str(out or "agentr-out")))
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRo
         [TreePlan(ids[task.key], seeds[task.key]) for task in tasks],
         searcher=context.config.searcher.name,
         searcher_hash=content_hash(context.config.searcher.model_dump(mode="json")),
-        model=policy.model,
+        model=context.model_of(policy),
     )
 
 

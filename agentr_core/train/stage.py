@@ -108,7 +108,7 @@ def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
     """What tells trainings on one dataset apart."""
     identity = {
         "trainer": context.config.trainer.model_dump(mode="json"),
-        "start": start.model,
+        "start": context.store.checkpoints.kept_model(start.model),
         "seed": context.config.seed,
     }
     return {**identity, "template_options": start.template_options} if start.template_options else identity

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.store import Store
 
@@ -25,11 +27,11 @@ def test_a_checkpoint_is_complete_last(store: Store, tree_id: int) -> None:
     made = store.checkpoints.open(1, 1, data.id, "sft", base_model="b", start_model="s", path="a")
     assert not made.complete
     again = store.checkpoints.open(1, 1, data.id, "sft", base_model="b", start_model="s", path="b")
-    assert (again.id, again.path) == (made.id, "b")
+    assert (again.id, again.path) == (made.id, str(Path("b").absolute()))
     assert store.checkpoints.select(1, complete=True) == []
     store.checkpoints.finish(made.id, step=7, metrics={"loss": 0.5}, path="c")
     done = store.checkpoints.open(1, 1, data.id, "sft", base_model="b", start_model="s", path="d")
-    assert (done.complete, done.step, done.path, done.metrics) == (True, 7, "c", {"loss": 0.5})
+    assert (done.complete, done.step, done.path, done.metrics) == (True, 7, str(Path("c").absolute()), {"loss": 0.5})
     assert store.checkpoints.get(made.id) == done
     other = store.checkpoints.open(
         1, 1, data.id, "sft", base_model="b", start_model="s", path="e", config={"epochs": 2}

@@ -44,7 +44,10 @@ def test_a_run_of_the_first_schema_keeps_its_rows_and_learns_which_are_its_own(p
     make_file_of_schema_1(path)
     with open_store(path) as store:
         assert {stage.stage: stage.result_id for stage in store.runs.stages(1)} == {"train": 2, "evaluate": 1}
-        assert [(row.id, row.path, row.config) for row in store.checkpoints.select()] == [(1, "a", {}), (2, "b", {})]
+        assert [(row.id, row.path, row.config) for row in store.checkpoints.select()] == [
+            (1, str(path.parent / "a"), {}),
+            (2, str(path.parent / "b"), {}),
+        ]
         assert [len(store.datasets.items(row.id)) for row in store.datasets.select()] == [1]
         assert store.connection.all("PRAGMA foreign_key_check") == []
         with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction():
