@@ -45,6 +45,8 @@ _ACTION = re.compile(_LABEL.format(word="Action"), re.IGNORECASE | re.MULTILINE)
 _THOUGHT = re.compile(_LABEL.format(word="Thought"), re.IGNORECASE | re.MULTILINE)
 #: ``Thought: logs. Action: get 1 log`` on one line: the label in the middle is then written as the format has it.
 _INLINE_ACTION = re.compile(r"(?<=[\s.!?*])\*{0,2}Action(?:[ \t]*\d+)?:\*{0,2}[ \t]*")
+#: The format to the letter, which most turns have: nothing in it needs a second look.
+_PLAIN = re.compile(r"Thought: ([ -\"$-)+-;=-Z\\\]^_a-z{|}~]+)\nAction: ([A-Za-z0-9 ,:;.()/-]+)")
 _EMPHASIS = re.compile(r"\A(\*\*|\*|__|`|\"|'|\u201c)(.+?)(?:\1|\u201d)\Z")
 
 
@@ -66,6 +68,12 @@ def parse_response(response: str) -> ParsedAction:
     action. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
     exception: a model may answer anything.
     """
+    if (plain := _PLAIN.fullmatch(response)) and len(plain[2]) <= MAX_ACTION_CHARS and plain[2].strip():
+        return ParsedAction(plain[2].strip(), plain[1].strip())
+    return _parse_any(response)
+
+
+def _parse_any(response: str) -> ParsedAction:
     reasoning, said = split_reasoning(_CONTROL.sub(" ", _INVISIBLE.sub("", response.replace("\xa0", " "))))
     text = _without_stop_text(said)
     if reasoning and not text:

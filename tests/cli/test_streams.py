@@ -125,7 +125,7 @@ def plugin(tmp_path: Path) -> dict[str, str]:
         (("tasks", "show", "k", "--env", "stuck:Mute"), "error: 'stuck:Mute' could not show the task 'k': KeyError"),
         (
             ("run", "--env", "stuck:Mute", "--policy", "random", "--trainer", "none", "--critic", "last"),
-            "error: 'Mute' could not list the tasks of 'test': KeyError: 'no such file'",
+            "error: 'Mute' could not list the tasks of 'train': KeyError: 'no such file'",
         ),
     ],
 )

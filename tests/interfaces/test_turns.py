@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agentr_core.interfaces.turns import EMPTY_ACTION, NO_ACTION, TWO_ACTIONS, parse_response, split_reasoning
+from agentr_core.interfaces.turns import (
+    EMPTY_ACTION,
+    NO_ACTION,
+    TWO_ACTIONS,
+    _parse_any,
+    parse_response,
+    split_reasoning,
+)
 
 GET = "get 1 oak log"
 ACTIONS = {
@@ -113,3 +120,14 @@ def test_an_endless_answer_is_read_all_the_same(text: str) -> None:
     """A pattern that tries every place against every other would take minutes here."""
     parsed = parse_response(text)
     assert (parsed.action is None) == (parsed.error is not None)
+
+
+@pytest.mark.parametrize("name", [*ACTIONS, *ERRORS])
+def test_the_short_way_for_plain_turns_gives_what_the_long_one_gives(name: str) -> None:
+    answer = (ACTIONS | ERRORS)[name][0]
+    for text in (
+        answer,
+        f"Thought: I need logs, so: get them (2).\nAction: {answer}",
+        "Thought: a\nAction: get 1 oak log  ",
+    ):
+        assert parse_response(text) == _parse_any(text)
