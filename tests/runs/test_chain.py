@@ -123,7 +123,7 @@ def test_a_set_that_another_policy_repaired_is_taken_with_a_word_and_the_own_one
         with open_store(made.db, read_only=True) as store:
             sets = store.revisions.select(1, iteration=1, critic="last")
         assert (
-            f"taking revision set {sets[0].id}, whose splices were repaired by {made.base}" in said.getvalue()
+            f"taking revision set {sets[0].id}, whose splices were repaired by {made.base.name}" in said.getvalue()
         ) is other
         said.truncate(0)
         revise_again("last", config, db=made.db, iteration=1, progress=QUIET)

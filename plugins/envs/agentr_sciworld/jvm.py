@@ -103,7 +103,7 @@ class Jvm:
             errors="replace",
             start_new_session=True,  # Ctrl-C is for this process: the simulator must live while a run drains
         )
-        self._drain(self._stream("stderr"), self._errors)
+        self._reading = self._drain(self._stream("stderr"), self._errors)
         try:
             self._gateway = self._connect()
             self._silence()
@@ -159,14 +159,16 @@ class Jvm:
         stream: IO[str] = getattr(self._process, name)
         return stream
 
-    def _drain(self, stream: IO[str], kept: deque[str]) -> None:
+    def _drain(self, stream: IO[str], kept: deque[str]) -> threading.Thread:
         """A process whose output nobody reads would block."""
 
         def read() -> None:
             with contextlib.suppress(ValueError, OSError):  # closed under our hands
                 kept.extend(stream)
 
-        threading.Thread(target=read, name=f"jvm-{self.pid}-output", daemon=True).start()
+        thread = threading.Thread(target=read, name=f"jvm-{self.pid}-output", daemon=True)
+        thread.start()
+        return thread
 
     def _connect(self) -> JavaGateway:
         with self._deadline():
@@ -202,6 +204,7 @@ class Jvm:
     def _failed_start(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
+        self._reading.join(GRACE)  # what it said last may not have been read yet
         program, said = self.settings.command()[0], self._tail()
         if "UnsupportedClassVersionError" in said or "Unrecognized option" in said:
             return f"{program} is too old for ScienceWorld: {GET_JAVA}"
