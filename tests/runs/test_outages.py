@@ -92,7 +92,7 @@ def test_a_short_outage_is_over_before_the_stage_is(agentr: Agentr, away: Path) 
 def test_what_failed_for_good_is_counted_shown_and_retried(agentr: Agentr, away: Path) -> None:
     broken = AWAY.replace('raise ConnectionError("nobody is there")', 'raise ValueError("it is broken")')
     (away / "away.py").write_text(broken)
-    done = agentr("run", *RUN, AWAY="0,2")
+    done = agentr("run", *RUN, AWAY="1,3")
     assert done.returncode == 3, done.stderr
     assert "2 of 12 failed" in done.stderr and "2 not played" in done.stdout and "agentr retry" in done.stderr
     listed = json.loads(agentr("runs", "show", "last", "--json").stdout)
