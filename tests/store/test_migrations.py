@@ -172,6 +172,14 @@ def test_a_run_of_schema_2_goes_on_to_the_rows_of_one_that_was_never_interrupted
     resume("last", db=path)
     run(config, db=tmp_path / "straight.db", stages=stages)
     assert results(path) == results(tmp_path / "straight.db")
+    assert last_revisions(path) == last_revisions(tmp_path / "straight.db")
+
+
+def last_revisions(path: Path) -> list[Any]:
+    """What the newest revision set holds, whatever its number."""
+    with open_store(path, read_only=True) as store:
+        newest = store.revisions.select()[-1].id
+        return [*store.revisions.samples(newest), *store.revisions.preferences(newest)]
 
 
 def results(path: Path) -> list[str]:
