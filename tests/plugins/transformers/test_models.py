@@ -133,7 +133,8 @@ def test_a_template_without_a_system_turn_gets_it_in_the_first_user_turn(make_mo
     )
     policy = create("policy", "transformers", model=str(make_model(template=template)), device="cpu")
     text = policy._prompts.render([Message("system", "Rules."), Message("user", "Go.")])
-    assert text == "[user]Rules.\n\nGo.<|im_end|>"
+    # The template knows no `add_generation_prompt`: the header that its answers begin with is added.
+    assert text == "[user]Rules.\n\nGo.<|im_end|>[assistant]"
 
 
 def test_the_list_of_models_and_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
