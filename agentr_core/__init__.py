@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.plugin_config import PluginConfig as PluginConfig
     from agentr_core.interfaces.plugin_config import validate_config as validate_config
     from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
+    from agentr_core.interfaces.policy import MakeEnvironment as MakeEnvironment
     from agentr_core.interfaces.policy import Policy as Policy
     from agentr_core.interfaces.searcher import MergeKey as MergeKey
     from agentr_core.interfaces.searcher import SearchContext as SearchContext
@@ -58,8 +59,9 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.turns import ParsedAction as ParsedAction
     from agentr_core.interfaces.turns import is_revision as is_revision
     from agentr_core.interfaces.turns import parse_response as parse_response
-    from agentr_core.play.environment_pool import EnvironmentPool as EnvironmentPool
     from agentr_core.play.in_flight import run_bounded as run_bounded
+    from agentr_core.play.worlds import World as World
+    from agentr_core.play.worlds import Worlds as Worlds
     from agentr_core.process.busy_clock import BusyClock as BusyClock
     from agentr_core.process.cache_folder import cache_folder as cache_folder
     from agentr_core.process.cache_folder import locked as locked
@@ -147,7 +149,7 @@ _ENGINE = {
     "interfaces.critic": ["divergence"],
     "interfaces.environment": ["AnyEnvironment"],
     "interfaces.plugin_config": ["validate_config"],
-    "interfaces.policy": ["AnyPolicy"],
+    "interfaces.policy": ["AnyPolicy", "MakeEnvironment"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
     "interfaces.turns": ["ParsedAction", "is_revision", "parse_response"],
     "process.busy_clock": ["BusyClock"],
@@ -172,8 +174,8 @@ _ENGINE = {
 _SCRIPT = {
     "api": ["configure", "open_store", "run", "run_async"],
     "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
-    "play.environment_pool": ["EnvironmentPool"],
     "play.in_flight": ["run_bounded"],
+    "play.worlds": ["World", "Worlds"],
     "process.progress": ["Progress"],
     "run_context": ["RunContext"],
     "runs.scratch": ["scratch_run"],

@@ -46,7 +46,8 @@ def configure(preset: str = "quick", **settings: Any) -> RunConfig:
     What is not given comes from the preset. Raises :class:`~agentr_core.ConfigError` for a setting that is unknown or
     out of range.
     """
-    from agentr_core.settings.layers import Layer, resolve
+    from agentr_core.settings.layer import Layer
+    from agentr_core.settings.layers import resolve
 
     return resolve([Layer("configure", {"preset": preset, **settings})]).config
 

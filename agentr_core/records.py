@@ -48,13 +48,15 @@ class Task(Record):
 
     ``key`` is stable and unique within the environment and its version; ``instruction`` is what the agent is asked to
     do, in words; ``metadata`` is JSON (TextCraft: ``goal``, ``depth``; WebShop: ``goal_index``, ``max_reward``;
-    ScienceWorld: ``task``, ``variation``).
+    ScienceWorld: ``task``, ``variation``). ``env`` is what a run calls the environment that the task is of; an
+    environment leaves it empty.
     """
 
     key: str
     split: str
     instruction: str
     metadata: dict[str, Any] = Field(default_factory=dict)
+    env: str = ""
 
 
 class StepResult(Record):

@@ -1,4 +1,4 @@
-"""What every stage is lent: the store, the run, its settings, and environments, policies and critics to work with."""
+"""What every stage is lent: the store, the run, its settings, and worlds, policies and critics to work with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 from agentr_core.errors import Interrupted
 from agentr_core.interfaces.critic import AnyCritic
-from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
-from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.play.episode_pool import EpisodePool
+from agentr_core.play.worlds import Worlds
 from agentr_core.process.progress import Progress
 from agentr_core.records import Task
 from agentr_core.registry.lookup import Registry
@@ -23,9 +21,9 @@ from agentr_core.store.rows import RunRow, TreeRow
 
 @dataclass(slots=True)
 class RunContext:
-    """The store and run that a stage writes to, and the environments it borrows.
+    """The store and run that a stage writes to, and the worlds whose environments it borrows.
 
-    ``make_environment`` makes one more, e.g. for a scripted policy. ``stopped`` turns true once the work is being
+    ``stopped`` turns true once the work is being
     interrupted: a stage then finishes the items at hand and returns. ``advice`` tells the user how to go on then.
     """
 
@@ -34,23 +32,16 @@ class RunContext:
     config: RunConfig
     registry: Registry
     progress: Progress
-    pool: EnvironmentPool
-    episodes: EpisodePool
-    make_environment: Callable[[], AnyEnvironment]
+    worlds: Worlds
     stopped: Callable[[], bool]
     advice: str
-
-    @property
-    def environment(self) -> AnyEnvironment:
-        """An environment to ask for tasks and names; episodes are played in borrowed ones."""
-        return self.pool.reference
 
     def make_policy(self, model: str | None = None) -> AnyPolicy:
         """The run's policy, with ``model`` in place of the configured one where given."""
         chosen = self.config.policy
         options = dict(chosen.options) if model is None else {**chosen.options, "model": model}
         policy: AnyPolicy = self.registry.create("policy", chosen.name, options)
-        policy.bind(self.make_environment)
+        policy.bind(self.worlds.make)
         return policy
 
     def make_searcher(self) -> AnySearcher:
@@ -74,9 +65,14 @@ class RunContext:
         """The acting model as the store names it: a checkpoint beside the database by its place."""
         return self.store.checkpoints.kept_model(policy.model)
 
-    def task_ids(self, tasks: Sequence[Task]) -> dict[str, int]:
-        """Ids in the store of ``tasks``, by key."""
-        return self.store.tasks.save(self.config.env.name, self.environment.version, tasks)
+    def task_ids(self, tasks: Sequence[Task]) -> list[int]:
+        """The ids of ``tasks`` in the store, in their order."""
+        ids: dict[tuple[str, str], int] = {}
+        for world in self.worlds.values():
+            own = [task for task in tasks if task.env == world.name]
+            saved = self.store.tasks.save(world.name, world.environment.version, own) if own else {}
+            ids |= {(world.name, key): number for key, number in saved.items()}
+        return [ids[task.env, task.key] for task in tasks]
 
     def stop_here(self) -> None:
         """Raise :class:`Interrupted` where the work is being interrupted."""

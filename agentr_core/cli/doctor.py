@@ -64,7 +64,8 @@ def doctor(model: str | None, env: str | None, options: tuple[str, ...], db: str
 def _start_of_a_run(model: str | None, env: str | None, options: tuple[str, ...]) -> Iterator[Finding]:
     """The checks that a run makes before its first stage, without the run."""
     from agentr_core.runs.look_ahead import look_ahead
-    from agentr_core.settings.layers import flag_layer, resolve
+    from agentr_core.settings.layer import flag_layer
+    from agentr_core.settings.layers import resolve
 
     given = {"model": ("--model", model), "env": ("--env", env)}
     try:

@@ -9,7 +9,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from agentr_core.settings.layers import Layer, Resolved
+    from agentr_core.settings.layer import Layer
+    from agentr_core.settings.layers import Resolved
 
 F = TypeVar("F", bound=Callable[..., Any])
 _META = "agentr.plugins"
@@ -118,7 +119,8 @@ def resolve_settings(ctx: click.Context, *, require: bool = True, below: Layer |
     With ``require``, a plugin whose packages are missing is an error here and not later. ``below`` are settings that
     count before the preset: those of a stored run.
     """
-    from agentr_core.settings.layers import environment_layer, file_layer, flag_layer, resolve
+    from agentr_core.settings.layer import environment_layer, file_layer, flag_layer
+    from agentr_core.settings.layers import resolve
 
     flags: dict[str, Any] = {}
     variables: dict[str, Any] = {}

@@ -92,7 +92,7 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
 def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str | None, json_: bool) -> None:
     """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken."""
     from agentr_core.registry.lookup import registry
-    from agentr_core.settings.layers import flag_layer
+    from agentr_core.settings.layer import flag_layer
     from agentr_core.testing import checks
 
     found = registry()

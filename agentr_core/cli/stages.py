@@ -113,7 +113,7 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
 
 def _over_stored(ctx: click.Context, reference: str) -> Resolved:
     """What the user asked for, over the settings that a stored run was started with."""
-    from agentr_core.settings.layers import stored_layer
+    from agentr_core.settings.layer import stored_layer
     from agentr_core.store import open_store
 
     path = ctx.params.get("db") or "agentr.db"

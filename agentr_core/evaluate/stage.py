@@ -14,11 +14,10 @@ from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.evaluate.metrics import loop_count, loop_profile, summarize
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
-from agentr_core.play.offered_tasks import offered_tasks
+from agentr_core.play.worlds import World, side_by_side
 from agentr_core.records import Message, SamplingParams, Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
@@ -38,9 +37,11 @@ class _Item:
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
     """Play the evaluation tasks with ``policy``; the metrics are those of the closing table."""
-    tasks = evaluation_tasks(context.environment, context.config)
+    tasks = side_by_side(
+        [task for world in context.worlds.values() for task in evaluation_tasks(world, context.config)]
+    )
     ids = context.task_ids(tasks)
-    items = [_Item(task, ids[task.key]) for task in tasks]
+    items = [_Item(task, number) for task, number in zip(tasks, ids, strict=True)]
     config = context.config
     plain, metrics, account = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
     if config.evaluate.revision_test and not _would_repeat_itself(context, policy):
@@ -77,7 +78,7 @@ async def _play(
 
     async def play(item: _Item) -> EvalResult | None:
         seed = derive_seed(context.config.seed, "evaluate", kind, item.task.key)
-        async with context.episodes.lend() as environment:
+        async with context.worlds.of(item.task).episodes.lend() as environment:
             rollout = await player.rollout(
                 environment, item.task, seed=seed, session=f"{kind}-{item.task.key}", given=item.given
             )
@@ -143,7 +144,10 @@ def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[st
     """``repeats_1`` to ``repeats_4``: the points of Agent-R's figure 4 for the whole trajectories of an evaluation."""
     conversations = [context.store.conversations.get(row.conversation) for row in results if row.conversation]
     turns = [[turn.content for turn in messages if turn.role == "assistant"] for messages in conversations]
-    actions = [[context.environment.parse(turn).action or turn for turn in one] for one in turns]
+    worlds = [context.worlds.of(context.store.tasks.get(row.task_id).task()) for row in results if row.conversation]
+    actions = [
+        [world.environment.parse(turn).action or turn for turn in one] for world, one in zip(worlds, turns, strict=True)
+    ]
     return {f"repeats_{length}": value for length, value in loop_profile(actions).items()} if actions else {}
 
 
@@ -151,7 +155,7 @@ def _identity(context: RunContext) -> dict[str, Any]:
     """What evaluations must share to be compared; who acts is what they differ in."""
     return {
         **context.config.evaluate.model_dump(mode="json"),
-        "env": context.config.env.model_dump(mode="json"),
+        "env": context.config.model_dump(mode="json")["env"],
         "revision_action": context.config.revise.revision_action,
         "seed": context.config.seed,
     }
@@ -227,16 +231,15 @@ def _when(iteration: int) -> str:
     return f"iter {iteration}" if iteration else "baseline"
 
 
-def evaluation_tasks(environment: AnyEnvironment, config: RunConfig) -> list[Task]:
-    """The tasks every model is measured on: the same for all seeds and iterations."""
-    tasks = offered_tasks(environment, config.evaluate.split)
+def evaluation_tasks(world: World, config: RunConfig) -> list[Task]:
+    """The tasks of one environment that every model is measured on: the same for all seeds and iterations."""
+    settings = config.evaluate_of(world.name)
+    tasks = world.tasks(settings.split)
     if not tasks:
-        raise NothingToDo(
-            f"the split '{config.evaluate.split}' of '{config.env.name}' has no tasks; choose another evaluate.split"
-        )
-    if len(tasks) <= config.evaluate.tasks:
+        raise NothingToDo(f"the split '{settings.split}' of '{world.name}' has no tasks; choose another evaluate.split")
+    if len(tasks) <= settings.tasks:
         return tasks
-    chosen = set(derive_rng(0, "evaluate", config.evaluate.split).sample(range(len(tasks)), config.evaluate.tasks))
+    chosen = set(derive_rng(0, "evaluate", settings.split).sample(range(len(tasks)), settings.tasks))
     return [task for index, task in enumerate(tasks) if index in chosen]
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.records import Completion, EngineLoad, Message, SampleRequest
+from agentr_core.records import Completion, EngineLoad, Message, SampleRequest, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+
+class MakeEnvironment(Protocol):
+    """Makes one more environment: that of ``task``; without one, the only environment of a run."""
+
+    def __call__(self, task: Task | None = None, /) -> AnyEnvironment:
+        """Raises :class:`~agentr_core.errors.UsageError` where a run has several environments and no task is given."""
 
 
 class Policy(ABC, Generic[ConfigT]):
@@ -78,7 +85,7 @@ class Policy(ABC, Generic[ConfigT]):
         """How full the engine is, as far as is known now; None where nothing is. Cheap: called often, never waits."""
         return None
 
-    def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:
+    def bind(self, make_environment: MakeEnvironment) -> None:
         """Offered once before use: a way to make an environment of one's own (scripted experts need one)."""
 
     async def close(self) -> None:

@@ -173,16 +173,16 @@ class _Reviser:
             tree,
             self.policy,
             self._distances,
-            domain=self.context.environment.domain_of(tree.task),
+            domain=self.context.worlds.of(tree.task).environment.domain_of(tree.task),
             seed=derive_seed(self.context.config.seed, "critique", *_names(row)),
             session=str(row.id),
             known=known,
-            make_environment=self.context.make_environment,
+            make_environment=self.context.worlds.make,
         )
 
     async def _distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal along a trajectory, by playing it again."""
-        async with self.context.episodes.lend() as environment:
+        async with self.context.worlds.of(trajectory.task).episodes.lend() as environment:
             return await distances_along(environment, trajectory, self.context.config.revise.revision_action)
 
     def _messages(self, head: Sequence[Message], steps: Sequence[Step], first_trained: int) -> tuple[Message, ...]:
@@ -245,7 +245,7 @@ class _Reviser:
     ) -> tuple[Rollout, bool]:
         """Execute the splice; where its reward falls, let the policy go on from the signal, ``repairs`` times."""
         session = f"splice-{tree.task.key}"
-        async with self.context.episodes.lend() as environment:
+        async with self.context.worlds.of(tree.task).episodes.lend() as environment:
             player = self._player(max_turns=0)
             rollout = await player.rollout(environment, tree.task, seed=0, session=session, given=steps)
             start = steps[: cut.step + 1]

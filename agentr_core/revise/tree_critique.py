@@ -6,8 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentr_core.errors import PolicyFailure, boundary
-from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy, MakeEnvironment
 from agentr_core.interfaces.tree import Tree
 from agentr_core.process.gather import gather_all
 from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory, Verdict
@@ -34,7 +33,7 @@ class TreeCritique:
         seed: int,
         session: str,
         known: Mapping[int, Verdict],
-        make_environment: Callable[[], AnyEnvironment] | None = None,
+        make_environment: MakeEnvironment | None = None,
     ) -> None:
         self._tree, self._policy, self._distances = tree, policy, distances
         self._make_environment = make_environment

@@ -17,11 +17,13 @@ from agentr_core.interfaces.critic import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.episode import Episode, distances_along
+from agentr_core.play.worlds import World
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
 from agentr_core.revise.tree_critique import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
+from agentr_core.settings.run_config import RunConfig
 from agentr_core.train.recipes import check_general
 
 
@@ -57,16 +59,14 @@ async def preflight(context: RunContext, policy: AnyPolicy, out: Path, stages: S
 def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
     """Both splits exist and have tasks; fewer than were asked for are said."""
     config = context.config
-    if "search" in stages:
-        yield _counted(
-            "search.tasks",
-            config.search.split,
-            len(training_tasks(context.environment, config, 1)),
-            config.search.tasks,
-        )
-    if "evaluate" in stages:
-        there = len(evaluation_tasks(context.environment, config))
-        yield _counted("evaluate.tasks", config.evaluate.split, there, config.evaluate.tasks)
+    for name, world in context.worlds.items():
+        before = f"{name}." if len(context.worlds) > 1 else ""
+        if "search" in stages:
+            settings, there = config.search_of(name), len(training_tasks(world, config, 1))
+            yield _counted(f"{before}search.tasks", settings.split, there, settings.tasks)
+        if "evaluate" in stages:
+            measured, there = config.evaluate_of(name), len(evaluation_tasks(world, config))
+            yield _counted(f"{before}evaluate.tasks", measured.split, there, measured.tasks)
 
 
 def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
@@ -104,8 +104,8 @@ def _room(context: RunContext, policy: AnyPolicy) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
     if policy.context_length is None:
         return
-    start, turn = _head(context), context.config.evaluate.max_tokens
-    tokens = policy.count_tokens(start)
+    turn = context.config.evaluate.max_tokens
+    tokens = max(policy.count_tokens(_head(world, context.config)) for world in context.worlds.values())
     if tokens + turn > policy.context_length:
         raise UsageError(
             f"the instructions and the first observation of a task take {tokens:,} tokens and a turn {turn:,} "
@@ -122,19 +122,19 @@ def _trainer(context: RunContext, policy: AnyPolicy, stages: Sequence[str]) -> I
     chosen = context.config.trainer
     trainer = context.registry.create("trainer", chosen.name, chosen.options)
     start = Checkpoint(model=policy.weights, base_model=policy.weights, template_options=policy.template_options)
-    told = trainer.check(start, context.environment.instructions(_a_task(context)))
-    if told is not None:
-        yield Found("chat template", told)
+    for name, world in context.worlds.items():
+        told = trainer.check(start, world.environment.instructions(_a_task(world, context.config)))
+        if told is not None:
+            yield Found("chat template" + (f" ({name})" if len(context.worlds) > 1 else ""), told)
 
 
-def _a_task(context: RunContext) -> Task:
-    environment = context.environment
-    return environment.tasks(context.config.search.split)[0]
+def _a_task(world: World, config: RunConfig) -> Task:
+    return world.tasks(config.search_of(world.name).split)[0]
 
 
-def _head(context: RunContext) -> tuple[Message, ...]:
-    task = _a_task(context)
-    return head(context.environment, task, task.instruction)
+def _head(world: World, config: RunConfig) -> tuple[Message, ...]:
+    task = _a_task(world, config)
+    return head(world.environment, task, task.instruction)
 
 
 async def _critic(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found]:
@@ -157,8 +157,9 @@ async def _first_verdict(
     context: RunContext, policy: AnyPolicy, critic: StepwiseCritic[Any]
 ) -> tuple[TreeCritique, Verdict | None]:
     """What the critic says of the first step of an attempt that is made for it."""
-    task, action = _a_task(context), context.config.revise.revision_action
-    async with context.episodes.lend() as environment:
+    world = next(iter(context.worlds.values()))
+    task, action = _a_task(world, context.config), context.config.revise.revision_action
+    async with world.episodes.lend() as environment:
         episode = await Episode.begin(environment, task, action)
         actions = environment.legal_actions() or environment.demonstrate(task) or ["look around"]
         await episode.play(f"Thought: I try this first.\nAction: {actions[0]}")
@@ -174,7 +175,7 @@ async def _first_verdict(
             seed=context.config.seed,
             session="preflight",
             known={},
-            make_environment=context.make_environment,
+            make_environment=context.worlds.make,
         )
         verdicts = await critic.verdicts(episode.trajectory(), [1], critique)
     return critique, verdicts[0] if verdicts else None

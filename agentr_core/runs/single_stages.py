@@ -34,7 +34,8 @@ def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
     row = store.runs.find(reference)
     stored, _, _ = stored_config(row)
     if stored.env != config.env:
-        raise UsageError(f"run {row.short} is about another environment ({stored.env.name}); its trees cannot be used")
+        names = ", ".join(stored.environments)
+        raise UsageError(f"run {row.short} is about another environment ({names}); its trees cannot be used")
     return row
 
 

@@ -8,17 +8,15 @@ This is what starts, resumes and ends a run; the iterations themselves are in :m
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from agentr_core.errors import Interrupted, NothingToDo, ResumeError, UsageError
-from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.play.episode_pool import EpisodePool
+from agentr_core.play.worlds import World, Worlds
 from agentr_core.process.file_lock import held
 from agentr_core.process.garbage import seldom_collecting
 from agentr_core.process.interrupt import StopSignal
@@ -232,19 +230,21 @@ def set_up(
     advice: str,
 ) -> Iterator[RunContext]:
     """A context with environments of its own, which are closed on leaving; the run's row is left alone."""
-
-    def make_environment() -> AnyEnvironment:
-        made: AnyEnvironment = registry.create("env", config.env.name, config.env.options)
-        return made
-
-    pool = EnvironmentPool(make_environment, limit=os.cpu_count() or 1)
-    episodes = EpisodePool(make_environment, limit=config.concurrency)
+    worlds = Worlds(
+        [
+            World(
+                chosen.name,
+                partial(registry.create, "env", chosen.name, chosen.options),
+                in_flight=config.concurrency,
+            )
+            for chosen in config.env
+        ]
+    )
     try:
         with seldom_collecting():
-            yield RunContext(store, row, config, registry, progress, pool, episodes, make_environment, stopped, advice)
+            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
     finally:
-        episodes.close()
-        pool.close()
+        worlds.close()
 
 
 def failures(store: Store, run_id: int) -> int:
@@ -258,7 +258,9 @@ def failures(store: Store, run_id: int) -> int:
 
 def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
     """The plugins of a run; one without training has no trainer."""
-    yield from (("env", config.env), ("policy", config.policy), ("searcher", config.searcher))
+    for chosen in config.env:
+        yield "env", chosen
+    yield from (("policy", config.policy), ("searcher", config.searcher))
     yield "critic", config.critic
     if config.trainer.name != NO_TRAINER:
         yield "trainer", config.trainer
@@ -273,8 +275,8 @@ def check_plugins(config: RunConfig, registry: Registry) -> None:
 
 def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
     """What code the plugins of a run are: their distributions, versions and options."""
-    plugins = dict(chosen_plugins(config))
-    rows = registry.provenance([(kind, plugin.name) for kind, plugin in plugins.items()])
+    options = {(kind, plugin.name): plugin.options for kind, plugin in chosen_plugins(config)}
+    rows = registry.provenance(list(options))
     return [
         PluginRow(
             kind=row["kind"],
@@ -282,7 +284,7 @@ def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
             distribution=row["distribution"],
             version=row["version"],
             target=registry.spec(row["kind"], row["name"]).target,
-            config=plugins[row["kind"]].options,
+            config=options[row["kind"], row["name"]],
         )
         for row in rows
     ]

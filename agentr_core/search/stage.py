@@ -11,13 +11,12 @@ from statistics import fmean
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, Interrupted, NothingToDo, StoreError
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
-from agentr_core.play.offered_tasks import offered_tasks
+from agentr_core.play.worlds import World, side_by_side
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork
@@ -89,13 +88,14 @@ def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> d
 
 
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
-    tasks = training_tasks(context.environment, context.config, iteration)
+    tasks = [task for world in context.worlds.values() for task in training_tasks(world, context.config, iteration)]
+    tasks = side_by_side(tasks)
     ids = context.task_ids(tasks)
-    seeds = {task.key: derive_seed(context.config.seed, "tree", iteration, task.key, TREE_NUMBER) for task in tasks}
+    seeds = [derive_seed(context.config.seed, "tree", iteration, task.key, TREE_NUMBER) for task in tasks]
     return context.store.trees.plan(
         context.run.id,
         iteration,
-        [TreePlan(ids[task.key], seeds[task.key]) for task in tasks],
+        [TreePlan(task_id, seed) for task_id, seed in zip(ids, seeds, strict=True)],
         searcher=context.config.searcher.name,
         searcher_hash=content_hash(context.config.searcher.model_dump(mode="json")),
         model=context.model_of(policy),
@@ -125,7 +125,7 @@ class _Grower:
 
     def __post_init__(self) -> None:
         self.busy_before = self.policy.busy_seconds
-        self.environment_before = self.context.pool.busy.seconds
+        self.environment_before = self.context.worlds.busy_seconds
 
     async def grow(self, row: TreeRow) -> None:
         """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
@@ -144,7 +144,7 @@ class _Grower:
 
         tree_context = await TreeContext.open(
             task,
-            pool=context.pool,
+            pool=context.worlds.of(task).pool,
             policy=self.policy,
             save=save,
             seed=row.seed,
@@ -200,7 +200,8 @@ class _Grower:
         """
         busy = self.policy.busy_seconds
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
-        shares = {**model, "env": self.context.pool.busy.seconds - self.environment_before, "store": self.store_seconds}
+        environment = self.context.worlds.busy_seconds - self.environment_before
+        shares = {**model, "env": environment, "store": self.store_seconds}
         text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
         text += self._engine()
         differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
@@ -217,16 +218,15 @@ class _Grower:
         return full + cached
 
 
-def training_tasks(environment: AnyEnvironment, config: RunConfig, iteration: int) -> list[Task]:
-    """The tasks searched in a 1-based iteration: a window of the split, shuffled by the run's seed.
+def training_tasks(world: World, config: RunConfig, iteration: int) -> list[Task]:
+    """The tasks of one environment searched in a 1-based iteration: a window of the split, shuffled by the run's seed.
 
     With ``search.rotate`` an iteration takes other tasks than the last while there are any, then begins again.
     """
-    tasks = offered_tasks(environment, config.search.split)
+    settings = config.search_of(world.name)
+    tasks = world.tasks(settings.split)
     if not tasks:
-        raise NothingToDo(
-            f"the split '{config.search.split}' of '{config.env.name}' has no tasks; choose another search.split"
-        )
-    derive_rng(config.seed, "tasks", config.search.split).shuffle(tasks)
-    start = (iteration - 1) * config.search.tasks if config.search.rotate else 0
-    return [tasks[(start + offset) % len(tasks)] for offset in range(min(config.search.tasks, len(tasks)))]
+        raise NothingToDo(f"the split '{settings.split}' of '{world.name}' has no tasks; choose another search.split")
+    derive_rng(config.seed, "tasks", settings.split).shuffle(tasks)
+    start = (iteration - 1) * settings.tasks if settings.rotate else 0
+    return [tasks[(start + offset) % len(tasks)] for offset in range(min(settings.tasks, len(tasks)))]

@@ -11,7 +11,7 @@ from agentr_core.settings.run_config import RunConfig
 def headline(config: RunConfig) -> str:
     """The plugins of a run in one line."""
     model = config.policy.options.get("model")
-    names = [config.env.name, config.searcher.name, f"{config.critic.name} critic", config.trainer.name]
+    names = [" + ".join(config.environments), config.searcher.name, f"{config.critic.name} critic", config.trainer.name]
     return " · ".join([*names, str(model or config.policy.name)])
 
 

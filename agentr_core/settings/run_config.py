@@ -7,13 +7,23 @@ business; here is only what the values mean and which are allowed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.turns import REVISION_ACTION
+
+SettingsT = TypeVar("SettingsT", bound=PluginConfig)
 
 
 class ChosenPlugin(PluginConfig):
@@ -103,10 +113,32 @@ class EvaluateSettings(PluginConfig):
     )
 
 
-class RunConfig(PluginConfig):
-    """Everything that decides what a run computes."""
+class ChosenEnvironment(ChosenPlugin):
+    """One environment of a run: its plugin, and what of the stages' settings is its own.
 
-    env: ChosenPlugin
+    ``search`` and ``evaluate`` hold the settings that differ from the run's. ``weight``: its share of the agent data
+    beside the weights of the other environments; None takes what its trees bring.
+    """
+
+    weight: float | None = Field(default=None, gt=0.0, description="share of the agent data, beside the others'")
+    search: dict[str, Any] = Field(default_factory=dict, description="search settings of its own")
+    evaluate: dict[str, Any] = Field(default_factory=dict, description="evaluate settings of its own")
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what it has not of its own: the rows of runs from before there were several read the same."""
+        values: dict[str, Any] = dump(self)
+        return {key: value for key, value in values.items() if key in ("name", "options") or value not in (None, {})}
+
+
+class RunConfig(PluginConfig):
+    """Everything that decides what a run computes.
+
+    ``env`` is one environment or several; in JSON one stands alone, several in a list. A trained model is of all of
+    them together (Agent-R section 4.2, multi-task training).
+    """
+
+    env: tuple[ChosenEnvironment, ...] = Field(min_length=1)
     policy: ChosenPlugin
     searcher: ChosenPlugin
     critic: ChosenPlugin
@@ -123,6 +155,43 @@ class RunConfig(PluginConfig):
     evaluate: EvaluateSettings = EvaluateSettings()
     plugins: tuple[str, ...] = Field(default=(), description="plugin files and modules that the run needs")
 
+    @field_validator("env", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    @field_serializer("env", mode="wrap")
+    def _one_alone(self, value: Any, dump: SerializerFunctionWrapHandler) -> Any:
+        values = list(dump(value))
+        return values[0] if len(values) == 1 else values
+
+    @model_validator(mode="after")
+    def _environments_fit(self) -> RunConfig:
+        names = self.environments
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"the environment '{twice}' is named twice; a run has each once")
+        for chosen in self.env:
+            _of_its_own(chosen, "search", self.search)
+            _of_its_own(chosen, "evaluate", self.evaluate)
+        return self
+
+    @property
+    def environments(self) -> list[str]:
+        """The names of the run's environments, in their order."""
+        return [chosen.name for chosen in self.env]
+
+    def search_of(self, environment: str) -> SearchSettings:
+        """The search settings of one of the environments: the run's, but for its own."""
+        return _of_its_own(self._chosen(environment), "search", self.search)
+
+    def evaluate_of(self, environment: str) -> EvaluateSettings:
+        """The evaluation settings of one of the environments: the run's, but for its own."""
+        return _of_its_own(self._chosen(environment), "evaluate", self.evaluate)
+
+    def _chosen(self, environment: str) -> ChosenEnvironment:
+        return next(chosen for chosen in self.env if chosen.name == environment)
+
     def identity(self) -> dict[str, Any]:
         """The part that a resumed run must share: all but ``concurrency`` and where plugin files lie."""
         return self.model_dump(mode="json", exclude={"concurrency", "plugins"})
@@ -136,6 +205,16 @@ class RunConfig(PluginConfig):
     def hash(self) -> str:
         """Hash of :meth:`identity`."""
         return content_hash(self.identity())
+
+
+def _of_its_own(chosen: ChosenEnvironment, section: str, common: SettingsT) -> SettingsT:
+    """The common settings of a stage with those that an environment has of its own."""
+    try:
+        return type(common).model_validate({**common.model_dump(), **getattr(chosen, section)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (chosen.name, section, *first["loc"])))
+        raise ValueError(f"{where}: {first['msg']}") from None
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

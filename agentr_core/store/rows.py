@@ -142,12 +142,13 @@ class TaskRow(Row):
 
     def task(self) -> Task:
         """The record that environments take."""
-        return Task(key=self.key, split=self.split, instruction=self.instruction, metadata=self.metadata)
+        return Task(key=self.key, split=self.split, instruction=self.instruction, metadata=self.metadata, env=self.env)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeRow(Row):
-    """One tree without its nodes. ``task`` is the key of its task, ``n_nodes`` how many nodes are stored.
+    """One tree without its nodes. ``task`` is the key of its task, ``env`` whose environment's, ``n_nodes`` how many
+    nodes are stored.
 
     ``attempts``: how often it has failed so far.
     """
@@ -156,6 +157,7 @@ class TreeRow(Row):
     run_id: int
     iteration: int
     task_id: int
+    env: str
     task: str
     seed: int
     searcher: str

@@ -30,7 +30,7 @@ from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
 
-_TREES = "SELECT trees.*, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
+_TREES = "SELECT trees.*, tasks.env, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
 _NODES = """
 SELECT n.*, coalesce(r.body, n.response) AS response_text, coalesce(o.body, n.observation) AS observation_text,
   coalesce(c.body, n.completion) AS completion_text

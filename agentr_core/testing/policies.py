@@ -166,7 +166,7 @@ class PolicyContract(Contract):
 
         async def scene() -> T:
             policy = self._make()
-            policy.bind(self._make_environment)
+            policy.bind(lambda task=None: self._make_environment())
             try:
                 return await work(policy)
             finally:

@@ -133,7 +133,7 @@ def test_an_environment_that_raises_fails_its_task_and_no_other(
 ) -> None:
     (tmp_path / "breaking.py").write_text(BREAKS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    options = dict(settings().env.options)
+    options = dict(settings().env[0].options)
     empty.run(settings(), "evaluate")
     whole = {row.task: row for row in results(empty, "plain")}
     outcome = empty.run(settings(env={"name": "breaking:Breaks", **options}), "evaluate")
@@ -155,7 +155,7 @@ def test_a_broken_environment_fails_its_trees_and_no_other(
 ) -> None:
     (tmp_path / "breaking_too.py").write_text(BREAKS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    options = dict(settings().env.options)
+    options = dict(settings().env[0].options)
     outcome = empty.run(settings(env={"name": "breaking_too:Breaks", **options}), "search", "revise")
     with empty.store() as store:
         rows = store.trees.select(store.runs.find("last").id)

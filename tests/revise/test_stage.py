@@ -86,7 +86,7 @@ def test_a_verified_splice_was_really_executed(project, settings, train_refused:
         (row,) = project.sets(store)
         verified = 0
         for sample, task, messages in spliced(store, row):
-            seen, reward, refused = replay(task, messages, "revise", **settings().env.options)
+            seen, reward, refused = replay(task, messages, "revise", **settings().env[0].options)
             assert [turn.content for turn in messages[1::2]] == seen
             assert sample.reward == reward
             assert sample.kept == sample.verified == (reward >= sample.good_reward)
@@ -108,7 +108,7 @@ def test_splices_whose_reward_falls_are_repaired_or_dropped(project, settings) -
                 (sample.tree_id, sample.bad_leaf, sample.good_leaf): sample.verified for sample, *_ in found
             }
             for sample, task, messages in found:
-                seen, reward, _ = replay(task, messages, "revise", **settings().env.options)
+                seen, reward, _ = replay(task, messages, "revise", **settings().env[0].options)
                 assert [turn.content for turn in messages[1::2]] == seen and sample.reward == reward
                 assert sample.kept == (reward >= sample.good_reward)
     dropped = [key for key, verified in yields[0].items() if not verified]

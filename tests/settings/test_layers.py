@@ -13,16 +13,8 @@ import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.errors import AgentrError, ConfigError, UsageError
 from agentr_core.registry.lookup import use
-from agentr_core.settings.layers import (
-    Layer,
-    Resolved,
-    environment_layer,
-    file_layer,
-    flag_layer,
-    parse_value,
-    resolve,
-    stored_layer,
-)
+from agentr_core.settings.layer import Layer, environment_layer, file_layer, flag_layer, parse_value, stored_layer
+from agentr_core.settings.layers import Resolved, resolve
 from agentr_core.settings.presets import PRESETS
 
 #: Plugins that need no package, so that these tests say nothing about what is installed.
@@ -63,16 +55,16 @@ def test_the_first_source_that_names_a_setting_wins(tmp_path: Path) -> None:
 def test_a_plugin_is_named_by_string_or_table_and_its_options_by_name_or_kind(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('env = "textcraft"\n[textcraft]\nmax_steps = 11\n')
     (tmp_path / "b.toml").write_text('[env]\nname = "textcraft"\nmax_steps = 12\n')
-    assert settle(file_layer(tmp_path / "a.toml")).config.env.options["max_steps"] == 11
-    assert settle(file_layer(tmp_path / "b.toml")).config.env.options["max_steps"] == 12
+    assert settle(file_layer(tmp_path / "a.toml")).config.env[0].options["max_steps"] == 11
+    assert settle(file_layer(tmp_path / "b.toml")).config.env[0].options["max_steps"] == 12
     both = settle(flag_layer({"env": ("--env", "textcraft")}, ["env.max_steps=13"]), file_layer(tmp_path / "b.toml"))
-    assert both.config.env.options["max_steps"] == 13
+    assert both.config.env[0].options["max_steps"] == 13
     assert both.sources["env.max_steps"] == "-o env.max_steps"
-    assert settle(flag_layer({}, ["textcraft.max_steps=14"])).config.env.options["max_steps"] == 14
+    assert settle(flag_layer({}, ["textcraft.max_steps=14"])).config.env[0].options["max_steps"] == 14
 
 
 def test_the_stored_options_hold_every_default() -> None:
-    options = settle().config.env.options
+    options = settle().config.env[0].options
     config_class = agentr_core.create("env", "textcraft").config_class
     assert set(options) == set(config_class.model_fields)
 
@@ -128,7 +120,7 @@ def test_the_paper_preset_has_the_values_of_the_paper() -> None:
         (["env..x=1"], r"-o env\.\.x=1: write KEY=VALUE"),
         (["seed.x=1", "seed.y=2"], r"-o seed\.x: "),
         (["data.eta=0.5"], r"data: eta below 1 mixes in general conversations"),
-        (["env=7"], r"-o env: must be the name of a plugin \(got '7'\)"),
+        (["env=7"], r"-o env: must be the name of a plugin, or several: a,b \(got '7'\)"),
     ],
     ids=str,
 )
@@ -198,7 +190,10 @@ def test_what_a_resumed_run_must_share() -> None:
     assert settle(flag_layer({}, ["concurrency=2"])).config.hash == stored.hash
     other = settle(flag_layer({}, ["env.max_steps=9", "seed=5"])).config
     assert other.hash != stored.hash
-    assert stored.differences(other) == [("env.options.max_steps", stored.env.options["max_steps"], 9), ("seed", 0, 5)]
+    assert stored.differences(other) == [
+        ("env.options.max_steps", stored.env[0].options["max_steps"], 9),
+        ("seed", 0, 5),
+    ]
 
 
 def test_plugin_files_named_in_a_file_are_loaded(tmp_path: Path) -> None:
@@ -217,7 +212,7 @@ def test_plugin_files_named_in_a_file_are_loaded(tmp_path: Path) -> None:
 
 def test_configure_is_the_same_in_python() -> None:
     config = agentr_core.configure(**LIGHT, iterations=1, textcraft={"max_steps": 5})
-    assert (config.iterations, config.env.options["max_steps"]) == (1, 5)
+    assert (config.iterations, config.env[0].options["max_steps"]) == (1, 5)
     with pytest.raises(AgentrError, match="iteration"):
         agentr_core.configure(**LIGHT, iteration=1)
 
@@ -280,6 +275,6 @@ def test_options_of_a_stored_run_hold_for_a_class_that_nobody_installed(tmp_path
     env = {"name": "counting:CounterEnvironment", "max_steps": 5}
     stored = resolve([Layer("configure", {"env": env, "policy": "flawed", "trainer": "none"})]).config
     again = resolve([stored_layer("run", stored.model_dump(mode="json"))]).config
-    assert again.env == stored.env and again.env.options["max_steps"] == 5
+    assert again.env == stored.env and again.env[0].options["max_steps"] == 5
     other = resolve([Layer("flag", {"env": "textcraft"}), stored_layer("run", stored.model_dump(mode="json"))]).config
-    assert other.env.options["max_steps"] == 40
+    assert other.env[0].options["max_steps"] == 40

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentr_core.settings.layers import Layer, flag_layer, resolve
+from agentr_core.settings.layer import Layer, flag_layer
+from agentr_core.settings.layers import resolve
 from agentr_core.settings.model_limits import limits_for, size_of
 
 
@@ -68,4 +69,4 @@ def test_what_a_user_sets_wins_over_the_limits_and_a_context_bounds_them(tmp_pat
 def test_the_paper_preset_judges_as_the_paper_and_leaves_turns_after_a_cut() -> None:
     config = resolve([Layer("t", {"preset": "paper", "model": "tiny"})]).config
     assert (config.critic.options["temperature"], config.critic.options["max_tokens"]) == (1.0, 500)
-    assert config.env.options["max_steps"] >= config.evaluate.max_turns + config.evaluate.revision_turns
+    assert config.env[0].options["max_steps"] >= config.evaluate.max_turns + config.evaluate.revision_turns

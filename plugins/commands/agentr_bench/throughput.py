@@ -21,13 +21,14 @@ from agentr_core import (
     AnyPolicy,
     BusyClock,
     Completion,
-    EnvironmentPool,
     Message,
     Progress,
     RunConfig,
     RunContext,
     SampleRequest,
     SamplingParams,
+    World,
+    Worlds,
     derive_seed,
     grow_trees,
     run_bounded,
@@ -128,16 +129,17 @@ def _rate(tokens: int, seconds: float) -> float | None:
 def _sequential(config: RunConfig, trees: int, progress: Progress) -> float:
     """Nodes a second of so many trees the sequential way."""
     few = config.model_copy(update={"concurrency": 1, "search": config.search.model_copy(update={"tasks": trees})})
-    with (
-        scratch_run(few, progress=progress) as context,
-        closing(EnvironmentPool(partial(_without_snapshots, context), limit=1)) as replaying,
-    ):
-        found, _ = asyncio.run(_search(replace(context, pool=replaying), one_by_one=True))
+    with scratch_run(few, progress=progress) as context:
+        replaying = [
+            World(world.name, partial(_without_snapshots, world), in_flight=1) for world in context.worlds.values()
+        ]
+        with closing(Worlds(replaying)) as worlds:
+            found, _ = asyncio.run(_search(replace(context, worlds=worlds), one_by_one=True))
     return found.nodes / found.seconds
 
 
-def _without_snapshots(context: RunContext) -> AnyEnvironment:
-    environment = context.make_environment()
+def _without_snapshots(world: World) -> AnyEnvironment:
+    environment = world.make()
     environment.supports_snapshot = False  # type: ignore[misc]
     return environment
 
@@ -147,7 +149,7 @@ async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Sea
     searcher = context.make_searcher()
     try:
         await _warm_up(recorder.policy)
-        busy, environment = recorder.policy.busy_seconds, context.pool.busy.seconds
+        busy, environment = recorder.policy.busy_seconds, context.worlds.busy_seconds
         began = time.perf_counter()
         made = await grow_trees(context, recorder, searcher, 1)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
@@ -162,7 +164,7 @@ async def _search(context: RunContext, *, one_by_one: bool = False) -> tuple[Sea
             tokens=recorder.tokens,
             seconds=seconds,
             model_seconds=recorder.waiting.seconds if busy is None or after is None else after - busy,
-            environment_seconds=context.pool.busy.seconds - environment,
+            environment_seconds=context.worlds.busy_seconds - environment,
             store_seconds=sum(float(tree.stats["store_seconds"]) for tree in trees),
             cached_share=recorder.cached_tokens / max(1, recorder.prompt_tokens),
         ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agentr_core import (
     AnyEnvironment,
     Completion,
+    MakeEnvironment,
     Message,
     PluginConfig,
     Policy,
@@ -37,7 +38,9 @@ class ScriptedPolicy(Policy[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         super().__init__(config)
-        self._make: Callable[[], AnyEnvironment] | None = None
+        self._make: MakeEnvironment | None = None
+        self._others: dict[str, ScriptedPolicy[ConfigT]] = {}
+        self._at: Task | None = None
         self._environment: AnyEnvironment | None = None
         self._read: dict[str, str | None] = {}
 
@@ -54,18 +57,32 @@ class ScriptedPolicy(Policy[ConfigT]):
         messages, task = request.messages, request.task
         if task is None:
             raise PolicyFailure(f"the policy '{self.model}' must be told the task: ask SampleRequest(..., task=...)")
-        answer = self.act if request.purpose == "act" else self.judge
+        here = self._in_the_world_of(task)
+        answer = here.act if request.purpose == "act" else here.judge
         if request.params.temperature == 0:
             return [Completion(text=answer(Question(messages, task, 0, 0)))] * request.n
         questions = [Question(messages, task, request.seed, sample) for sample in range(request.n)]
         return [Completion(text=answer(question)) for question in questions]
 
-    def bind(self, make_environment: Callable[[], AnyEnvironment]) -> None:
+    def bind(self, make_environment: MakeEnvironment) -> None:
         """Keep the way to make an environment; it is made when it is first needed."""
         self._make = make_environment
 
+    def _in_the_world_of(self, task: Task) -> ScriptedPolicy[ConfigT]:
+        """This policy in the world it first played in, another one like it in each other: they share nothing."""
+        self._at = self._at or task
+        if task.env == self._at.env:
+            return self
+        if task.env not in self._others:
+            other = self._others[task.env] = type(self)(self.config)
+            other._make, other._at = self._make, task
+        return self._others[task.env]
+
     async def close(self) -> None:
-        """Close the policy's own environment."""
+        """Close the policy's own environments."""
+        for other in self._others.values():
+            await other.close()
+        self._others.clear()
         if self._environment is not None:
             self._environment.close()
             self._environment = None
@@ -76,7 +93,7 @@ class ScriptedPolicy(Policy[ConfigT]):
         if self._environment is None:
             if self._make is None:
                 raise PolicyFailure(f"the policy '{self.model}' needs an environment: call bind(make_environment)")
-            self._environment = self._make()
+            self._environment = self._make(self._at)
         return self._environment
 
     def executed(self, messages: Sequence[Message]) -> list[str]:
