@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from agentr_core.errors import ConfigError
 from agentr_core.registry.specs import KINDS, Kind
-from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.run_config import RunConfig, usual_temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,19 @@ def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
         elif key in KINDS:
             chosen, values[key] = [value], value["name"]
         elif key in RunConfig.model_fields:
-            values[key] = value
+            values[key] = _as_given(value) if key == "evaluate" else value
         if key in KINDS:
             for one in chosen:
                 own = {name: below for name, below in one.items() if name not in ("name", "options")}
                 if (one["options"] or own) and one["name"] not in RunConfig.model_fields:
                     values.setdefault(one["name"], {}).update({**one["options"], **own})
     return Layer(source, values)
+
+
+def _as_given(evaluate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Stored settings of evaluation without a temperature that was nobody's choice: it follows from the repeats."""
+    usual = evaluate.get("temperature") == usual_temperature(evaluate.get("repeats", 1))
+    return {key: value for key, value in evaluate.items() if not (usual and key == "temperature")}
 
 
 def parse_value(text: str) -> Any:
