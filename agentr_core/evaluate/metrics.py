@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Z95 = 1.959963984540054
+#: What a mean over environments adds up.
+_SUMMED = ("tasks", "prompt_tokens", "completion_tokens", "failed")
 
 
 def wilson(successes: float, total: float, z: float = Z95) -> tuple[float, float]:
@@ -164,6 +166,31 @@ def summarize(results: Sequence[Any], repeats: int = 1) -> dict[str, float]:
         "completion_tokens": float(sum(result.completion_tokens for result in results)),
         "failed": float(failed),
     }
+
+
+def summarize_worlds(results: Mapping[str, Sequence[Any]], repeats: int = 1) -> dict[str, float]:
+    """:func:`summarize` of a run's environments, by name: for one it is that, for several their mean.
+
+    Of several each counts the same, however many tasks it has, as in Agent-R's table 1; counts and tokens are summed
+    up. What each came to stands beside it under ``NAME/METRIC``.
+    """
+    parts = {name: summarize(own, repeats) for name, own in results.items()}
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    beside = {f"{name}/{key}": value for name, part in parts.items() for key, value in part.items()}
+    return {**average(list(parts.values())), **beside}
+
+
+def average(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of summaries over independent tasks; the interval is the normal one of a mean of independent shares."""
+    made = {key: mean([part[key] for part in parts]) for key in parts[0]}
+    made |= {key: sum(part[key] for part in parts) for key in _SUMMED}
+    made["reward_error"] = math.hypot(*(part["reward_error"] for part in parts)) / len(parts)
+    for share, low, high in (("success", "success_low", "success_high"), ("pass_at_k", "pass_low", "pass_high")):
+        if share in made:
+            half = math.hypot(*((part[high] - part[low]) / 2 for part in parts)) / len(parts)
+            made[low], made[high] = max(0.0, made[share] - half), min(1.0, made[share] + half)
+    return made
 
 
 def interval(metrics: Mapping[str, Any]) -> str:

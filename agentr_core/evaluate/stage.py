@@ -12,7 +12,7 @@ from typing import Any
 
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
-from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize
+from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize_worlds
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.admission import Admission
@@ -54,13 +54,11 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
         for task, number in zip(tasks, ids, strict=True)
         for repeat in range(config.evaluate.repeats)
     ]
-    plain, metrics, account = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
+    plain, metrics, account = await _play(context, policy, iteration, "plain", items)
     if config.evaluate.revision_test and not _would_repeat_itself(context, policy):
         failed = _failed_starts(context)
         if failed:
-            _, revised, _ = await _play(
-                context, policy, iteration, "revision_test", failed, config.evaluate.revision_turns
-            )
+            _, revised, _ = await _play(context, policy, iteration, "revision_test", failed)
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
     context.registry.notify(Evaluated(context.run.key, iteration, config.evaluate.split, metrics))
     return StageResult(metrics, plain, account)
@@ -78,23 +76,25 @@ def _would_repeat_itself(context: RunContext, policy: AnyPolicy) -> bool:
 
 
 async def _play(
-    context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item], max_turns: int
+    context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item]
 ) -> tuple[int, dict[str, float], dict[str, int]]:
     """Play ``items``, store one row each; the evaluation's id, what the rows say together, and the account of them."""
     row = _open(context, policy, iteration, kind)
     stored = context.store.evaluations.results(row.id)
     done = {(result.task_id, result.repeat) for result in stored if result.error is None}
     repeats = context.config.evaluate.repeats if kind == "plain" else 1
-    admission, revision_action = Admission(context.config.concurrency, policy), context.config.revise.revision_action
-    params = evaluation_params(context.config)
-    player = Player(policy, params, max_turns, revision_action, context.stopped, admission)
+    admission = Admission(context.config.concurrency, policy)
+    players = {name: _player(context, policy, name, kind, admission) for name in context.worlds}
 
     async def play(item: _Item) -> EvalResult | None:
         seed = derive_seed(context.config.seed, "evaluate", kind, *item.names)
-        session = "-".join(map(str, (kind, *item.names)))
+        world = context.worlds.of(item.task)
+        session = "-".join(map(str, (kind, world.name, *item.names)))
         try:
-            async with context.worlds.of(item.task).episodes.lend() as environment:
-                rollout = await player.rollout(environment, item.task, seed=seed, session=session, given=item.given)
+            async with world.episodes.lend() as environment:
+                rollout = await players[world.name].rollout(
+                    environment, item.task, seed=seed, session=session, given=item.given
+                )
         finally:
             admission.end(session)
         return None if context.stopped() else _result(item, rollout)
@@ -119,11 +119,27 @@ async def _play(
         played = [result for result in results if result.error is None]
         if away or not played:
             raise _not_played(label, f"{len(items)} {unit}", len(items) - len(played), away, results, context.advice)
-        metrics = summarize(results, repeats) | (_loop_metrics(context, results) if kind == "plain" else {})
+        metrics = summarize_worlds(_by_world(context, results), repeats)
+        metrics |= _loop_metrics(context, results) if kind == "plain" else {}
         account = _account(results)
         bar.advance(0, " · ".join(filter(None, (f"success {interval(metrics)}", pass_at(metrics), describe(account)))))
     context.store.evaluations.finish(row.id, metrics)
     return row.id, metrics, account
+
+
+def _player(context: RunContext, policy: AnyPolicy, environment: str, kind: EvalKind, admission: Admission) -> Player:
+    """How episodes of one of the run's environments are played."""
+    config = context.config
+    settings = config.evaluate_of(environment)
+    turns = settings.max_turns if kind == "plain" else settings.revision_turns
+    params = SamplingParams(temperature=settings.temperature, max_tokens=settings.max_tokens)
+    return Player(policy, params, turns, config.revise.revision_action, context.stopped, admission)
+
+
+def _by_world(context: RunContext, results: Sequence[EvalResult]) -> dict[str, list[EvalResult]]:
+    """The results of each environment that has any, in the run's order."""
+    found = {name: [result for result in results if result.env == name] for name in context.worlds}
+    return {name: own for name, own in found.items() if own}
 
 
 def _account(results: Sequence[EvalResult]) -> dict[str, int]:
@@ -156,10 +172,8 @@ def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[st
     """``repeats_1`` to ``repeats_4``: the points of Agent-R's figure 4 for the whole trajectories of an evaluation."""
     conversations = [context.store.conversations.get(row.conversation) for row in results if row.conversation]
     turns = [[turn.content for turn in messages if turn.role == "assistant"] for messages in conversations]
-    worlds = [context.worlds.of(context.store.tasks.get(row.task_id).task()) for row in results if row.conversation]
-    actions = [
-        [world.environment.parse(turn).action or turn for turn in one] for world, one in zip(worlds, turns, strict=True)
-    ]
+    parsers = [context.worlds[row.env].environment.parse for row in results if row.conversation]
+    actions = [[parse(turn).action or turn for turn in one] for parse, one in zip(parsers, turns, strict=True)]
     return {f"repeats_{length}": value for length, value in loop_profile(actions).items()} if actions else {}
 
 
@@ -231,10 +245,15 @@ def _failed_starts(context: RunContext) -> list[_Item]:
         item = _Item(store.tasks.get(result.task_id).task(), result.task_id, result.repeat)
         cut = derive_rng(context.config.seed, "revision test", *item.names).randint(1, max(1, len(steps) - 1))
         items.append(replace(item, given=steps[:cut]))
-    most = context.config.evaluate.revision_tasks
+    by_world = {name: [item for item in items if item.task.env == name] for name in context.worlds}
+    return [item for name, own in by_world.items() for item in _at_most(context.config, name, own)]
+
+
+def _at_most(config: RunConfig, environment: str, items: list[_Item]) -> list[_Item]:
+    most = config.evaluate_of(environment).revision_tasks
     if len(items) <= most:
         return items
-    chosen = sorted(derive_rng(context.config.seed, "revision tasks").sample(range(len(items)), most))
+    chosen = sorted(derive_rng(config.seed, "revision tasks").sample(range(len(items)), most))
     return [items[index] for index in chosen]
 
 
@@ -261,8 +280,3 @@ def evaluation_tasks(world: World, config: RunConfig) -> list[Task]:
         return tasks
     chosen = set(derive_rng(0, "evaluate", settings.split).sample(range(len(tasks)), settings.tasks))
     return [task for index, task in enumerate(tasks) if index in chosen]
-
-
-def evaluation_params(config: RunConfig) -> SamplingParams:
-    """How a measured policy is sampled."""
-    return SamplingParams(temperature=config.evaluate.temperature, max_tokens=config.evaluate.max_tokens)

@@ -103,7 +103,9 @@ def _identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> dict
     """What tells sets apart: the critic, all settings of the stage, and who acts where it judges or repairs."""
     settings = context.config.revise
     repairs = settings.splice == "verified" and settings.repairs > 0
-    repaired = {"by": context.acting(policy), "max_tokens": context.config.evaluate.max_tokens}
+    tokens = {name: context.config.evaluate_of(name).max_tokens for name in context.worlds}
+    alike = len(set(tokens.values())) == 1
+    repaired = {"by": context.acting(policy), "max_tokens": next(iter(tokens.values())) if alike else tokens}
     return {
         "critic": context.config.critic.model_dump(mode="json"),
         "revise": settings.model_dump(mode="json"),

@@ -173,7 +173,7 @@ class TreeReviser:
     def _player(self, max_turns: int) -> Player:
         """Plays splices; a repair samples as the search does, at temperature 1."""
         settings = self.context.config
-        params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate.max_tokens)
+        params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate_of(self.row.env).max_tokens)
         action = settings.revise.revision_action
         return Player(self.policy, params, max_turns, action, self.context.stopped, self.admission)
 

@@ -106,8 +106,10 @@ def _room(context: RunContext, policy: AnyPolicy) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
     if policy.context_length is None:
         return
-    turn = context.config.evaluate.max_tokens
-    tokens = max(policy.count_tokens(_head(world, context.config)) for world in context.worlds.values())
+    tokens, turn = max(
+        (policy.count_tokens(_head(world, context.config)), context.config.evaluate_of(name).max_tokens)
+        for name, world in context.worlds.items()
+    )
     if tokens + turn > policy.context_length:
         raise UsageError(
             f"the instructions and the first observation of a task take {tokens:,} tokens and a turn {turn:,} "

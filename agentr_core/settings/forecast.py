@@ -18,15 +18,16 @@ def headline(config: RunConfig) -> str:
 def plan_line(config: RunConfig) -> str:
     """The size of a run in one line."""
     options = config.searcher.options
-    sizes = [_count(config.iterations, "iteration"), _count(config.search.tasks, "task")]
+    searched = " + ".join(str(config.search_of(name).tasks) for name in config.environments)
+    sizes = [_count(config.iterations, "iteration"), _count(searched, "task")]
     sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
-    measured = _count(config.evaluate.tasks, "task")
+    measured = _count(" + ".join(str(config.evaluate_of(name).tasks) for name in config.environments), "task")
     measured += f" × {config.evaluate.repeats} repeats" if config.evaluate.repeats > 1 else ""
     return f"plan: {' × '.join(sizes)}; {measured} measured before and after each"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+def _count(number: int | str, noun: str) -> str:
+    return f"{number} {noun}{'s' * (str(number) != '1')}"
 
 
 def plan(config: RunConfig) -> dict[str, Any]:
@@ -34,14 +35,15 @@ def plan(config: RunConfig) -> dict[str, Any]:
     searcher = registry().create("searcher", config.searcher.name, config.searcher.options)
     samples = int(config.searcher.options.get("samples", 1))
     depth = int(config.searcher.options.get("depth", 0))
-    trees = config.iterations * config.search.tasks
+    measured = [config.evaluate_of(name) for name in config.environments]
+    trees = config.iterations * sum(config.search_of(name).tasks for name in config.environments)
     per_tree = searcher.simulations * max(depth, 1) * samples
-    episodes = (config.iterations + 1) * config.evaluate.tasks * config.evaluate.repeats
+    rounds = (config.iterations + 1) * config.evaluate.repeats
     return {
         "iterations": config.iterations,
         "trees": trees,
         "simulations": searcher.simulations,
         "completions_at_most": trees * per_tree,
-        "evaluation_episodes": episodes,
-        "evaluation_turns_at_most": episodes * config.evaluate.max_turns,
+        "evaluation_episodes": rounds * sum(settings.tasks for settings in measured),
+        "evaluation_turns_at_most": rounds * sum(settings.tasks * settings.max_turns for settings in measured),
     }

@@ -83,6 +83,9 @@ class DataSettings(PluginConfig):
         default=1.0, gt=0.0, le=1.0, description="share of agent data; the rest is general conversations"
     )
     general: str | None = Field(default=None, description="JSONL of general conversations, needed where eta is below 1")
+    max_share: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="largest share of the agent data that one of several environments has"
+    )
     prefer: Literal["short", "chance"] = Field(
         default="short", description="what the caps keep: the shortest conversations, or any"
     )
@@ -214,6 +217,12 @@ class RunConfig(PluginConfig):
         """The evaluation settings of one of the environments: the run's, but for its own."""
         return _of_its_own(self._chosen(environment), "evaluate", self.evaluate)
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the environments in the agent data; empty where none is given, else 1 for the others."""
+        given = any(chosen.weight is not None for chosen in self.env)
+        return {chosen.name: chosen.weight or 1.0 for chosen in self.env} if given else {}
+
     def _chosen(self, environment: str) -> ChosenEnvironment:
         return next(chosen for chosen in self.env if chosen.name == environment)
 
@@ -232,8 +241,14 @@ class RunConfig(PluginConfig):
         return content_hash(self.identity())
 
 
+#: How a model is measured is one for all environments: their results are averaged.
+_ONE_FOR_ALL = ("repeats", "temperature", "revision_test")
+
+
 def _of_its_own(chosen: ChosenEnvironment, section: str, common: SettingsT) -> SettingsT:
     """The common settings of a stage with those that an environment has of its own."""
+    if shared := [key for key in getattr(chosen, section) if key in _ONE_FOR_ALL]:
+        raise ValueError(f"{chosen.name}.{section}.{shared[0]}: is one for all environments; set {section}.{shared[0]}")
     try:
         return type(common).model_validate({**common.model_dump(), **getattr(chosen, section)})
     except ValidationError as error:

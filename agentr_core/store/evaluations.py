@@ -13,7 +13,7 @@ from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.texts import Conversations
 
 _EVALS = "SELECT * FROM evals"
-_RESULTS = "SELECT r.*, tasks.key AS task FROM eval_results r JOIN tasks ON tasks.id = r.task_id"
+_RESULTS = "SELECT r.*, tasks.env, tasks.key AS task FROM eval_results r JOIN tasks ON tasks.id = r.task_id"
 
 _ATTEMPTS = "SELECT attempts FROM eval_results WHERE eval_id = ? AND task_id = ? AND repeat = ?"
 _SAVE_RESULT = (

@@ -304,12 +304,13 @@ class EvalResult(Row):
     ``attempts``: how often it has failed so far; ``cut_off``: turns that ended because they had become too long;
     ``context_full``: the conversation no longer fitted.
 
-    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found, and ``task``, the
-    task's key.
+    Saving takes ``messages``; reading sets ``conversation``, under which the messages are found, ``task``, the task's
+    key, and ``env``, whose environment's it is.
     """
 
     task_id: int
     repeat: int = 0
+    env: str = ""
     task: str = ""
     reward: float = 0.0
     score: float | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -12,6 +13,7 @@ from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.train.conversation_files import ReadConversations, read_conversations
+from agentr_core.train.mixture import in_proportion
 
 if TYPE_CHECKING:
     from agentr_core.store.rows import Sample
@@ -33,10 +35,13 @@ def build_dataset(
     name: str,
     seed: int,
     general: ReadConversations | None = None,
+    env_of: Mapping[int, str] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> TrainingSet:
     """The training set that ``settings`` ask for, in a seeded order.
 
-    ``general`` is what :func:`check_general` gave, where it was asked already. Raises
+    ``general`` is what :func:`check_general` gave, where it was asked already. ``env_of`` says of which environment a
+    tree is, where a run has several: what of each is taken is :func:`in_proportion`'s to say. Raises
     :class:`~agentr_core.errors.NothingToDo` where no sample is left, and :class:`~agentr_core.errors.UsageError` for a
     file of general conversations that cannot be read.
     """
@@ -47,6 +52,11 @@ def build_dataset(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
             "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
         )
+    if env_of is not None:
+        agent = [
+            replace(example, origin={"env": env_of[example.origin["tree"]], **example.origin}) for example in agent
+        ]
+        agent = in_proportion(agent, weights or {}, max_share=settings.max_share, seed=seed)
     mixed = agent + _general(settings, len(agent), seed, general)
     derive_rng(seed, "order").shuffle(mixed)
     return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))

@@ -31,6 +31,8 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         name=f"{settings.recipe}-{revision_set.critic}",
         seed=derive_seed(context.config.seed, "dataset", iteration),
         general=general,
+        env_of=_environments(context, iteration) if len(context.worlds) > 1 else None,
+        weights=context.config.weights,
     )
     row = context.store.datasets.save(
         context.run.id,
@@ -43,6 +45,11 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         config={**settings.model_dump(mode="json"), **({"general_read": general.as_dict()} if general else {})},
     )
     return row, dataset
+
+
+def _environments(context: RunContext, iteration: int) -> dict[int, str]:
+    """Of which environment each tree of an iteration is."""
+    return {tree.id: tree.env for tree in context.store.trees.select(context.run.id, iteration=iteration)}
 
 
 def _general(context: RunContext) -> ReadConversations | None:

@@ -1,0 +1,47 @@
+"""How much of each environment's agent data is trained on, where a run has several (Agent-R section 4.2, multi-task).
+
+The paper takes what each environment's trees brought. Weights fix the proportions instead, and a largest share keeps
+one environment from drowning the others; both only ever leave out, they repeat nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from agentr_core.records import Example
+from agentr_core.seeds import derive_rng
+
+
+def in_proportion(
+    examples: Sequence[Example], weights: Mapping[str, float], *, max_share: float = 1.0, seed: int
+) -> list[Example]:
+    """The examples that the mixture takes, in their order; ``origin["env"]`` says whose each is.
+
+    ``weights`` of those environments that have any data decide the proportions (none given: what was collected), and
+    none has more than ``max_share`` of the whole, as far as that can be: of two, one has at least a half. Which ones
+    are left out is drawn by ``seed``.
+    """
+    there = Counter(str(example.origin["env"]) for example in examples)
+    quota = _capped(_weighted(there, weights) if weights else dict(there), max_share)
+    kept = set[int]()
+    for name, size in quota.items():
+        own = [index for index, example in enumerate(examples) if example.origin["env"] == name]
+        kept |= set(own if size == len(own) else derive_rng(seed, "mixture", name).sample(own, size))
+    return [example for index, example in enumerate(examples) if index in kept]
+
+
+def _weighted(there: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:
+    """The most of each environment that is in the proportion of the weights; the scarcest is taken whole."""
+    unit = min(count / weights.get(name, 1.0) for name, count in there.items())
+    return {name: max(1, round(unit * weights.get(name, 1.0))) for name in there}
+
+
+def _capped(quota: dict[str, int], max_share: float) -> dict[str, int]:
+    """No environment with more than ``max_share`` of what is then the whole; the largest is cut down first."""
+    share = max(max_share, 1 / len(quota))
+    for name in sorted(quota, key=lambda name: -quota[name]):
+        rest = sum(quota.values()) - quota[name]
+        if share < 1.0 and quota[name] > share * (rest + quota[name]):
+            quota = {**quota, name: max(1, int(share * rest / (1 - share)))}
+    return quota
