@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,14 +60,23 @@ def _tables(resolved: Resolved) -> dict[str, Any]:
     """The settings in the shape of a run.toml."""
     from agentr_core.registry.specs import KINDS
 
-    dump = resolved.config.model_dump(mode="json")
+    config, dump = resolved.config, resolved.config.model_dump(mode="json")
     place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
-    kinds: dict[str, Any] = {kind: {"name": dump[kind]["name"], **dump[kind]["options"]} for kind in KINDS}
-    return {**place, **dump, **kinds}
+    one = len(config.env) == 1
+    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind != "env" or one}
+    several = {} if one else {chosen["name"]: _table(chosen, name=False) for chosen in dump["env"]}
+    return {**place, **dump, **({} if one else {"env": config.environments}), **kinds, **several}
+
+
+def _table(chosen: Mapping[str, Any], *, name: bool = True) -> dict[str, Any]:
+    """A plugin's table: its name, its options, and what an environment has of its own beside them."""
+    own = {key: value for key, value in chosen.items() if key not in ("name", "options")}
+    return {**({"name": chosen["name"]} if name else {}), **chosen["options"], **own}
 
 
 def _sources(resolved: Resolved) -> dict[str, str]:
     from agentr_core.registry.specs import KINDS
 
     sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
-    return {f"{key}.name" if key in KINDS else key: source for key, source in sources.items()}
+    named = [kind for kind in KINDS if kind != "env" or len(resolved.config.env) == 1]
+    return {f"{key}.name" if key in named else key: source for key, source in sources.items()}

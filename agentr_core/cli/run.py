@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,13 +112,19 @@ def limits_told(resolved: Resolved) -> Iterator[str]:
 def next_commands(outcome: RunOutcome, db: str) -> None:
     """What to type next."""
     where = "" if db == "agentr.db" else f" --db {db}"
-    key, env = outcome.run.short, outcome.run.config["env"]["name"]
+    key, env = outcome.run.short, environments(outcome.run.config)
     say("")
     say(f"Look at a tree:      agentr trees show {key} --failed{where}")
     say(
         f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}"
     )
     say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
+
+
+def environments(config: Mapping[str, Any]) -> str:
+    """The environments of a stored configuration as ``--env`` takes them: ``a,b``."""
+    chosen = config["env"]
+    return ",".join(one["name"] for one in ([chosen] if isinstance(chosen, Mapping) else chosen))
 
 
 def _print_plan(resolved: Resolved, json_: bool) -> int:
