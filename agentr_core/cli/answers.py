@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import echo_json, print_json, print_table, say
+from agentr_core.cli.output import echo_json, print_json, print_listing, say
 from agentr_core.cli.reading import limit_option, output_option, reading
 from agentr_core.errors import NothingToDo
 
@@ -45,7 +45,7 @@ class Listing:
         if json_:
             print_json([data for _, data in shown])
         elif shown:
-            print_table(self.headers, [cells for cells, _ in shown])
+            print_listing(self.headers, [cells for cells, _ in shown])
         if not shown:
             raise NothingToDo(self.empty)
         if next(rows, None) is not None:
