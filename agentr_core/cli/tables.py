@@ -42,9 +42,8 @@ def blocks(headers: Sequence[str], rows: Sequence[Sequence[Any]], width: int | N
         yield _block(table, range(len(headers)), natural)
         return
     room = max(LEAST, width - len(GAP) - min(natural[0], width // 2))
-    table = [
-        [shortened(text, room) if at else shortened(text, width // 2) for at, text in enumerate(row)] for row in table
-    ]
+    limits = [width // 2, *[room] * (len(headers) - 1)]
+    table = [[shortened(text, limit) for text, limit in zip(row, limits, strict=True)] for row in table]
     natural = [max(len(row[at]) for row in table) for at in range(len(headers))]
     least = [_least([row[at] for row in table]) for at in range(len(headers))]
     for chosen in _groups(least, width):
@@ -107,7 +106,7 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def shortened(text: str, width: int) -> str:
-    """Text whose words are at most ``width`` long: the middle of a longer one is ``…``, so that a path keeps its end."""
+    """Text whose words are at most ``width`` long: a longer one, such as a path, is ``…`` in its middle."""
     if len(text) <= width:
         return text
     return " ".join(word if len(word) <= width else _middle(word, width) for word in text.split(" "))

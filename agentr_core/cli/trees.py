@@ -84,16 +84,15 @@ def show(
     return Page(data, chain([heading(one_line(title, width)), size], drawn), _legend(revision_set))
 
 
-_LEGEND = (
-    "N visits, Q mean value of the visits, r reward at an end, ×2 equal samples, ↓ the only step that follows,\n"
-    "cap: ended by the step limit, ✂ revisions go on from here with a good end"
-)
+_LEGEND = """\
+N visits · Q mean value · r reward at an end · ×2 equal samples · cap: step limit
+↓ the only step that follows · ✂ revisions keep what is above and go on otherwise"""
 
 
 def _legend(revision_set: RevisionSetRow | None) -> str:
     if revision_set is None:
         return _LEGEND
-    return f"{_LEGEND}; verdicts and cuts: critic '{revision_set.critic}', revision set {revision_set.id}"
+    return f"{_LEGEND}\nverdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}"
 
 
 def _marked(node: Node, marks: Marks) -> dict[str, Any]:

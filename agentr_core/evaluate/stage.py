@@ -71,22 +71,28 @@ async def _play(
     """Play ``items``, store one row each; the evaluation's id, what the rows say together, and the account of them."""
     row = _open(context, policy, iteration, kind)
     done = {result.task_id for result in context.store.evaluations.results(row.id) if result.error is None}
-    player = Player(
-        policy, evaluation_params(context.config), max_turns, context.config.revise.revision_action, context.stopped
-    )
 
     async def play(item: _Item) -> EvalResult | None:
         seed = derive_seed(context.config.seed, "evaluate", kind, item.task.key)
         async with context.episodes.lend() as environment:
-            rollout = await player.rollout(
-                environment, item.task, seed=seed, session=f"{kind}-{item.task.key}", given=item.given
-            )
+            rollout = await player.rollout(environment, item.task, seed=seed, session=_session(item), given=item.given)
         return None if context.stopped() else _result(item, rollout)
+
+    def _session(item: _Item) -> str:
+        return f"{kind}-{item.task.key}"
 
     todo = [item for item in items if item.task_id not in done]
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
     with context.progress.stage(label, len(items), "tasks") as bar:
-        bar.advance(len(done))
+        bar.resume(len(done))
+        player = Player(
+            policy,
+            evaluation_params(context.config),
+            max_turns,
+            context.config.revise.revision_action,
+            context.stopped,
+            turned=lambda session, turns: bar.partly(session, turns / max_turns),
+        )
         away = list[Finished[_Item, EvalResult | None]]()
         async for finished in run_with_second_try(todo, play, context.config.concurrency, context.stopped):
             if finished.error is not None:
@@ -96,7 +102,7 @@ async def _play(
             result = replace(result, attempts=finished.attempts - 1)
             if finished.error is not None or finished.result is not None:
                 context.store.evaluations.save_result(row.id, result)
-                bar.advance()
+                bar.advance(key=_session(finished.item))
         context.stop_here()
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]

@@ -7,7 +7,7 @@ its samples are stored in one transaction, and a resumed stage goes on with the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +42,15 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
     work = _Reviser(context, policy, critic, row)
     done = context.store.revisions.trees(row.id)
     with context.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
-        bar.advance(len(done))
+        bar.resume(len(done))
+        work.told = bar.partly
         todo = [tree for tree in trees if tree.id not in done]
         failed: list[Finished[TreeRow, None]] = []
         async for finished in run_with_second_try(todo, work.revise, context.config.concurrency, context.stopped):
             if finished.error is not None:
                 failed.append(finished)
                 context.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
-            bar.advance()
+            bar.advance(key=finished.item.id)
         context.stop_here()
         if away := [finished for finished in failed if finished.passing]:
             left = len(trees) - len(context.store.revisions.trees(row.id))
@@ -127,6 +128,8 @@ class _Reviser:
     policy: AnyPolicy
     critic: AnyCritic
     row: RevisionSetRow
+    #: Told how much of a tree, by its id, is done.
+    told: Callable[[int, float], None] = lambda tree, share: None
 
     async def revise(self, tree_row: TreeRow) -> None:
         """Make and store all samples of one tree."""
@@ -150,9 +153,10 @@ class _Reviser:
         )
         critique = self._critique(tree, tree_row)
         samples = [self._good(tree, leaf, tree_row) for leaf in good_leaves(tree, alpha)]
-        for one in pairs:
+        for number, one in enumerate(pairs, 1):
             revision = await self._revision(tree, one, critique, tree_row)
             samples += [revision] if revision is not None else []
+            self.told(tree_row.id, number / len(pairs))
         if context.stopped():
             return  # an episode may have been cut short: the tree is revised again when the run goes on
         parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)

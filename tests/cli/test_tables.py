@@ -14,7 +14,7 @@ ROWS = [
     (
         "seed-0",
         "60.0% (50.2-69.1)",
-        "the server at 127.0.0.1 was away for some time " * 2,
+        "the server was away for some time " * 3,
         "/home/somebody/" + "x" * 90,
     ),
     ("seed-1", None, "", "/tmp/y"),
