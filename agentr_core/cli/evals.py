@@ -10,12 +10,12 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, with_store
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option
-from agentr_core.cli.output import heading, say
+from agentr_core.cli.output import heading, print_json, say
 from agentr_core.cli.reading import limit_option, messages_json, number, of_run
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.store import EvalResult, EvalRow, Store
+    from agentr_core.store import EvalResult, EvalRow, RunRow, Store
 
 
 @click.group(cls=ListingGroup)
@@ -30,18 +30,22 @@ def list_(store: Store, reference: str, iteration: int | None) -> Listing:
     """The evaluations of a run."""
     run = store.runs.find(reference)
     found = store.evaluations.select(run.id, iteration=iteration)
-    headers = ("eval", "iteration", "kind", "split", "status", "tasks", "success", "reward", "steps", "model")
-    rows = [(_cells(row), row.as_dict()) for row in found]
-    return Listing(headers, rows, empty=f"run {run.short} has no evaluations")
+    headers = ("eval", "iteration", "kind", "split", "status", "tasks", "success", "pass@K", "reward", "steps", "model")
+    rows = [(_cells(run, row), row.as_dict()) for row in found]
+    return Listing((*headers, "other settings"), rows, empty=f"run {run.short} has no evaluations")
 
 
-def _cells(row: EvalRow) -> tuple[Any, ...]:
-    from agentr_core.runs.report import interval
+def _cells(run: RunRow, row: EvalRow) -> tuple[Any, ...]:
+    from agentr_core.evaluate.metrics import interval, pass_at
+    from agentr_core.runs.report import other_settings
 
     metrics = row.metrics
     counts = (f"{metrics[name]:.{digits}f}" for name, digits in (("tasks", 0),)) if metrics else (None,)
-    rates = (interval(metrics), f"{metrics['reward']:.2f}", f"{metrics['steps']:.1f}") if metrics else (None,) * 3
-    return (row.id, row.iteration, row.kind, row.split, row.status, *counts, *rates, row.model)
+    rates: tuple[Any, ...] = (None,) * 4
+    if metrics:
+        rates = (interval(metrics), pass_at(metrics) or None, f"{metrics['reward']:.2f}", f"{metrics['steps']:.1f}")
+    settings = " ".join(f"{name}={value}" for name, value in other_settings(run, row).items())
+    return (row.id, row.iteration, row.kind, row.split, row.status, *counts, *rates, row.model, settings or None)
 
 
 @evals.command()
@@ -52,22 +56,33 @@ def _cells(row: EvalRow) -> tuple[Any, ...]:
 @with_store
 @json_option
 def show(store: Store, which: str, task: str | None, success: bool | None, limit: int | None, json_: bool) -> None:
-    """The tasks of an evaluation; with TASK (a key), the conversation of that one."""
+    """The tasks of an evaluation; with TASK (a key), the conversation of that one, of each of its repeats."""
     row = store.evaluations.get(number(which, "eval"))
     results = store.evaluations.results(row.id)
     if task is not None:
-        for page in _task_pages(store, row, results, task):
-            page.print(json_=json_)
+        _show_task(list(_task_pages(store, row, results, task)), json_=json_)
         return
     chosen = [result for result in results if success is None or result.success == success]
-    headers = ("task", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
+    headers = ("task", "repeat", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
     rows = [(_result_cells(result), _result_json(result)) for result in chosen]
     Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks").print(json_=json_, limit=limit)
     if not json_:
         _say_what_it_was(row)
 
 
+def _show_task(pages: list[Page], *, json_: bool) -> None:
+    if json_ and len(pages) > 1:  # one document, whatever the number of repeats
+        print_json([page.data for page in pages])
+        return
+    for page in pages:
+        page.print(json_=json_)
+
+
 def _say_what_it_was(row: EvalRow) -> None:
+    if "repeats" in row.metrics:
+        from agentr_core.evaluate.metrics import interval, pass_at
+
+        say(f"success {interval(row.metrics)} · {pass_at(row.metrics)}")
     say(f"evaluation {row.id}: {row.kind}, {row.split}, {row.model}; one task: agentr evals show {row.id} TASK")
     profile = [(name.removeprefix("repeats_"), value) for name, value in row.metrics.items() if "repeats_" in name]
     if profile:
@@ -78,7 +93,7 @@ def _say_what_it_was(row: EvalRow) -> None:
 def _result_cells(r: EvalResult) -> tuple[Any, ...]:
     seconds = None if r.elapsed_seconds is None else f"{r.elapsed_seconds:.1f}"
     counts = (r.steps, r.invalid, r.loops, r.prompt_tokens + r.completion_tokens, seconds)
-    return (r.task, f"{r.reward:.2f}", "yes" if r.success else "no", *counts, r.error or "")
+    return (r.task, r.repeat, f"{r.reward:.2f}", "yes" if r.success else "no", *counts, r.error or "")
 
 
 def _result_json(result: EvalResult) -> dict[str, Any]:
@@ -94,7 +109,8 @@ def _task_pages(store: Store, row: EvalRow, results: list[EvalResult], task: str
     for result in found:
         messages = store.conversations.get(result.conversation) if result.conversation else ()
         outcome = f"failed: {result.error}" if result.error else f"reward {result.reward:.2f}, {result.steps} steps"
-        title = heading(f"evaluation {row.id}  {task} · {outcome}")
+        which = f" · repeat {result.repeat}" if len(found) > 1 else ""
+        title = heading(f"evaluation {row.id}  {task}{which} · {outcome}")
         yield Page({**_result_json(result), "messages": messages_json(messages)}, (title, *turns(messages)))
 
 

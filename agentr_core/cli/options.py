@@ -64,6 +64,10 @@ _FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "--eta": ("data.eta", {"type": float, "metavar": "SHARE", "help": "Share of agent data in the mixture."}),
     "--eval-split": ("evaluate.split", {"metavar": "NAME", "help": "The split to measure on."}),
     "--eval-tasks": ("evaluate.tasks", {"type": int, "metavar": "N", "help": "Tasks to measure on."}),
+    "--repeats": (
+        "evaluate.repeats",
+        {"type": int, "metavar": "K", "help": "Play each of them K times at temperature 1: mean of K, and pass@K."},
+    ),
     "--revision-test/--no-revision-test": (
         "evaluate.revision_test",
         {"help": "Also continue failed attempts from a cut, as the paper does."},

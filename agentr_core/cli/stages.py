@@ -19,7 +19,7 @@ _run_option = click.option("--run", "reference", default="last", metavar="RUN", 
 
 
 @click.command()
-@run_options_without("--out")
+@run_options_without("--out", "--repeats")
 @json_option
 @click.pass_context
 def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
@@ -40,7 +40,7 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, metavar="N", help="Only this iteration [all that have trees].")
-@run_options_without("--out", "--name")
+@run_options_without("--out", "--name", "--repeats")
 @json_option
 @click.pass_context
 def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> int:
@@ -62,7 +62,7 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, default=1, show_default=True, metavar="N", help="The iteration to train on.")
-@run_options_without("--name")
+@run_options_without("--name", "--repeats")
 @json_option
 @click.pass_context
 def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **_: Any) -> None:

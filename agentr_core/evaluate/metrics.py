@@ -6,17 +6,17 @@ A success is a reward of 1; intervals are 95%.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Z95 = 1.959963984540054
 
 
-def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
+def wilson(successes: float, total: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval of a proportion; (0, 1) where nothing was tried."""
     if total == 0:
         return 0.0, 1.0
-    share = successes / total
+    share = min(1.0, successes / total)  # a sum of shares may be over by a rounding
     centre = share + z * z / (2 * total)
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
@@ -96,25 +96,67 @@ def loop_profile(trajectories: Sequence[Sequence[str]], longest: int = 4) -> dic
     }
 
 
-def summarize(results: Sequence[Any]) -> dict[str, float]:
+def by_task(results: Iterable[Any], value: Callable[[Any], float]) -> dict[int, list[float]]:
+    """The ``value`` of each episode that was played, by task: one number, or one for each repeat."""
+    found: dict[int, list[float]] = {}
+    for result in results:
+        if result.error is None:
+            found.setdefault(result.task_id, []).append(float(value(result)))
+    return found
+
+
+def mean_by_task(results: Iterable[Any], value: Callable[[Any], float]) -> dict[int, float]:
+    """The mean ``value`` of each task over its repeats."""
+    return {task: mean(values) for task, values in by_task(results, value).items()}
+
+
+def clustered_wilson(tasks: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The interval of a share whose cases come in groups: for each task, 0 or 1 for each of its repeats.
+
+    Repeats of one task are alike, so that K of them tell less than K tasks would. It is Wilson's interval for as many
+    independent cases as would give the mean over the tasks the variance that it shows (Dean and Pagano 2015): at least
+    one a task, where repeats always come out alike, and at most all. With one repeat it is Wilson's own.
+    """
+    means, cases = [mean(task) for task in tasks], sum(map(len, tasks))
+    share, error = mean(means), standard_error(means)
+    spread = share * (1 - share)  # 0 where all came out alike: how much repeats tell cannot be seen then
+    independent = spread / error**2 if error else (cases if spread else 0)
+    effective = min(max(independent, len(means)), cases)
+    return wilson(sum(means) * (effective / len(means) if means else 0), effective)
+
+
+def passed(results: Sequence[Any], repeats: int) -> dict[str, float]:
+    """``pass_at_k``: the share of tasks that at least one of their ``repeats`` solved, with Wilson's interval.
+
+    A task of which a repeat was not played does not count: it had fewer chances.
+    """
+    whole = [task for task in by_task(results, lambda result: result.success).values() if len(task) == repeats]
+    solved = sum(any(task) for task in whole)
+    low, high = wilson(solved, len(whole))
+    share = solved / len(whole) if whole else 0.0
+    return {"repeats": float(repeats), "pass_at_k": share, "pass_low": low, "pass_high": high}
+
+
+def summarize(results: Sequence[Any], repeats: int = 1) -> dict[str, float]:
     """The metrics of one evaluation from its rows (``reward, success, steps, invalid, loops, *_tokens, error``).
 
-    Means and intervals are over the tasks that were played, and ``failed`` counts those that were not (they have an
-    ``error``): nothing counts as reward 0 because nobody played it.
+    Means and intervals are over the tasks that were played, the repeats of a task taken together, and ``failed`` counts
+    episodes that were not played (they have an ``error``): nothing counts as reward 0 because nobody played it. With
+    ``repeats``, :func:`passed` as well.
     """
     failed = sum(result.error is not None for result in results)
     results = [result for result in results if result.error is None]
-    total = len(results)
-    successes = sum(bool(result.success) for result in results)
-    low, high = wilson(successes, total)
-    rewards = [float(result.reward) for result in results]
+    successes = by_task(results, lambda result: result.success)
+    low, high = clustered_wilson(list(successes.values()))
+    rewards = list(mean_by_task(results, lambda result: result.reward).values())
     return {
-        "tasks": float(total),
-        "success": successes / total if total else 0.0,
+        **(passed(results, repeats) if repeats > 1 else {}),
+        "tasks": float(len(successes)),
+        "success": mean([mean(task) for task in successes.values()]),
         "success_low": low,
         "success_high": high,
         "reward": mean(rewards),
-        "reward_error": standard_error(rewards) if total > 1 else 0.0,
+        "reward_error": standard_error(rewards) if len(rewards) > 1 else 0.0,
         "steps": mean([float(result.steps) for result in results]),
         "invalid": mean([float(result.invalid) for result in results]),
         "loops": mean([float(result.loops) for result in results]),
@@ -122,6 +164,24 @@ def summarize(results: Sequence[Any]) -> dict[str, float]:
         "completion_tokens": float(sum(result.completion_tokens for result in results)),
         "failed": float(failed),
     }
+
+
+def interval(metrics: Mapping[str, Any]) -> str:
+    """Success with its 95% interval, in percent; of repeats it is the mean, which is said."""
+    share = _percent(metrics["success"], metrics["success_low"], metrics["success_high"])
+    return f"{share}, mean of {metrics['repeats']:.0f}" if "repeats" in metrics else share
+
+
+def pass_at(metrics: Mapping[str, Any]) -> str:
+    """``pass@4 75.0% (66.6-82.4)``; nothing where tasks were played once."""
+    if "repeats" not in metrics:
+        return ""
+    share = _percent(metrics["pass_at_k"], metrics["pass_low"], metrics["pass_high"])
+    return f"pass@{metrics['repeats']:.0f} {share}"
+
+
+def _percent(share: float, low: float, high: float) -> str:
+    return f"{100 * share:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def agreement(cuts: Mapping[Any, int], reference: Mapping[Any, int]) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
-from agentr_core.evaluate.metrics import loop_count, loop_profile, summarize
+from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
@@ -33,15 +33,25 @@ class _Item:
 
     task: Task
     task_id: int
+    repeat: int = 0
     given: tuple[Step, ...] = ()
+
+    @property
+    def names(self) -> tuple[str | int, ...]:
+        """What seeds and sessions are derived from; the first repeat is what a task that is played once is."""
+        return (self.task.key, self.repeat) if self.repeat else (self.task.key,)
+
+    def session(self, kind: EvalKind) -> str:
+        """What the episode is called to the policy."""
+        return "-".join(map(str, (kind, *self.names)))
 
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
-    """Play the evaluation tasks with ``policy``; the metrics are those of the closing table."""
-    tasks = evaluation_tasks(context.environment, context.config)
+    """Play the evaluation tasks with ``policy``, each ``evaluate.repeats`` times; the metrics are those of the closing
+    table."""
+    tasks, config = evaluation_tasks(context.environment, context.config), context.config
     ids = context.task_ids(tasks)
-    items = [_Item(task, ids[task.key]) for task in tasks]
-    config = context.config
+    items = [_Item(task, ids[task.key], repeat) for task in tasks for repeat in range(config.evaluate.repeats)]
     plain, metrics, account = await _play(context, policy, iteration, "plain", items, config.evaluate.max_turns)
     if config.evaluate.revision_test and not _would_repeat_itself(context, policy):
         failed = _failed_starts(context)
@@ -70,20 +80,22 @@ async def _play(
 ) -> tuple[int, dict[str, float], dict[str, int]]:
     """Play ``items``, store one row each; the evaluation's id, what the rows say together, and the account of them."""
     row = _open(context, policy, iteration, kind)
-    done = {result.task_id for result in context.store.evaluations.results(row.id) if result.error is None}
+    stored = context.store.evaluations.results(row.id)
+    done = {(result.task_id, result.repeat) for result in stored if result.error is None}
+    repeats = context.config.evaluate.repeats if kind == "plain" else 1
 
     async def play(item: _Item) -> EvalResult | None:
-        seed = derive_seed(context.config.seed, "evaluate", kind, item.task.key)
+        seed = derive_seed(context.config.seed, "evaluate", kind, *item.names)
         async with context.episodes.lend() as environment:
-            rollout = await player.rollout(environment, item.task, seed=seed, session=_session(item), given=item.given)
+            rollout = await player.rollout(
+                environment, item.task, seed=seed, session=item.session(kind), given=item.given
+            )
         return None if context.stopped() else _result(item, rollout)
 
-    def _session(item: _Item) -> str:
-        return f"{kind}-{item.task.key}"
-
-    todo = [item for item in items if item.task_id not in done]
+    todo = [item for item in items if (item.task_id, item.repeat) not in done]
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
-    with context.progress.stage(label, len(items), "tasks") as bar:
+    unit = "tasks" if len({item.task_id for item in items}) == len(items) else "episodes"
+    with context.progress.stage(label, len(items), unit) as bar:
         bar.resume(len(done))
         player = Player(
             policy,
@@ -98,23 +110,19 @@ async def _play(
             if finished.error is not None:
                 away += [finished] if finished.passing else []
                 context.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")
-            result = finished.result or EvalResult(task_id=finished.item.task_id, error=str(finished.error))
+            result = finished.result or _failed(finished.item, finished.error)
             result = replace(result, attempts=finished.attempts - 1)
             if finished.error is not None or finished.result is not None:
                 context.store.evaluations.save_result(row.id, result)
-                bar.advance(key=_session(finished.item))
+                bar.advance(key=finished.item.session(kind))
         context.stop_here()
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]
         if away or not played:
-            raise _not_played(label, len(items), played, away, results, context.advice)
-        metrics = summarize(results) | (_loop_metrics(context, results) if kind == "plain" else {})
-        low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
+            raise _not_played(label, f"{len(items)} {unit}", len(items) - len(played), away, results, context.advice)
+        metrics = summarize(results, repeats) | (_loop_metrics(context, results) if kind == "plain" else {})
         account = _account(results)
-        told = describe(account)
-        bar.advance(
-            0, f"success {100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})" + (f" · {told}" if told else "")
-        )
+        bar.advance(0, " · ".join(filter(None, (f"success {interval(metrics)}", pass_at(metrics), describe(account)))))
     context.store.evaluations.finish(row.id, metrics)
     return row.id, metrics, account
 
@@ -134,14 +142,14 @@ def _account(results: Sequence[EvalResult]) -> dict[str, int]:
 
 def _not_played(
     label: str,
-    all_: int,
-    played: Sequence[EvalResult],
+    of: str,
+    left: int,
     away: Sequence[Finished[_Item, EvalResult | None]],
     results: Sequence[EvalResult],
     advice: str,
 ) -> AgentrError:
     if away:
-        return not_now(f"{label}: {all_ - len(played)} of {all_} tasks are not played", away, advice)
+        return not_now(f"{label}: {left} of {of} are not played", away, advice)
     return AgentrError(f"{label}: no task could be played; the first: {results[0].error}")
 
 
@@ -155,8 +163,11 @@ def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[st
 
 def _identity(context: RunContext) -> dict[str, Any]:
     """What evaluations must share to be compared; who acts is what they differ in."""
+    settings = context.config.evaluate.model_dump(mode="json")
+    if settings["repeats"] == 1:
+        del settings["repeats"]  # it is what evaluations were before there were any, and they still count
     return {
-        **context.config.evaluate.model_dump(mode="json"),
+        **settings,
         "env": context.config.env.model_dump(mode="json"),
         "revision_action": context.config.revise.revision_action,
         "seed": context.config.seed,
@@ -176,10 +187,15 @@ def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind
     )
 
 
+def _failed(item: _Item, error: Exception | None) -> EvalResult:
+    return EvalResult(task_id=item.task_id, repeat=item.repeat, error=str(error))
+
+
 def _result(item: _Item, rollout: Rollout) -> EvalResult:
     own = rollout.trajectory.steps[rollout.prefix :]
     return EvalResult(
         task_id=item.task_id,
+        repeat=item.repeat,
         reward=rollout.trajectory.reward,
         score=rollout.trajectory.steps[-1].score if rollout.trajectory.steps else 0.0,
         success=rollout.trajectory.success,
@@ -209,10 +225,10 @@ def _failed_starts(context: RunContext) -> list[_Item]:
     for result in store.evaluations.results(baseline[0].id) if baseline else ():
         if result.error is not None or result.reward > 0 or result.conversation is None:
             continue
-        task = store.tasks.get(result.task_id).task()
         steps = _recorded_steps(store.conversations.get(result.conversation))
-        cut = derive_rng(context.config.seed, "revision test", task.key).randint(1, max(1, len(steps) - 1))
-        items.append(_Item(task, result.task_id, steps[:cut]))
+        item = _Item(store.tasks.get(result.task_id).task(), result.task_id, result.repeat)
+        cut = derive_rng(context.config.seed, "revision test", *item.names).randint(1, max(1, len(steps) - 1))
+        items.append(replace(item, given=steps[:cut]))
     most = context.config.evaluate.revision_tasks
     if len(items) <= most:
         return items

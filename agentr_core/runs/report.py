@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.account import describe
-from agentr_core.evaluate.metrics import Z95, agreement, paired_difference
+from agentr_core.evaluate.metrics import Z95, agreement, interval, mean_by_task, paired_difference, pass_at
+from agentr_core.settings.run_config import flatten
 from agentr_core.store import DatasetRow, EvalRow, RevisionSetRow, RunRow, Store
 
 Cells = list[str]
@@ -30,26 +32,57 @@ def iterations(store: Store, run: RunRow) -> Table:
     data = iteration_rows(store, run)
     columns = ["", f"success {_95}", "reward", "steps", "invalid", "loops", "revision test", "revisions"]
     columns.append(f"against baseline {_95}")
-    return Table(columns, [_iteration_cells(row) for row in data], data)
+    return _with_pass_at(Table(columns, [_iteration_cells(row) for row in data], data), at=2)
+
+
+def _with_pass_at(table: Table, at: int) -> Table:
+    """The table with a column for pass@K, where any of its evaluations played its tasks more than once."""
+    if not any(map(pass_at, table.data)):
+        return table
+    cells = [[*row[:at], pass_at(data) or "-", *row[at:]] for row, data in zip(table.rows, table.data, strict=True)]
+    return Table([*table.columns[:at], f"pass@K {_95}", *table.columns[at:]], cells, table.data)
 
 
 def iteration_rows(store: Store, run: RunRow) -> list[dict[str, Any]]:
     """Metrics of each evaluated model by iteration, with the paired difference in success to the baseline.
 
-    The run's own evaluations come first in each iteration; ``own`` tells them from those of single stages.
+    The run's own evaluations come first in each iteration; ``own`` tells them from those of single stages. No two have
+    the same ``label``.
     """
     own = {stage.result_id for stage in store.runs.stages(run.id) if stage.stage == "evaluate"}
     evals = [row for row in store.evaluations.select(run.id, kind="plain") if row.status == "done"]
-    return [
+    rows = [
         _iteration_row(store, run, row, own=row.id in own)
         for row in sorted(evals, key=lambda row: (row.iteration, row.id not in own, row.id))
     ]
+    return _labelled(rows)
+
+
+def _labelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each called by what tells it from the others: what it was trained on, its model and settings."""
+    first = rows[0]["model"] if rows else None
+    labels = [_label(row, first) for row in rows]
+    shared = {label for label, count in Counter(labels).items() if count > 1}
+    return [
+        {**row, "label": f"{label} · evaluation {row['eval']}" if label in shared and not row["own"] else label}
+        for row, label in zip(rows, labels, strict=True)
+    ]
+
+
+def _label(row: dict[str, Any], first_model: str | None) -> str:
+    label = [f"iteration {row['iteration']}" if row["iteration"] else "baseline"]
+    if not row["own"] and row["dataset"]:
+        label.append(row["dataset"])
+    elif not row["own"] and row["model"] != first_model:
+        label.append(row["model"])
+    return " · ".join([*label, *(f"{name}={value}" for name, value in row["settings"].items())])
 
 
 def _iteration_row(store: Store, run: RunRow, plain: EvalRow, *, own: bool) -> dict[str, Any]:
     dataset, revisions = _origin(store, run, plain.model)
-    row = {"run": run.key, "iteration": plain.iteration, "own": own, "split": plain.split, "model": plain.model}
-    row |= {"dataset": dataset.name if dataset else None, "settings": _other_settings(run, plain)}
+    row: dict[str, Any] = {"run": run.key, "iteration": plain.iteration, "eval": plain.id, "own": own}
+    row |= {"split": plain.split, "model": plain.model}
+    row |= {"dataset": dataset.name if dataset else None, "settings": other_settings(run, plain)}
     row |= plain.metrics
     for test in store.evaluations.select(run.id, iteration=plain.iteration, kind="revision_test"):
         if test.status == "done" and test.config == plain.config:
@@ -79,10 +112,16 @@ def _origin(store: Store, run: RunRow, model: str) -> tuple[DatasetRow | None, R
     return dataset, store.revisions.get(dataset.set_id)
 
 
-def _other_settings(run: RunRow, plain: EvalRow) -> dict[str, Any]:
-    """The settings of an evaluation that are not the run's own."""
-    ours: dict[str, Any] = run.config["evaluate"]
-    return {name: value for name, value in plain.config.items() if name in ours and value != ours[name]}
+def other_settings(run: RunRow, evaluation: EvalRow) -> dict[str, Any]:
+    """The settings of an evaluation that are not the run's own, by dotted name: how it measured, and what acted."""
+    config, policy = run.config, run.config["policy"]
+    ours = {"repeats": 1, **config["evaluate"], "env": config["env"], "seed": config["seed"]}
+    ours |= {"revision_action": config["revise"]["revision_action"]}
+    ours |= {"policy": policy["name"], "options": {k: v for k, v in policy["options"].items() if k != "model"}}
+    known, theirs = dict(flatten(ours)), dict(flatten({"repeats": 1, **evaluation.config}))
+    if theirs.get("policy", policy["name"]) != policy["name"]:  # its options are not comparable
+        theirs = {name: value for name, value in theirs.items() if not name.startswith("options.")}
+    return {name: value for name, value in theirs.items() if name in known and value != known[name]}
 
 
 def _baseline(store: Store, run: RunRow, plain: EvalRow) -> EvalRow | None:
@@ -93,8 +132,8 @@ def _baseline(store: Store, run: RunRow, plain: EvalRow) -> EvalRow | None:
 
 
 def _successes(store: Store, row: EvalRow) -> dict[int, float]:
-    results = store.evaluations.results(row.id)
-    return {result.task_id: float(result.success) for result in results if result.error is None}
+    """The share of successes of each task that was played: of its repeats, where it was played more than once."""
+    return mean_by_task(store.evaluations.results(row.id), lambda result: result.success)
 
 
 def _verified(metrics: dict[str, Any]) -> float | None:
@@ -102,10 +141,7 @@ def _verified(metrics: dict[str, Any]) -> float | None:
 
 
 def _iteration_cells(row: dict[str, Any]) -> Cells:
-    label = [f"iteration {row['iteration']}" if row["iteration"] else "baseline"]
-    if row["dataset"] and not row["own"]:
-        label.append(row["dataset"])
-    label += [f"{name}={value}" for name, value in row["settings"].items()]
+    label = [row["label"]]
     label += [f"{row['failed']:.0f} not played"] if row.get("failed") else []
     test = f"{100 * row['revision_test']:.1f}%" if "revision_test" in row else "-"
     revisions = "-"
@@ -134,12 +170,6 @@ def _gain(row: dict[str, Any]) -> str:
     return f"{100 * row['gain']:+.1f} ± {error}"
 
 
-def interval(metrics: dict[str, Any]) -> str:
-    """Success with its 95% interval (Wilson), in percent."""
-    low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
-    return f"{100 * metrics['success']:.1f}% ({low:.1f}-{high:.1f})"
-
-
 def runs(store: Store, chosen: Sequence[RunRow]) -> Table:
     """Several runs side by side: the last evaluated iteration of each against its baseline."""
     data: list[dict[str, Any]] = []
@@ -160,7 +190,7 @@ def runs(store: Store, chosen: Sequence[RunRow]) -> Table:
         rows.append([*label, f"{100 * first['success']:.1f}%", interval(last), gain, test])
     columns = ["run", "env · searcher · critic", "seed", "iterations", "baseline", f"success {_95}"]
     columns += [f"gain {_95}", "revision test"]
-    return Table(columns, rows, data)
+    return _with_pass_at(Table(columns, rows, data), at=6)
 
 
 def critics(store: Store, run: RunRow) -> Table:

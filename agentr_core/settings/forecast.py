@@ -20,7 +20,9 @@ def plan_line(config: RunConfig) -> str:
     options = config.searcher.options
     sizes = [_count(config.iterations, "iteration"), _count(config.search.tasks, "task")]
     sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
-    return f"plan: {' × '.join(sizes)}; {_count(config.evaluate.tasks, 'task')} measured before and after each"
+    measured = _count(config.evaluate.tasks, "task")
+    measured += f" × {config.evaluate.repeats} repeats" if config.evaluate.repeats > 1 else ""
+    return f"plan: {' × '.join(sizes)}; {measured} measured before and after each"
 
 
 def _count(number: int, noun: str) -> str:
@@ -34,7 +36,7 @@ def plan(config: RunConfig) -> dict[str, Any]:
     depth = int(config.searcher.options.get("depth", 0))
     trees = config.iterations * config.search.tasks
     per_tree = searcher.simulations * max(depth, 1) * samples
-    episodes = (config.iterations + 1) * config.evaluate.tasks
+    episodes = (config.iterations + 1) * config.evaluate.tasks * config.evaluate.repeats
     return {
         "iterations": config.iterations,
         "trees": trees,

@@ -29,7 +29,7 @@ from agentr_core.registry.lookup import Registry, registry
 from agentr_core.registry.specs import KINDS, Kind
 from agentr_core.settings.model_limits import limits_for
 from agentr_core.settings.presets import DEFAULT_PRESET, PRESETS
-from agentr_core.settings.run_config import RunConfig, flatten
+from agentr_core.settings.run_config import RunConfig, flatten, usual_temperature
 
 NO_TRAINER = "none"
 #: Settings that say where a run is kept and not what it computes, so that no :class:`RunConfig` holds them.
@@ -131,8 +131,14 @@ def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
             if value["options"] and value["name"] not in RunConfig.model_fields:
                 values.setdefault(value["name"], {}).update(value["options"])
         elif key in RunConfig.model_fields:
-            values[key] = value
+            values[key] = _as_given(value) if key == "evaluate" else value
     return Layer(source, values)
+
+
+def _as_given(evaluate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Stored settings of evaluation without a temperature that was nobody's choice: it follows from the repeats."""
+    usual = evaluate.get("temperature") == usual_temperature(evaluate.get("repeats", 1))
+    return {key: value for key, value in evaluate.items() if not (usual and key == "temperature")}
 
 
 def parse_value(text: str) -> Any:

@@ -89,11 +89,15 @@ class DataSettings(PluginConfig):
 
 
 class EvaluateSettings(PluginConfig):
-    """How a model is measured."""
+    """How a model is measured: greedily, each task once, or sampled, each task ``repeats`` times.
+
+    Where no temperature is given it follows from ``repeats``: 0 for one, 1 for more.
+    """
 
     split: str = Field(default="test", description="the environment's split")
     tasks: int = Field(default=100, ge=1, description="at most this many tasks, always the same ones")
-    temperature: float = Field(default=0.0, ge=0.0, description="0 is greedy")
+    repeats: int = Field(default=1, ge=1, description="how often each task is played, each time with another seed")
+    temperature: float = Field(default=0.0, ge=0.0, description="0 is greedy (with repeats: 1 unless given)")
     max_tokens: int = Field(default=500, ge=1, description="tokens of one turn")
     max_turns: int = Field(default=100, ge=1, description="turns of one episode (the paper: 100)")
     revision_test: bool = Field(default=True, description="also continue failed baseline trajectories from a cut")
@@ -101,6 +105,27 @@ class EvaluateSettings(PluginConfig):
     revision_turns: int = Field(
         default=50, ge=1, description="turns after the cut in the revision test (the paper: 50)"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _repeats_are_sampled(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "temperature" not in values:
+            return {**values, "temperature": usual_temperature(values.get("repeats", 1))}
+        return values
+
+    @model_validator(mode="after")
+    def _repeats_differ(self) -> EvaluateSettings:
+        if self.repeats > 1 and self.temperature == 0:
+            raise ValueError(
+                f"repeats {self.repeats} at temperature 0 would play one and the same episode {self.repeats} times: "
+                "give evaluate.temperature more than 0, or leave it out, which is 1"
+            )
+        return self
+
+
+def usual_temperature(repeats: Any) -> float:
+    """What an evaluation samples at unless told otherwise: greedily, but for repeats, which would all be the same."""
+    return 1.0 if isinstance(repeats, int) and repeats > 1 else 0.0
 
 
 class RunConfig(PluginConfig):

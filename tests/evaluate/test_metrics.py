@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentr_core.evaluate.metrics import (
     agreement,
+    clustered_wilson,
     loop_count,
     loop_profile,
     mean,
@@ -106,6 +108,56 @@ def test_summary_is_over_the_tasks_that_were_played() -> None:
         "completion_tokens": 40.0,
     }  # fmt: skip
     assert {name: found[name] for name in expected} == expected
+
+
+def episodes(*tasks: str) -> list[EvalResult]:
+    """A row for each repeat: ``"110"`` is a task that was solved twice and then not; ``"x"`` was not played."""
+    outcomes: dict[str, dict[str, Any]] = {"1": {"success": True, "reward": 1.0}, "0": {}, "x": {"error": "it broke"}}
+    return [
+        EvalResult(task_id=number, repeat=repeat, **outcomes[one])
+        for number, task in enumerate(tasks)
+        for repeat, one in enumerate(task)
+    ]
+
+
+def test_repeats_of_a_task_that_are_all_alike_tell_no_more_than_one() -> None:
+    alike = summarize(episodes(*["1111"] * 6, *["0000"] * 14), 4)
+    assert (alike["success_low"], alike["success_high"]) == pytest.approx(wilson(6, 20))
+    none = summarize(episodes(*["0000"] * 20), 4)
+    assert (none["success_low"], none["success_high"]) == wilson(0, 20), "80 episodes are no 80 tasks"
+
+
+def test_repeats_that_do_not_depend_on_their_task_tell_as_much_as_tasks_would() -> None:
+    """Two of four everywhere: no task differs from another, so all 80 episodes count."""
+    found = summarize(episodes(*["1010"] * 20), 4)
+    assert (found["success_low"], found["success_high"]) == pytest.approx(wilson(40, 80))
+
+
+def test_between_the_two_the_interval_has_the_variance_over_tasks() -> None:
+    rows = episodes(*["1111"] * 5, *["1100"] * 10, *["0000"] * 5)
+    found = summarize(rows, 4)
+    error = standard_error([1.0] * 5 + [0.5] * 10 + [0.0] * 5)
+    effective = 0.25 / error**2
+    assert 20 < effective < 80
+    assert (found["success_low"], found["success_high"]) == pytest.approx(wilson(effective / 2, effective))
+    assert found["reward_error"] == pytest.approx(error) and found["tasks"] == 20
+
+
+def test_pass_at_k_is_over_the_tasks_that_had_all_their_chances() -> None:
+    found = summarize(episodes("100", "000", "1x0", "001", "xxx"), 3)
+    assert (found["repeats"], found["pass_at_k"], found["failed"]) == (3.0, 2 / 3, 4.0)
+    assert (found["pass_low"], found["pass_high"]) == wilson(2, 3)
+    assert found["tasks"] == 4 and found["success"] == pytest.approx((1 / 3 + 0 + 1 / 2 + 1 / 3) / 4)
+    assert "pass_at_k" not in summarize(episodes("1", "0"))
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1, max_size=40))
+def test_an_interval_over_tasks_lies_between_that_of_tasks_and_that_of_episodes(tasks: list[list[bool]]) -> None:
+    low, high = clustered_wilson(tasks)
+    share = mean([mean(task) for task in tasks])
+    assert 0.0 <= low <= share + 1e-9 and share - 1e-9 <= high <= 1.0
+    wide, narrow = wilson(share * len(tasks), len(tasks)), wilson(share * sum(map(len, tasks)), sum(map(len, tasks)))
+    assert wide[0] - 1e-9 <= low <= narrow[0] + 1e-9 and narrow[1] - 1e-9 <= high <= wide[1] + 1e-9
 
 
 def test_agreement_is_about_what_both_cut() -> None:
