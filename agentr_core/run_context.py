@@ -11,6 +11,7 @@ from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
+from agentr_core.play.admission import Admission
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.episode_pool import EpisodePool
 from agentr_core.process.progress import Progress
@@ -84,8 +85,13 @@ class RunContext:
             raise Interrupted(f"interrupted; {self.advice}")
 
 
-#: What is done with a tree that is done.
-TreeWork = Callable[[TreeRow], Awaitable[None]]
+#: What is done with a tree that is done; the admission is told what it takes of the engine, under the tree's session.
+TreeWork = Callable[[TreeRow, Admission], Awaitable[None]]
+
+
+def tree_session(row: TreeRow) -> str:
+    """The session of all that is asked for a tree, of growing it as of revising it: an engine finds its prefixes."""
+    return str(row.id)
 
 
 @dataclass(frozen=True, slots=True)

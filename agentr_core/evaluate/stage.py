@@ -16,6 +16,7 @@ from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pas
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.play.admission import Admission
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.offered_tasks import offered_tasks
@@ -83,13 +84,16 @@ async def _play(
     stored = context.store.evaluations.results(row.id)
     done = {(result.task_id, result.repeat) for result in stored if result.error is None}
     repeats = context.config.evaluate.repeats if kind == "plain" else 1
+    admission, revision_action = Admission(context.config.concurrency, policy), context.config.revise.revision_action
+    params = evaluation_params(context.config)
 
     async def play(item: _Item) -> EvalResult | None:
-        seed = derive_seed(context.config.seed, "evaluate", kind, *item.names)
-        async with context.episodes.lend() as environment:
-            rollout = await player.rollout(
-                environment, item.task, seed=seed, session=item.session(kind), given=item.given
-            )
+        seed, session = derive_seed(context.config.seed, "evaluate", kind, *item.names), item.session(kind)
+        try:
+            async with context.episodes.lend() as environment:
+                rollout = await player.rollout(environment, item.task, seed=seed, session=session, given=item.given)
+        finally:
+            admission.end(session)
         return None if context.stopped() else _result(item, rollout)
 
     todo = [item for item in items if (item.task_id, item.repeat) not in done]
@@ -97,16 +101,13 @@ async def _play(
     unit = "tasks" if len({item.task_id for item in items}) == len(items) else "episodes"
     with context.progress.stage(label, len(items), unit) as bar:
         bar.resume(len(done))
-        player = Player(
-            policy,
-            evaluation_params(context.config),
-            max_turns,
-            context.config.revise.revision_action,
-            context.stopped,
-            turned=lambda session, turns: bar.partly(session, turns / max_turns),
-        )
+
+        def turned(session: str, turns: int) -> None:
+            bar.partly(session, turns / max_turns)
+
+        player = Player(policy, params, max_turns, revision_action, context.stopped, admission, turned)
         away = list[Finished[_Item, EvalResult | None]]()
-        async for finished in run_with_second_try(todo, play, context.config.concurrency, context.stopped):
+        async for finished in run_with_second_try(todo, play, admission, context.stopped):
             if finished.error is not None:
                 away += [finished] if finished.passing else []
                 context.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")

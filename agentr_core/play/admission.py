@@ -1,9 +1,10 @@
-"""How many trees may be in flight: as many as the engine can keep the prefixes of, and at most a given number.
+"""How many items (trees, episodes, revisions) may be in flight: as many as the engine can keep the prefixes of, and
+at most a given number.
 
-A tree comes back to its engine again and again with what it has asked before and a little more. While the engine still
-holds the keys and values of that prefix, only the little more is computed; once more trees are in flight than it has
-room for, each of them finds its prefix gone (every tree is dropped just before it comes back), and all is computed
-anew. So the bound is the engine's room, and what a tree takes of it is learnt from the trees that have run.
+An item comes back to its engine again and again with what it has asked before and a little more. While the engine still
+holds the keys and values of that prefix, only the little more is computed; once more items are in flight than it has
+room for, each of them finds its prefix gone (every one is dropped just before it comes back), and all is computed
+anew. So the bound is the engine's room, and what an item takes of it is learnt from those that have run.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Admission:
         room, each = self.room, self.expected
         if room is None or each is None:
             return True
-        return (running + 1) * each <= room or (not self._ended and running < self.FIRST)
+        # Those that end first are the short ones: what has grown beyond them already is known to take more.
+        beyond = sum(max(0.0, peak - each) for peak in self._peaks.values())
+        return (running + 1) * each + beyond <= room or (not self._ended and running < self.FIRST)
 
     @property
     def room(self) -> int | None:

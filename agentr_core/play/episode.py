@@ -16,6 +16,7 @@ from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.turns import REVISION_ACTION, parse_turn, reaches_environment, step_of
+from agentr_core.play.admission import Admission
 from agentr_core.prompts.conversation import fit, fits, head
 from agentr_core.records import Message, SampleRequest, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
@@ -88,13 +89,17 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """How episodes are played: the policy, its sampling parameters and the cap on turns."""
+    """How episodes are played: the policy, its sampling parameters and the cap on turns.
+
+    ``admission`` is told what they take of the engine, by their session.
+    """
 
     policy: AnyPolicy
     params: SamplingParams
     max_turns: int
     revision_action: str = REVISION_ACTION
     stopped: Callable[[], bool] = field(default=lambda: False)
+    admission: Admission | None = None
     #: Told of each turn that was sampled: the episode's session, and how many turns it has had.
     turned: Callable[[str, int], None] = field(default=lambda session, turns: None)
 
@@ -137,6 +142,8 @@ class Player:
             raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
         rollout.prompt_tokens += answers[0].prompt_tokens
         rollout.completion_tokens += len(answers[0].token_ids)
+        if self.admission is not None:
+            self.admission.note(session, answers[0].prompt_tokens + len(answers[0].token_ids))
         cut_off = answers[0].finish_reason == "length"
         rollout.cut_off += cut_off
         await episode.play(answers[0].text, cut_off=cut_off)

@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from agentr_core.errors import AgentrError, Interrupted, StoreError
+from agentr_core.errors import AgentrError, Interrupted, MissingDependencyError, StoreError, UsageError
 from agentr_core.play.admission import Admission
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+#: Errors that are not about the item at hand: the next one would meet with the same, so they end everything. A store
+#: that cannot be written to, Ctrl-C, and what only the user can mend (a wrong model name, no credit left, a package).
+ENDS_ALL = (StoreError, Interrupted, UsageError, MissingDependencyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,9 @@ async def run_bounded(
 ) -> AsyncIterator[Finished[ItemT, ResultT]]:
     """Work on as many items at once as ``limit`` allows and yield each one as it ends, a failure as well as a success.
 
-    Once ``stop()`` is true no item is begun; those in flight come to their end. A store that cannot be written to
-    (:class:`~agentr_core.errors.StoreError`) and :class:`~agentr_core.errors.Interrupted` end everything: they are
-    raised here and the rest is cancelled. A caller that may leave the loop early wraps it in ``contextlib.aclosing``,
-    which cancels the rest as well.
+    Once ``stop()`` is true no item is begun; those in flight come to their end. :data:`ENDS_ALL` end everything: they
+    are raised here, after what has ended well, and the rest is cancelled. A caller that may leave the loop early wraps
+    it in ``contextlib.aclosing``, which cancels the rest as well.
     """
     admission = limit if isinstance(limit, Admission) else Admission(limit)
     waiting = deque(items)
@@ -72,7 +75,8 @@ async def run_bounded(
             if not running:
                 return
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in running if task.done()]:
+            ended = [task for task in running if task.done()]
+            for task in sorted(ended, key=lambda task: task.exception() is not None):
                 del running[task]
                 yield task.result()
     finally:
@@ -84,7 +88,7 @@ async def run_bounded(
 async def _finish(item: ItemT, worker: Callable[[ItemT], Awaitable[ResultT]]) -> Finished[ItemT, ResultT]:
     try:
         return Finished(item, await worker(item))
-    except (StoreError, Interrupted):
+    except ENDS_ALL:
         raise
     except Exception as error:
         return Finished(item, error=error)

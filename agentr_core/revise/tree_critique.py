@@ -9,6 +9,7 @@ from agentr_core.errors import PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
+from agentr_core.play.admission import Admission
 from agentr_core.process.gather import gather_all
 from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory, Verdict
 from agentr_core.seeds import derive_rng, derive_seed
@@ -21,7 +22,8 @@ class TreeCritique:
     """Answers a critic's questions about ``tree``.
 
     ``known`` are verdicts already given, by node; ``fresh`` collects the new ones, for the store. ``tokens`` counts
-    what the critic's questions cost (prompt and completion).
+    what the critic's questions cost (prompt and completion). ``admission`` is told what they take of the engine of the
+    acting policy.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class TreeCritique:
         session: str,
         known: Mapping[int, Verdict],
         make_environment: Callable[[], AnyEnvironment] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._tree, self._policy, self._distances = tree, policy, distances
-        self._make_environment = make_environment
+        self._make_environment, self._admission = make_environment, admission
         self._domain, self._seed, self._session = domain, seed, session
         self._known = dict(known)
         self._best: list[float] | None = None
@@ -68,11 +71,15 @@ class TreeCritique:
         judge = policy or self._policy
         with boundary(PolicyFailure, f"the judging policy '{judge.model}' failed on task '{self._tree.task.key}'"):
             answers = await gather_all(judge.sample(self._question(prompt, params, n)) for prompt in prompts)
-        self.tokens += sum(
+        sizes = [
             completions[0].prompt_tokens + sum(len(completion.token_ids) for completion in completions)
             for completions in answers
             if completions
-        )
+        ]
+        self.tokens += sum(sizes)
+        if self._admission is not None and judge is self._policy:
+            # The largest: questions about one path begin alike, and one that is answered does not come back.
+            self._admission.note(self._session, max(sizes, default=0))
         return answers
 
     def _question(self, prompt: Sequence[Message], params: SamplingParams, n: int) -> SampleRequest:

@@ -7,7 +7,8 @@ with the rows of the run that was never interrupted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
-from agentr_core.revise.stage import find_set, revise_trees, reviser
+from agentr_core.revise.stage import find_set, revise_trees, revising_ahead
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.runs.preflight import preflight
 from agentr_core.search.stage import grow_trees
@@ -77,7 +78,9 @@ class RunLoop:
         stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
         if "train" in stages:
             trainable(await self._made(), self.context.config.policy.name)
-        async for found in preflight(self.context, await self._actor(), self.out, stages):
+        with self._told_how_to_go_on():
+            actor = await self._actor()
+        async for found in preflight(self.context, actor, self.out, stages):
             if found.warning:
                 self.context.progress.say(f"warning: {found.what}: {found.told}")
 
@@ -103,7 +106,8 @@ class RunLoop:
         if runs.open_stage(run_id, iteration, stage).status == "done":
             return
         self._model = self._model_for(stage, iteration)
-        made = await work(iteration)
+        with self._told_how_to_go_on():
+            made = await work(iteration)
         runs.save_account(run_id, iteration, stage, made.account)
         for warning in warnings(made.account):
             self.context.progress.say(f"warning: {warning}")
@@ -124,7 +128,8 @@ class RunLoop:
     async def _once(self, model: str | None, work: Awaitable[StageResult]) -> Mapping[str, float]:
         self._model = model
         try:
-            return (await work).metrics
+            with self._told_how_to_go_on():
+                return (await work).metrics
         finally:
             await self._drop_policy()
 
@@ -148,11 +153,17 @@ class RunLoop:
                 waiting.cancel()
         if waiting.cancelled():
             self.context.stop_here()
+        with boundary(PolicyFailure, f"the policy '{policy.model}' did not get ready"):
+            await waiting
+
+    @contextmanager
+    def _told_how_to_go_on(self) -> Iterator[None]:
+        """What the user is to mend is said together with the line that goes on then: what was done is kept."""
         try:
-            with boundary(PolicyFailure, f"the policy '{policy.model}' did not get ready"):
-                await waiting
+            yield
         except UsageError as error:
-            raise UsageError(f"{error}\n{self.context.advice}") from error
+            error.args = (f"{error}\n{self.context.advice}",)
+            raise
 
     async def _made(self) -> AnyPolicy:
         """The policy that acts now, whether it is ready or not; a model of an earlier iteration is released first."""
@@ -178,7 +189,7 @@ class RunLoop:
         # A tree is revised as soon as it is done: near the end of a search the engine would else run half empty.
         critic = self.context.make_critic()
         try:
-            ahead = reviser(self.context, policy, critic, iteration)
+            ahead = revising_ahead(self.context, policy, critic, iteration)
             return await grow_trees(self.context, policy, searcher, iteration, ahead)
         finally:
             with closing(critic):
@@ -202,7 +213,8 @@ class RunLoop:
         try:
             revision_set = find_set(self.context, policy, critic, iteration)
         finally:
-            await critic.close()
+            with closing(critic):
+                await critic.close()
         await self._drop_policy()
         row, dataset = collect(self.context, revision_set, iteration)
         folder = self._folder(iteration, start, row, aside=aside)

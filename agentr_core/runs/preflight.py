@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import AgentrError, Interrupted, StoreError, UsageError
+from agentr_core.errors import AgentrError, UsageError
 from agentr_core.evaluate.stage import evaluation_tasks
 from agentr_core.interfaces.critic import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.episode import Episode, distances_along
+from agentr_core.play.in_flight import ENDS_ALL
+from agentr_core.process.closing import closing
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
 from agentr_core.revise.tree_critique import TreeCritique
@@ -145,12 +147,13 @@ async def _critic(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found
             critique, verdict = await _first_verdict(context, policy, critic)
             if critique.tokens and verdict is not None:
                 yield _readable(context, verdict)
-    except (Interrupted, StoreError):
+    except ENDS_ALL:
         raise
     except AgentrError as error:
         yield Found("critic", f"'{context.config.critic.name}' could not be tried: {error}", warning=True)
     finally:
-        await critic.close()
+        with closing(critic):
+            await critic.close()
 
 
 async def _first_verdict(

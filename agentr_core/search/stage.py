@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from agentr_core.account import describe
-from agentr_core.errors import AgentrError, Interrupted, NothingToDo, StoreError
+from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
-from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
+from agentr_core.play.in_flight import ENDS_ALL, Finished, not_now, run_with_second_try
 from agentr_core.play.offered_tasks import offered_tasks
 from agentr_core.process.progress import StageProgress
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
-from agentr_core.run_context import RunContext, StageResult, TreeWork
+from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
 from agentr_core.search.tree_context import TreeContext
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
@@ -135,6 +135,12 @@ class _Grower:
 
     async def grow(self, row: TreeRow) -> None:
         """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
+        try:
+            await self._grow(row)
+        finally:
+            self.admission.end(tree_session(row))
+
+    async def _grow(self, row: TreeRow) -> None:
         context, started = self.context, time.perf_counter()
         task = context.store.tasks.get(row.task_id).task()
         stored = context.store.trees.load(row.id) if row.n_nodes else None
@@ -154,7 +160,7 @@ class _Grower:
             policy=self.policy,
             save=save,
             seed=row.seed,
-            session=str(row.id),
+            session=tree_session(row),
             tree=stored,
             stop=context.stopped,
             admission=self.admission,
@@ -177,7 +183,7 @@ class _Grower:
         context.store.trees.finish(row.id, "done", tree, stats=costs, elapsed=elapsed)
         self._tell(row, len(tree.nodes), tree.best_reward)
         take_apart(tree)
-        if self.then is not None:
+        if self.then is not None and not context.stopped():  # a revision that is cut short is thrown away
             await self._then(self.then, row)
 
     def _turned(self, row: TreeRow, tree: Tree, turns: int) -> None:
@@ -190,8 +196,8 @@ class _Grower:
 
     async def _then(self, work: TreeWork, row: TreeRow) -> None:
         try:
-            await work(self.context.store.trees.get(row.id))
-        except (StoreError, Interrupted):
+            await work(self.context.store.trees.get(row.id), self.admission)
+        except ENDS_ALL:
             raise
         except Exception as error:  # the stage that this is work for tries again, and tells the user
             logger.debug("tree %s was not worked on ahead: %s", row.id, error)

@@ -185,8 +185,6 @@ class TreeContext:
     def close(self) -> None:
         """Drop snapshots and give the environments back."""
         self.branches.close()
-        if self._admission is not None:
-            self._admission.end(self.session)
 
     def _prompt(self, node: Node, params: SamplingParams) -> Sequence[Message]:
         return fit(self.policy, self._conversation(node), params, head_turns=len(self.tree.head))

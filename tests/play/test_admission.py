@@ -82,6 +82,19 @@ def test_what_an_item_takes_is_learnt_from_those_that_ended():
     assert admission.expected == 30
 
 
+def test_those_that_have_grown_beyond_what_was_learnt_take_what_they_have():
+    """The short ones end first: from them alone the rest would be taken to be short as well."""
+    admission = Admission(64, Roomy(1000, 100))
+    admission.note("short", 50)
+    admission.end("short")
+    for session in "abcde":
+        admission.note(session, 150)
+    assert admission.expected == 50
+    assert admission.allows(9) and not admission.allows(10), "5 x 150 and 5 x 50 are the room"
+    admission.end("a")
+    assert admission.expected == 100
+
+
 def test_an_engine_that_reads_without_end_is_bounded_once_a_tree_has_ended():
     admission = Admission(64, Roomy(1000, None))
     assert admission.expected is None and admission.allows(63) and not admission.allows(64)

@@ -30,7 +30,7 @@ class TransformersConfig(PluginConfig):
         None,
         ge=0,
         description="memory for keys and values of earlier prompts, in MB; 0 computes every prompt whole "
-        "(default: 512; an eighth of a GPU's free)",
+        "(default: a quarter of the main memory that is free; an eighth of a GPU's)",
     )
     static_cache: bool | None = Field(
         None,

@@ -26,13 +26,13 @@ from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
 from agentr_transformers.jobs import Job, Sample
 from agentr_transformers.loading import load
+from agentr_transformers.memory import batch_bytes, prefix_cache_bytes
 from agentr_transformers.positions import servable_context
 from agentr_transformers.probe import NEEDED
 from agentr_transformers.runtime import torch
 
 #: What a new model is tried on.
 _TEXT = "Thought: I need two oak planks before I can craft a stick, so I get a log first.\nAction: get 1 oak log\n" * 2
-_MB = 1 << 20
 #: Rows from which a step costs more than starting one.
 _LARGE = 32
 
@@ -59,15 +59,14 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             model,
             end_ids=sorted(self._ends),
             pass_tokens=config.prefill_tokens,
-            prefix_cache_bytes=_memory(config.prefix_cache_mb, model.device, cpu_mb=512, gpu_share=1 / 8),
+            prefix_cache_bytes=prefix_cache_bytes(config.prefix_cache_mb, model.device),
             static_cache=config.static_cache,
             context=self._context,
             interrupted=lambda: self.closing,
         )
         if self._context > NEEDED:
             self._engine.check(self._prompts.encode(_TEXT)[:NEEDED])
-        batch_bytes = _memory(config.batch_mb, model.device, cpu_mb=2048, gpu_share=1 / 2)
-        self._batch_tokens = batch_bytes // self._engine.token_bytes
+        self._batch_tokens = batch_bytes(config.batch_mb, model.device) // self._engine.token_bytes
         self._enders: dict[tuple[str, ...], Flags] = {}
         self._pieces: list[str] = []
 
@@ -201,12 +200,3 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
             f"the conversation has {tokens} tokens and '{self.model}' reads at most {self._context}, the answer "
             "included; shorten the episodes, or use a model with a longer context"
         )
-
-
-def _memory(wanted_mb: int | None, device: torch.device, *, cpu_mb: int, gpu_share: float) -> int:
-    """Bytes: as configured, else a fixed amount on a CPU and a share of what is free on a GPU."""
-    if wanted_mb is not None:
-        return wanted_mb * _MB
-    if device.type != "cuda":
-        return cpu_mb * _MB
-    return int(torch.cuda.mem_get_info(device)[0] * gpu_share)
