@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Many rows, each as cells under ``headers`` and as a JSON object; ``empty`` is said where there are none.
+    """Many rows, each as cells under ``headers`` and as a JSON object; ``empty`` is said where there are none, ``note``
+    (what the figures mean) where there are some.
 
     ``rows`` may be made while they are printed: no more are made than are asked for, and one.
     """
@@ -37,6 +38,7 @@ class Listing:
     headers: Sequence[str]
     rows: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]
     empty: str
+    note: str = ""
 
     def print(self, *, json_: bool, limit: int | None) -> None:
         """Print at most ``limit`` rows; nothing at all is exit code 5."""
@@ -51,6 +53,8 @@ class Listing:
         if next(rows, None) is not None:
             left = f"{len(self.rows) - len(shown):,} more" if isinstance(self.rows, Sized) else "more"
             say(f"… and {left} (--limit)")
+        if self.note and not json_:
+            say(self.note)
 
 
 @dataclass(frozen=True, slots=True)

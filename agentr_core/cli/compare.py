@@ -33,7 +33,9 @@ def compare(references: tuple[str, ...], critics: bool, form: TableFormat | None
 
     Runs that differ in nothing but the seed are also summed up: means and differences with intervals over seeds.
 
-    agentr compare RUN RUN ...        agentr compare --critics RUN
+    \b
+    agentr compare RUN RUN ...
+    agentr compare --critics RUN
     """
     from agentr_core.store import open_store
 

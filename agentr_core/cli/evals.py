@@ -76,7 +76,8 @@ def show(store: Store, which: str, task: str | None, success: bool | None, limit
     chosen = [result for result in results if success is None or result.success == success]
     headers = ("task", "repeat", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
     rows = [(_result_cells(result), _result_json(result)) for result in chosen]
-    Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks").print(json_=json_, limit=limit)
+    note = "seconds: from an episode's start to its end, while others were played"
+    Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks", note=note).print(json_=json_, limit=limit)
     if not json_:
         _say_what_it_was(row)
 

@@ -150,7 +150,9 @@ def _run(args: Sequence[str] | None) -> int:
 
 def _show(said: str, code: ExitCode = ExitCode.FAILED) -> int:
     logging.getLogger("agentr").debug("where it comes from", exc_info=True)
-    click.echo(f"error: {said}", err=True)
+    from agentr_core.cli.calling import hint
+
+    click.echo("\n".join(filter(None, (f"error: {said}", hint(said)))), err=True)
     return code
 
 

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
-run_argument = click.argument("reference", metavar="RUN", default="last")
+run_argument = click.argument("reference", metavar="[RUN]", default="last")
 any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
 iteration_option = click.option("--iteration", type=int, metavar="N", help="Only of this iteration.")
 output_option = click.option(

@@ -39,7 +39,9 @@ def list_(store: Store, reference: str, iteration: int | None, status: WorkStatu
     run = store.runs.find(reference)
     found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
-    return Listing(headers, [(_cells(row), row.as_dict()) for row in found], empty=f"run {run.short} has no such trees")
+    rows = [(_cells(row), row.as_dict()) for row in found]
+    note = "seconds: from a tree's start to its end, while others grew; best: the highest reward of an attempt"
+    return Listing(headers, rows, empty=f"run {run.short} has no such trees", note=note)
 
 
 def _cells(row: TreeRow) -> tuple[Any, ...]:
