@@ -23,7 +23,6 @@ it crossed with :func:`boundary`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -71,6 +70,8 @@ class UnknownPluginError(UsageError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        import difflib  # here, since every command imports this module and few are given a wrong name
+
         self.kind, self.name, self.known = kind, name, sorted(known)
         noun = "environment" if kind == "env" else kind
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import echo_json, print_json, print_table, say
+from agentr_core.cli.output import echo_json, print_json, print_listing, say
 from agentr_core.cli.reading import limit_option, output_option, reading
 from agentr_core.errors import NothingToDo
 
@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Many rows, each as cells under ``headers`` and as a JSON object; ``empty`` is said where there are none.
+    """Many rows, each as cells under ``headers`` and as a JSON object; ``empty`` is said where there are none, ``note``
+    (what the figures mean) where there are some.
 
     ``rows`` may be made while they are printed: no more are made than are asked for, and one.
     """
@@ -37,6 +38,7 @@ class Listing:
     headers: Sequence[str]
     rows: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]
     empty: str
+    note: str = ""
 
     def print(self, *, json_: bool, limit: int | None) -> None:
         """Print at most ``limit`` rows; nothing at all is exit code 5."""
@@ -45,12 +47,14 @@ class Listing:
         if json_:
             print_json([data for _, data in shown])
         elif shown:
-            print_table(self.headers, [cells for cells, _ in shown])
+            print_listing(self.headers, [cells for cells, _ in shown])
         if not shown:
             raise NothingToDo(self.empty)
         if next(rows, None) is not None:
             left = f"{len(self.rows) - len(shown):,} more" if isinstance(self.rows, Sized) else "more"
             say(f"… and {left} (--limit)")
+        if self.note and not json_:
+            say(self.note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from agentr_core.store import EvalResult, EvalRow, RunRow, Store
 
 
+_COLUMNS = (
+    "eval", "measured", "success (95%)", "against baseline (95%)", "tasks", "kind", "split", "status", "pass@K",
+    "reward", "steps", "iteration", "model", "other settings",
+)  # fmt: skip
+
+
 @click.group(cls=ListingGroup)
 def evals() -> None:
     """List and show evaluations, task by task."""
@@ -27,25 +33,30 @@ def evals() -> None:
 @of_run
 @lists()
 def list_(store: Store, reference: str, iteration: int | None) -> Listing:
-    """The evaluations of a run."""
+    """The evaluations of a run: what was measured, how it did, and what it gained on the run's first model."""
+    from agentr_core.runs.report import iteration_rows
+
     run = store.runs.find(reference)
     found = store.evaluations.select(run.id, iteration=iteration)
-    headers = ("eval", "iteration", "kind", "split", "status", "tasks", "success", "pass@K", "reward", "steps", "model")
-    rows = [(_cells(run, row), row.as_dict()) for row in found]
-    return Listing((*headers, "other settings"), rows, empty=f"run {run.short} has no evaluations")
+    known = {row["eval"]: row for row in iteration_rows(store, run)}
+    rows = [(_cells(run, row, known.get(row.id)), row.as_dict()) for row in found]
+    return Listing(_COLUMNS, rows, empty=f"run {run.short} has no evaluations")
 
 
-def _cells(run: RunRow, row: EvalRow) -> tuple[Any, ...]:
+def _cells(run: RunRow, row: EvalRow, known: dict[str, Any] | None) -> tuple[Any, ...]:
     from agentr_core.evaluate.metrics import interval, pass_at
-    from agentr_core.runs.report import other_settings
+    from agentr_core.runs.labels import other_settings
+    from agentr_core.runs.report import gain_text
 
     metrics = row.metrics
-    counts = (f"{metrics[name]:.{digits}f}" for name, digits in (("tasks", 0),)) if metrics else (None,)
-    rates: tuple[Any, ...] = (None,) * 4
+    rates: tuple[Any, ...] = (None, None, None, None)
     if metrics:
         rates = (interval(metrics), pass_at(metrics) or None, f"{metrics['reward']:.2f}", f"{metrics['steps']:.1f}")
+    tasks = f"{metrics['tasks']:.0f}" if metrics else None
     settings = " ".join(f"{name}={value}" for name, value in other_settings(run, row).items())
-    return (row.id, row.iteration, row.kind, row.split, row.status, *counts, *rates, row.model, settings or None)
+    label, gain = (known["label"], gain_text(known)) if known else (None, None)
+    what = (tasks, row.kind, row.split, row.status)
+    return (row.id, label, rates[0], gain, *what, *rates[1:], row.iteration, row.model, settings or None)
 
 
 @evals.command()
@@ -65,7 +76,8 @@ def show(store: Store, which: str, task: str | None, success: bool | None, limit
     chosen = [result for result in results if success is None or result.success == success]
     headers = ("task", "repeat", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
     rows = [(_result_cells(result), _result_json(result)) for result in chosen]
-    Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks").print(json_=json_, limit=limit)
+    note = "seconds: from an episode's start to its end, while others were played"
+    Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks", note=note).print(json_=json_, limit=limit)
     if not json_:
         _say_what_it_was(row)
 

@@ -6,7 +6,6 @@ are looked for only where a name is not in the table.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import logging
 import os
@@ -78,6 +77,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a guess for a name that does not exist."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            import difflib
+
             near = difflib.get_close_matches(args[0], [*TARGETS, *_commands_of_plugins()], n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"there is no command '{args[0]}'.{hint}", ctx)
@@ -149,7 +150,9 @@ def _run(args: Sequence[str] | None) -> int:
 
 def _show(said: str, code: ExitCode = ExitCode.FAILED) -> int:
     logging.getLogger("agentr").debug("where it comes from", exc_info=True)
-    click.echo(f"error: {said}", err=True)
+    from agentr_core.cli.calling import hint
+
+    click.echo("\n".join(filter(None, (f"error: {said}", hint(said)))), err=True)
     return code
 
 

@@ -85,17 +85,43 @@ def _variable(flag: str) -> str:
     return flag.split("/")[0].removeprefix("--").replace("-", "_")
 
 
+#: What the help of a single stage lists of them; it takes the others too, since a run that begins with one stage keeps
+#: them for those that follow.
+_SHOWN = {
+    "search": (
+        "--env", "--searcher", "--policy", "--model", "--preset", "--iterations", "--tasks", "--split", "--concurrency",
+        "--seed", "--name", "--db",
+    ),
+    "revise": ("--policy", "--model", "--critic", "--splice", "--concurrency", "--seed", "--db"),
+    "train": (
+        "--policy", "--model", "--critic", "--trainer", "--splice", "--recipe", "--general", "--eta", "--seed", "--out",
+        "--db",
+    ),
+    "evaluate": (
+        "--env", "--policy", "--model", "--preset", "--eval-split", "--eval-tasks", "--repeats",
+        "--revision-test/--no-revision-test", "--concurrency", "--seed", "--name", "--db",
+    ),
+}  # fmt: skip
+#: What would be ignored there, and is refused.
+_REFUSED = {
+    "search": ("--out", "--repeats"),
+    "revise": ("--out", "--name", "--repeats"),
+    "train": ("--name", "--repeats"),
+    "evaluate": ("--out",),
+}
+
+
 def run_options(command: F) -> F:
     """Every setting of a run; the command gets them through :func:`resolve_settings` alone."""
-    return run_options_without()(command)
+    return _with_run_options(command, tuple(_FLAGS), ())
 
 
-def run_options_without(*flags: str) -> Callable[[F], F]:
-    """As :func:`run_options`, for a command to which ``flags`` would mean nothing."""
-    return lambda command: _with_run_options(command, frozenset(flags))
+def stage_options(stage: str) -> Callable[[F], F]:
+    """As :func:`run_options`, for a single ``stage``: its help lists the flags that mean something to it."""
+    return lambda command: _with_run_options(command, _SHOWN[stage], _REFUSED[stage])
 
 
-def _with_run_options(command: F, without: frozenset[str]) -> F:
+def _with_run_options(command: F, shown: tuple[str, ...], refused: tuple[str, ...]) -> F:
     command = click.option(
         "-o",
         "options",
@@ -107,11 +133,17 @@ def _with_run_options(command: F, without: frozenset[str]) -> F:
         "--config", "config_file", envvar="AGENTR_CONFIG", metavar="FILE", help="Read settings from a TOML file."
     )(command)
     for flag, (_, attributes) in reversed(_FLAGS.items()):
-        if flag in without:
+        if flag in refused:
             continue
         name = _variable(flag)
         option = click.option(
-            flag, name, envvar=f"AGENTR_{name.upper()}", default=None, show_default=False, **attributes
+            flag,
+            name,
+            envvar=f"AGENTR_{name.upper()}",
+            default=None,
+            show_default=False,
+            hidden=flag not in shown,
+            **attributes,
         )
         command = option(command)
     return plugin_options(command)

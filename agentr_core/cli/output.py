@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from agentr_core.cli.tables import blocks
+from agentr_core.process.terminal import columns
+
 
 def print_json(value: Any) -> None:
     """One JSON document."""
@@ -32,12 +35,24 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def table_lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    """Aligned columns, never cut, so that the text can be searched and piped; None is shown as ``-``."""
-    cells = [[*headers], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
-    for index, row in enumerate(cells):
-        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        yield heading(line) if index == 0 else line
+    """Aligned columns, as wide as they are in a pipe; on a terminal, those without room follow in another block.
+
+    None is shown as ``-``. No word is ever broken (:mod:`agentr_core.cli.tables`).
+    """
+    for number, block in enumerate(blocks(headers, rows, columns(sys.stdout))):
+        if number:
+            yield ""
+        yield from map(heading, block.heading)
+        yield from block.lines
+
+
+def print_listing(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Many rows, each told once: columns without room on the terminal are left out, and named on stderr."""
+    first, *rest = blocks(headers, rows, columns(sys.stdout))
+    for line in (*map(heading, first.heading), *first.lines):
+        click.echo(line)
+    if missing := [headers[at] for block in rest for at in block.columns[1:]]:
+        say(f"no room for: {', '.join(missing)} (--json has all)")
 
 
 def heading(text: str) -> str:
@@ -46,7 +61,7 @@ def heading(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A line of talk."""
+    """A line of talk. It is never folded: what people copy from it must stay one line."""
     click.echo(text, err=True)
 
 
@@ -80,9 +95,3 @@ def _value(value: Any) -> str:
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return "inf" if value > 0 else "-inf"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.process.terminal import screen_columns
 
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, Store
@@ -21,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
-run_argument = click.argument("reference", metavar="RUN", default="last")
+run_argument = click.argument("reference", metavar="[RUN]", default="last")
 any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
 iteration_option = click.option("--iteration", type=int, metavar="N", help="Only of this iteration.")
 output_option = click.option(
@@ -78,8 +77,8 @@ def one_line(text: str, width: int | None = None) -> str:
 
 
 def screen_width() -> int:
-    """Columns of the terminal; 120 where the output goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    """Columns of the terminal, also of one behind a pager; 120 where the output goes elsewhere."""
+    return screen_columns(120)
 
 
 def when(time: str | None) -> str | None:

@@ -92,12 +92,12 @@ def close(outcome: RunOutcome, db: str, json_: bool) -> int:
             say(line)
         next_commands(outcome, db)
     if outcome.failed:
+        from agentr_core.cli.calling import typed
+
         key = outcome.run.short
-        say(
-            f"{outcome.failed} trees or episodes failed: "
-            f"agentr trees list {key} --status failed, agentr evals list {key}\n"
-            f"take them up again with: agentr retry {key}"
-        )
+        look = f"agentr trees list {key} --status failed, agentr evals list {key}"
+        say(f"{outcome.failed} trees or episodes failed: {typed(look)}")
+        say(f"take them up again with: {typed(f'agentr retry {key}')}")
         return ExitCode.PARTIAL
     return ExitCode.OK
 
@@ -110,15 +110,27 @@ def limits_told(resolved: Resolved) -> Iterator[str]:
 
 
 def next_commands(outcome: RunOutcome, db: str) -> None:
-    """What to type next."""
+    """What to type next, as it works here, and fits what the run was."""
+    from agentr_core.cli.calling import typed
+
     where = "" if db == "agentr.db" else f" --db {db}"
     key, env = outcome.run.short, environments(outcome.run.config)
+    if outcome.run.config["stages"] == ["evaluate"]:
+        lines = [
+            ("Look at the tasks:", f"agentr evals list {key}{where}"),
+            ("Another model:", f"agentr eval --run {key} --model PATH_OR_ID{where}"),
+            ("Let it learn:", f"agentr run --env {env} --searcher mcts --model PATH_OR_ID"),
+        ]
+    else:
+        lines = [
+            ("Look at a tree:", f"agentr trees show {key} --failed{where}"),
+            ("Another critic:", f"agentr revise --run {key} --critic value{where}"),
+            ("", f"agentr compare --critics {key}{where}"),
+            ("Your own model:", f"agentr run --env {env} --searcher mcts --model PATH_OR_ID"),
+        ]
     say("")
-    say(f"Look at a tree:      agentr trees show {key} --failed{where}")
-    say(
-        f"Another critic:      agentr revise --run {key} --critic value{where} && agentr compare --critics {key}{where}"
-    )
-    say(f"Your own model:      agentr run --env {env} --searcher mcts --model PATH_OR_ID")
+    for what, command in lines:
+        say(f"{what:<18}  {typed(command)}")
 
 
 def environments(config: Mapping[str, Any]) -> str:

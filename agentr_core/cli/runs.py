@@ -38,7 +38,7 @@ def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
     """All runs, newest first."""
     found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
-    headers = ("run", "name", "command", "status", "env", "searcher", "critic", "trainer", "success", "started", "took")
+    headers = ("run", "name", "status", "success", "env", "searcher", "critic", "trainer", "command", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")
 
 
@@ -47,15 +47,8 @@ def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
     measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
-    return (
-        run.short,
-        run.name,
-        run.command,
-        state(store, run),
-        *plugins,
-        percent(measured[-1] if measured else None),
-        *times,
-    )
+    success = percent(measured[-1] if measured else None)
+    return (run.short, run.name, state(store, run), success, *plugins, run.command, *times)
 
 
 def state(store: Store, run: RunRow) -> str:

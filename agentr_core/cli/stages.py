@@ -6,24 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from agentr_core.cli.options import json_option, resolve_settings, run_options_without
-from agentr_core.cli.output import print_json, say
+from agentr_core.cli.options import json_option, resolve_settings, stage_options
+from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agentr_core.runs.report import Table
     from agentr_core.settings.layers import Resolved
+    from agentr_core.store import RunRow, Store
 
 _run_option = click.option("--run", "reference", default="last", metavar="RUN", help="The run whose trees are used.")
 
 
 @click.command()
-@run_options_without("--out", "--repeats")
+@stage_options("search")
 @json_option
 @click.pass_context
 def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
     """Grow trees of attempts and keep them, for critics and trainers to come."""
+    from agentr_core.cli.calling import typed
     from agentr_core.process.progress import Progress
     from agentr_core.runs import start_and_resume
 
@@ -33,14 +38,15 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
     )
     if json_:
         print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed})
-    say(f"run {outcome.run.short}; now find first errors: agentr revise --run {outcome.run.short} --critic actor")
+    command = typed(f"agentr revise --run {outcome.run.short} --critic actor")
+    say(f"run {outcome.run.short}; now find first errors: {command}")
     return 3 if outcome.failed else 0
 
 
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, metavar="N", help="Only this iteration [all that have trees].")
-@run_options_without("--out", "--name", "--repeats")
+@stage_options("revise")
 @json_option
 @click.pass_context
 def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: bool, **_: Any) -> int:
@@ -55,14 +61,14 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
     metrics = single_stages.revise_again(
         reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress()
     )
-    _report([dict(row) for row in metrics], json_)
+    _report([dict(row) for row in metrics], json_, resolved.db, reference, "critics")
     return 3 if any(row["failed"] for row in metrics) else 0
 
 
 @click.command()
 @_run_option
 @click.option("--iteration", type=int, default=1, show_default=True, metavar="N", help="The iteration to train on.")
-@run_options_without("--name", "--repeats")
+@stage_options("train")
 @json_option
 @click.pass_context
 def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **_: Any) -> None:
@@ -78,19 +84,21 @@ def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **
     metrics = single_stages.train_again(
         reference, resolved.config, db=resolved.db, iteration=iteration, out=out, progress=Progress()
     )
-    _report([dict(metrics)], json_)
+    _report([dict(metrics)], json_, resolved.db, reference, "checkpoint")
 
 
 @click.command()
 @click.option("--run", "reference", metavar="RUN", help="Measure a model of this run.")
 @click.option("--checkpoint", metavar="ID", help="A checkpoint of the run: its number, or 'last'.")
-@run_options_without("--out")
+@stage_options("evaluate")
 @json_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | None, json_: bool, **_: Any) -> int:
     """Measure a policy on tasks it has not seen: of a run, or any by itself.
 
-    agentr eval --run RUN --checkpoint last --eval-split valid        agentr eval --env textcraft --model PATH_OR_ID
+    \b
+    agentr eval --run RUN --checkpoint last --eval-split valid
+    agentr eval --env textcraft --model PATH_OR_ID
     """
     from agentr_core.cli.run import close
     from agentr_core.process.progress import Progress
@@ -102,12 +110,14 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
             resolved.config, db=resolved.db, name=resolved.name, stages=("evaluate",), progress=Progress()
         )
         return close(outcome, resolved.db, json_)
+    if ctx.params["name"] and ctx.get_parameter_source("name") is ParameterSource.COMMANDLINE:
+        raise UsageError("--name: names a run, and this measures a model of one; tables name it by model and settings")
     reference = reference or "last"
     resolved = _over_stored(ctx, reference)
     metrics = single_stages.evaluate_again(
         reference, resolved.config, db=resolved.db, checkpoint=checkpoint, progress=Progress()
     )
-    _report([dict(metrics)], json_)
+    _report([dict(metrics)], json_, resolved.db, reference, "iterations")
     return 0
 
 
@@ -122,13 +132,29 @@ def _over_stored(ctx: click.Context, reference: str) -> Resolved:
     return resolve_settings(ctx, below=stored_layer(f"run {row.short}", row.config))
 
 
-def _report(rows: list[dict[str, Any]], json_: bool) -> None:
+def _report(rows: list[dict[str, Any]], json_: bool, db: str, reference: str, what: str) -> None:
+    """The metrics as JSON; to read, the table of the run in which they stand."""
     if json_:
         print_json(rows)
         return
-    for row in rows:
-        click.echo("  ".join(_cells(row)))
+    from agentr_core.runs import report
+    from agentr_core.store import open_store
+
+    with open_store(db, read_only=True) as store:
+        run = store.runs.find(reference)
+        if what == "checkpoint":
+            table = _checkpoint_table(store, run, rows[0])
+        else:
+            table = report.critics(store, [run]) if what == "critics" else report.iterations(store, run)
+    print_table(table.columns, table.rows)
+    for note in table.notes:
+        say(note)
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    return [f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}" for name, value in row.items()]
+def _checkpoint_table(store: Store, run: RunRow, metrics: Mapping[str, Any]) -> Table:
+    from agentr_core.runs.report import Table
+
+    made = store.checkpoints.select(run.id, complete=True)
+    rows = [["checkpoint", str(made[-1].id)], ["model", made[-1].path]] if made else []
+    rows += [[name, f"{value:g}"] for name, value in metrics.items()]
+    return Table(["trained", ""], rows, [dict(metrics)])

@@ -12,7 +12,7 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, of_run, run_argument, screen_width
+from agentr_core.cli.reading import messages_json, of_run, one_line, run_argument, screen_width
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def list_(store: Store, reference: str, iteration: int | None, status: WorkStatu
     run = store.runs.find(reference)
     found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
-    return Listing(headers, [(_cells(row), row.as_dict()) for row in found], empty=f"run {run.short} has no such trees")
+    rows = [(_cells(row), row.as_dict()) for row in found]
+    note = "seconds: from a tree's start to its end, while others grew; best: the highest reward of an attempt"
+    return Listing(headers, rows, empty=f"run {run.short} has no such trees", note=note)
 
 
 def _cells(row: TreeRow) -> tuple[Any, ...]:
@@ -78,14 +80,21 @@ def show(
     marks = _marks(store, tree, row, revision_set)
     nodes = [_marked(node, marks) for node in tree.nodes]
     data = {**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes}
-    drawn = draw(tree, marks, View(depth, everything, failed), screen_width())
-    return Page(data, chain([heading(headline(row, tree))], drawn), _whose(revision_set))
+    width = screen_width()
+    title, size = headline(row, tree)
+    drawn = draw(tree, marks, View(depth, everything, failed), width)
+    return Page(data, chain([heading(one_line(title, width)), size], drawn), _legend(revision_set))
 
 
-def _whose(revision_set: RevisionSetRow | None) -> str:
+_LEGEND = """\
+N visits · Q mean value · r reward at an end · ×2 equal samples · cap: step limit
+↓ the only step that follows · ✂ revisions keep what is above and go on otherwise"""
+
+
+def _legend(revision_set: RevisionSetRow | None) -> str:
     if revision_set is None:
-        return ""
-    return f"verdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}"
+        return _LEGEND
+    return f"{_LEGEND}\nverdicts and cuts of the critic '{revision_set.critic}', revision set {revision_set.id}"
 
 
 def _marked(node: Node, marks: Marks) -> dict[str, Any]:
@@ -118,13 +127,13 @@ def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
     return matches[-1]
 
 
-def headline(row: TreeRow, tree: Tree) -> str:
+def headline(row: TreeRow, tree: Tree) -> tuple[str, str]:
     """What a tree is of, and its size."""
     goal = tree.task.instruction.strip().splitlines()[-1] if tree.task.instruction.strip() else ""
-    best = f"best {tree.best_reward:.1f}"
     state = "" if row.status == "done" else f" · {row.status}"
-    size = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts, {best}"
-    return f"tree {row.id}  {' · '.join(part for part in (row.task, goal, size) if part)}{state}"
+    counts = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts"
+    title = f"tree {row.id}  {' · '.join(part for part in (row.task, goal) if part)}"
+    return title, f"{counts}, best {tree.best_reward:.1f}{state}"
 
 
 def _newest_set(store: Store, run: RunRow, iteration: int, critic: str | None) -> RevisionSetRow | None:

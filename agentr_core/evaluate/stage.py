@@ -6,7 +6,7 @@ from a cut drawn at random, the same cut for every model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,10 @@ class _Item:
     def names(self) -> tuple[str | int, ...]:
         """What seeds and sessions are derived from; the first repeat is what a task that is played once is."""
         return (self.task.key, self.repeat) if self.repeat else (self.task.key,)
+
+    def session(self, kind: EvalKind) -> str:
+        """What the episode is called to the policy."""
+        return "-".join(map(str, (kind, self.task.env, *self.names)))
 
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
@@ -84,12 +88,10 @@ async def _play(
     done = {(result.task_id, result.repeat) for result in stored if result.error is None}
     repeats = context.config.evaluate.repeats if kind == "plain" else 1
     admission = Admission(context.config.concurrency, policy)
-    players = {name: _player(context, policy, name, kind, admission) for name in context.worlds}
 
     async def play(item: _Item) -> EvalResult | None:
-        seed = derive_seed(context.config.seed, "evaluate", kind, *item.names)
+        seed, session = derive_seed(context.config.seed, "evaluate", kind, *item.names), item.session(kind)
         world = context.worlds.of(item.task)
-        session = "-".join(map(str, (kind, world.name, *item.names)))
         try:
             async with world.episodes.lend() as environment:
                 rollout = await players[world.name].rollout(
@@ -103,7 +105,9 @@ async def _play(
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
     unit = "tasks" if len({item.task_id for item in items}) == len(items) else "episodes"
     with context.progress.stage(label, len(items), unit) as bar:
-        bar.advance(len(done))
+        bar.resume(len(done))
+
+        players = {name: _player(context, policy, name, kind, admission, bar.partly) for name in context.worlds}
         away = list[Finished[_Item, EvalResult | None]]()
         async for finished in run_with_second_try(todo, play, admission, context.stopped):
             if finished.error is not None:
@@ -113,7 +117,7 @@ async def _play(
             result = replace(result, attempts=finished.attempts - 1)
             if finished.error is not None or finished.result is not None:
                 context.store.evaluations.save_result(row.id, result)
-                bar.advance()
+                bar.advance(key=finished.item.session(kind))
         context.stop_here()
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]
@@ -127,13 +131,24 @@ async def _play(
     return row.id, metrics, account
 
 
-def _player(context: RunContext, policy: AnyPolicy, environment: str, kind: EvalKind, admission: Admission) -> Player:
+def _player(
+    context: RunContext,
+    policy: AnyPolicy,
+    environment: str,
+    kind: EvalKind,
+    admission: Admission,
+    partly: Callable[[str, float], None],
+) -> Player:
     """How episodes of one of the run's environments are played."""
     config = context.config
     settings = config.evaluate_of(environment)
     turns = settings.max_turns if kind == "plain" else settings.revision_turns
     params = SamplingParams(temperature=settings.temperature, max_tokens=settings.max_tokens)
-    return Player(policy, params, turns, config.revise.revision_action, context.stopped, admission)
+
+    def turned(session: str, played: int) -> None:
+        partly(session, played / turns)
+
+    return Player(policy, params, turns, config.revise.revision_action, context.stopped, admission, turned)
 
 
 def _by_world(context: RunContext, results: Sequence[EvalResult]) -> dict[str, list[EvalResult]]:

@@ -100,6 +100,8 @@ class Player:
     revision_action: str = REVISION_ACTION
     stopped: Callable[[], bool] = field(default=lambda: False)
     admission: Admission | None = None
+    #: Told of each turn that was sampled: the episode's session, and how many turns it has had.
+    turned: Callable[[str, int], None] = field(default=lambda session, turns: None)
 
     async def rollout(
         self,
@@ -126,6 +128,7 @@ class Player:
             if rollout.context_full:
                 break
             await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
+            self.turned(session, turn + 1)
         rollout.trajectory = episode.trajectory()
         rollout.elapsed_seconds = time.perf_counter() - started
         return rollout

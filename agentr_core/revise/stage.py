@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agentr_core.account import describe
@@ -37,20 +38,21 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
 
     async def revise(tree: TreeRow) -> None:
         try:
-            await TreeReviser(context, policy, critic, row, tree, admission).revise()
+            told = partial(bar.partly, tree.id)
+            await TreeReviser(context, policy, critic, row, tree, admission, told).revise()
         finally:
             admission.end(tree_session(tree))
 
     done = context.store.revisions.trees(row.id)
     with context.progress.stage(f"iter {iteration} revise", len(trees), "trees") as bar:
-        bar.advance(len(done))
+        bar.resume(len(done))
         todo = [tree for tree in trees if tree.id not in done]
         failed: list[Finished[TreeRow, None]] = []
         async for finished in run_with_second_try(todo, revise, admission, context.stopped):
             if finished.error is not None:
                 failed.append(finished)
                 context.progress.say(f"warning: tree {finished.item.id} was not revised: {finished.error}")
-            bar.advance()
+            bar.advance(key=finished.item.id)
         context.stop_here()
         if away := [finished for finished in failed if finished.passing]:
             left = len(trees) - len(context.store.revisions.trees(row.id))

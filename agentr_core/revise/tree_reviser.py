@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agentr_core.hashing import content_hash
@@ -30,6 +30,8 @@ class TreeReviser:
     into: RevisionSetRow
     row: TreeRow
     admission: Admission
+    #: Told how much of the tree is done, 0 to 1.
+    told: Callable[[float], None] = lambda share: None
 
     async def revise(self) -> None:
         """Make and store all samples of the tree."""
@@ -53,11 +55,12 @@ class TreeReviser:
         )
         critique = self._critique(tree)
         samples = [self._good(tree, leaf) for leaf in good_leaves(tree, alpha)]
-        for one in pairs:
+        for number, one in enumerate(pairs, 1):
             revision = await self._revision(tree, one, critique)
             if context.stopped():
                 return  # an episode may have been cut short: the tree is revised again when the run goes on
             samples += [revision] if revision is not None else []
+            self.told(number / len(pairs))
         parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
         preferences = [self._preference(tree, one) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)

@@ -155,8 +155,8 @@ def carry_on(
 ) -> RunOutcome:
     """Do what is missing of a run, and mark how it ended."""
     registry, progress = registry or default_registry(), progress or Progress(quiet=True)
-    progress.say(f"run {row.short}  {headline(config)}   {store.path}")
-    progress.say(plan_line(config) if not resumed else f"going on with {_what_is_done(store, row)}")
+    progress.say(f"run {row.short}  {headline(config, stages)}   {store.path}")
+    progress.say(plan_line(config, stages) if not resumed else f"going on with {_what_is_done(store, row)}")
     progress.say()
     with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
         loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
@@ -177,9 +177,16 @@ def _what_is_done(store: Store, row: RunRow) -> str:
     if not trees:
         return where
     done = sum(tree.status == "done" for tree in trees)
-    grown = [str(tree.simulations) for tree in trees if tree.status == "running"]
-    half = f" and {len(grown)} half grown (resumed at simulations {', '.join(grown)})" if grown else ""
+    grown = [tree.simulations for tree in trees if tree.status == "running"]
+    half = f" and {len(grown)} half grown (resumed at {_simulations(grown)})" if grown else ""
     return f"{where}: {done} of {len(trees)} trees done{half}"
+
+
+def _simulations(grown: Sequence[int], shown: int = 6) -> str:
+    """``simulations 3, 5, 1``; of many trees the range."""
+    if len(grown) <= shown:
+        return f"simulations {', '.join(map(str, grown))}"
+    return f"simulations {min(grown)} to {max(grown)}"
 
 
 def checkpoint_folder(store: Store, out: str | Path | None) -> Path:

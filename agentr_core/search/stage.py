@@ -17,6 +17,7 @@ from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import ENDS_ALL, Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
+from agentr_core.process.progress import StageProgress
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
@@ -26,6 +27,8 @@ from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import TreePlan, TreeRow
 
 logger = logging.getLogger("agentr.search")
+#: Only for the progress line: how long a simulation is, is not known before it ends.
+HALF_A_SIMULATION = 10
 
 
 async def grow_trees(
@@ -48,14 +51,15 @@ async def grow_trees(
     away = list[Finished[TreeRow, None]]()
     work = "search" if then is None else "search, revise"
     with context.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
-        bar.advance(len(rows) - len(todo))
+        bar.resume(len(rows) - len(todo))
+        grower.bar = bar
         async for finished in run_with_second_try(todo, grower.grow, admission, context.stopped):
             if finished.error is not None:
                 grower.fail(finished.item, finished.error)
                 away += [finished] if finished.passing else []
             elif finished.attempts > 1:
                 context.store.trees.count_attempt(finished.item.id)
-            bar.advance(1, grower.note(bar.seconds))
+            bar.advance(1, grower.note(bar.seconds), key=finished.item.id)
         context.stop_here()
         done = context.store.trees.select(context.run.id, iteration=iteration)
         account = _account(context, iteration, done)
@@ -122,6 +126,8 @@ class _Grower:
     #: What the policy had been busy for before this stage; None where it does not say.
     busy_before: float | None = None
     environment_before: float = 0.0
+    #: The stage's line, which moves with each expansion.
+    bar: StageProgress | None = None
 
     def __post_init__(self) -> None:
         self.busy_before = self.policy.busy_seconds
@@ -159,6 +165,7 @@ class _Grower:
             stop=context.stopped,
             admission=self.admission,
             revision_action=context.config.revise.revision_action,
+            turned=lambda tree, turns: self._turned(row, tree, turns),
         )
         try:
             tree = await self.searcher.search(task, tree_context)
@@ -178,6 +185,14 @@ class _Grower:
         take_apart(tree)
         if self.then is not None and not context.stopped():  # a revision that is cut short is thrown away
             await self._then(self.then, row)
+
+    def _turned(self, row: TreeRow, tree: Tree, turns: int) -> None:
+        """Move the line: a simulation that is under way counts as half done after :data:`HALF_A_SIMULATION` turns."""
+        bar = self.bar
+        if bar is not None:
+            under_way = turns / (turns + HALF_A_SIMULATION)
+            share = (tree.simulations + under_way) / max(self.searcher.simulations, 1)
+            bar.partly(row.id, share, lambda: self.note(bar.seconds))
 
     async def _then(self, work: TreeWork, row: TreeRow) -> None:
         try:

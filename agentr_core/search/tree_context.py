@@ -70,6 +70,7 @@ class TreeContext:
         stop: Callable[[], bool] = lambda: False,
         admission: Admission | None = None,
         stored: int = 0,
+        turned: Callable[[Tree, int], None] = lambda tree, turns: None,
     ) -> None:
         self.tree, self.branches, self.policy, self._admission = tree, branches, policy, admission
         self.session, self.stats = session, TreeStats()
@@ -78,6 +79,7 @@ class TreeContext:
         self._conversations: dict[int, tuple[Message, ...]] = {0: tree.head}
         self._draws: Counter[int] = Counter()
         self._last_turn: asyncio.Event | None = None
+        self._turned, self._turns = turned, 0
 
     @classmethod
     async def open(
@@ -93,10 +95,12 @@ class TreeContext:
         stop: Callable[[], bool] = lambda: False,
         admission: Admission | None = None,
         revision_action: str = REVISION_ACTION,
+        turned: Callable[[Tree, int], None] = lambda tree, turns: None,
     ) -> TreeContext:
         """A context for a new tree of ``task``, or for the stored ``tree`` to go on with.
 
-        The first commit of a new tree saves its root as well. ``admission`` is told what the tree takes of the engine.
+        The first commit of a new tree saves its root as well. ``admission`` is told what the tree takes of the engine,
+        ``turned`` each time a node has been expanded how many were since the last commit.
         """
         branches = Branches(task, pool, tree, revision_action=revision_action)
         stored = 0 if tree is None else len(tree.nodes)
@@ -105,7 +109,9 @@ class TreeContext:
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
                 turns = head(pool.reference, task, first.result.observation)
             tree = Tree(task, turns, seed=seed, state_key=first.state_key)
-        return cls(tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored)
+        return cls(
+            tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored, turned=turned
+        )
 
     @property
     def stopping(self) -> bool:
@@ -152,7 +158,10 @@ class TreeContext:
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
             if before is not None:
                 await before.wait()
-            return self._append(node, samples, outcomes, merge, horizon, params)
+            children = self._append(node, samples, outcomes, merge, horizon, params)
+            self._turns += 1
+            self._turned(self.tree, self._turns)
+            return children
         finally:
             done.set()
 
@@ -165,6 +174,7 @@ class TreeContext:
         await self._save(self.tree, self.tree.nodes[len(self._stored) :], changed)
         self._stored = now
         self._draws.clear()
+        self._turns = 0
         self.stats.store_seconds += time.perf_counter() - began
 
     def costs(self) -> dict[str, Any]:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agentr_core.registry.lookup import registry
 from agentr_core.settings.run_config import RunConfig
 
-
-def headline(config: RunConfig) -> str:
-    """The plugins of a run in one line."""
-    model = config.policy.options.get("model")
-    names = [" + ".join(config.environments), config.searcher.name, f"{config.critic.name} critic", config.trainer.name]
-    return " · ".join([*names, str(model or config.policy.name)])
+STAGES = ("search", "revise", "train", "evaluate")
 
 
-def plan_line(config: RunConfig) -> str:
-    """The size of a run in one line."""
+def headline(config: RunConfig, stages: Sequence[str] = STAGES) -> str:
+    """The plugins that the stages of a run use, in one line."""
+    names = [" + ".join(config.environments)]
+    names += [config.searcher.name] if "search" in stages else []
+    names += [f"{config.critic.name} critic"] if "revise" in stages else []
+    names += [config.trainer.name] if "train" in stages else []
+    return " · ".join([*names, str(config.policy.options.get("model") or config.policy.name)])
+
+
+def plan_line(config: RunConfig, stages: Sequence[str] = STAGES) -> str:
+    """The size of a run of these stages in one line."""
     options = config.searcher.options
     searched = " + ".join(str(config.search_of(name).tasks) for name in config.environments)
     sizes = [_count(config.iterations, "iteration"), _count(searched, "task")]
     sizes += [f"{options[name]} {name}" for name in ("simulations", "attempts", "samples") if name in options]
     measured = _count(" + ".join(str(config.evaluate_of(name).tasks) for name in config.environments), "task")
     measured += f" × {config.evaluate.repeats} repeats" if config.evaluate.repeats > 1 else ""
-    return f"plan: {' × '.join(sizes)}; {measured} measured before and after each"
+    if "search" not in stages:
+        return f"plan: {measured} measured"
+    after = f"; {measured} measured before and after each" if "evaluate" in stages else ""
+    return f"plan: {' × '.join(sizes)}{after}"
 
 
 def _count(number: int | str, noun: str) -> str:

@@ -78,6 +78,24 @@ def test_a_listing_says_the_same_as_text_and_as_json(agentr: Any, command: str) 
     assert len(text.out.splitlines()) == 1 + len(data.json) > 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *LISTS, "runs show", "checkpoints show", "trees show", "compare", "compare first first", "compare --critics",
+        "db status",
+    ],
+)  # fmt: skip
+def test_nothing_is_wider_than_80_columns_and_no_word_is_broken(
+    agentr: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    whole = agentr(command)
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = agentr(command)
+    assert [line for line in narrow.out.splitlines() if len(line) > 80] == []
+    broken = {word for word in narrow.out.split() if "…" not in word} - set(whole.out.split())
+    assert not broken
+
+
 @pytest.mark.parametrize("command", [command for command in LISTS if "--limit" not in command])
 def test_a_limit_says_on_stderr_that_there_is_more(agentr: Any, command: str) -> None:
     whole, part = agentr(f"{command} --json"), agentr(f"{command} --json --limit 1")

@@ -16,7 +16,7 @@ import agentr_core
 from agentr_core import RunConfig
 from agentr_core.errors import NothingToDo
 from agentr_core.process.progress import Progress
-from agentr_core.runs import report
+from agentr_core.runs import report, side_by_side
 from agentr_core.runs.single_stages import evaluate_again, revise_again, train_again
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import CheckpointRow, RunRow, open_store
@@ -160,8 +160,8 @@ def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untr
     other = made.configure(evaluate={"tasks": 6, "max_turns": 9, "temperature": 1.0})
     evaluate_again("last", other, db=made.db, checkpoint="1", progress=QUIET)
     with agentr_core.open_store(made.db) as store:
-        table, critics = report.iterations(store, made.row()), report.critics(store, made.row())
-        compared = report.runs(store, [made.row()])
+        table, critics = report.iterations(store, made.row()), report.critics(store, [made.row()])
+        (compared, *_) = side_by_side.side_by_side(store, [made.row()])
     assert [row[0] for row in table.rows] == [
         "baseline",
         "iteration 1",

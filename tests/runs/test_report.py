@@ -25,7 +25,7 @@ def test_iterations_are_set_against_the_baseline(tmp_path: Path, tasks: int) -> 
     outcome = agentr_core.run(config, db=tmp_path / "project.db")
     with agentr_core.open_store(tmp_path / "project.db") as store:
         table = report.iterations(store, outcome.run)
-        critics = report.critics(store, outcome.run)
+        critics = report.critics(store, [outcome.run])
     assert [row[0] for row in table.rows] == ["baseline", "iteration 1"]
     assert table.rows[0][-1] == "-"
     assert table.rows[1][-1] == ("+0.0 ± ?" if tasks == 1 else "+0.0 ± 0.0"), "the policy has not changed"
