@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from agentr_core.records import Step, StepResult
@@ -59,22 +59,24 @@ class ParsedAction:
     error: str | None = None
 
 
-def parse_response(response: str) -> ParsedAction:
+def parse_response(response: str, *, full_stop: bool = True) -> ParsedAction:
     """Take the action out of an agent's turn.
 
     The action is the first line after the label ``Action:``; a turn without it is an action as a whole if it is a
     single line. What instruct models write around it does no harm: emphasis, code fences, quotes, ``Thought 1:``, a
     tool call, ``<action>`` tags, stop text at the end. What is inside a block of reasoning is thought, and never
     action. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
-    exception: a model may answer anything.
+    exception: a model may answer anything. Without ``full_stop``, one at the action's end is left out.
     """
     if (plain := _PLAIN.fullmatch(response)) and len(plain[2]) <= MAX_ACTION_CHARS and plain[2].strip():
-        return ParsedAction(plain[2].strip(), plain[1].strip())
-    return _parse_any(response)
+        parsed = ParsedAction(plain[2].strip(), plain[1].strip())
+    else:
+        parsed = _parse_any(response)
+    return parsed if full_stop else _without_full_stop(parsed)
 
 
 def _parse_any(response: str) -> ParsedAction:
-    reasoning, said = split_reasoning(_CONTROL.sub(" ", _INVISIBLE.sub("", response.replace("\xa0", " "))))
+    reasoning, said = split_reasoning(_INVISIBLE.sub("", printable(response).replace("\xa0", " ")))
     text = _without_stop_text(said)
     if reasoning and not text:
         return ParsedAction(None, reasoning, NO_ACTION)
@@ -84,6 +86,11 @@ def _parse_any(response: str) -> ParsedAction:
     if not bodies:
         return ParsedAction(None, error=NO_ACTION)
     return _checked(_plain(bodies[0]), thought or reasoning)
+
+
+def printable(text: str) -> str:
+    """``text`` with a blank in place of each control character."""
+    return _CONTROL.sub(" ", text)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -158,6 +165,13 @@ def _checked(action: str, thought: str) -> ParsedAction:
     if len(action) > MAX_ACTION_CHARS:
         return ParsedAction(None, thought, f"Error: The action is longer than {MAX_ACTION_CHARS} characters.")
     return ParsedAction(action, thought)
+
+
+def _without_full_stop(parsed: ParsedAction) -> ParsedAction:
+    if parsed.action is None or not parsed.action.endswith("."):
+        return parsed
+    action = parsed.action.rstrip(". ")
+    return replace(parsed, action=action) if action else parsed
 
 
 def is_revision(action: str | None, revision_action: str = REVISION_ACTION) -> bool:
