@@ -29,8 +29,8 @@ class EnvironmentConfig(PluginConfig):
     )
     parser: Literal["lenient", "agentgym", "agent-r"] = Field(
         default="lenient",
-        description="how the action is taken out of a turn. lenient: emphasis, fences, quotes, tool calls and reasoning "
-        "around it do no harm; agentgym, agent-r: to the letter as AgentGym's clients or Agent-R's code do",
+        description="how the action is taken out of a turn. lenient: emphasis, fences, quotes, tool calls and "
+        "reasoning around it do no harm; agentgym, agent-r: to the letter as AgentGym's clients or Agent-R's code do",
     )
 
 
