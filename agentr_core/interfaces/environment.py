@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Generic, Literal, TypeVar, final
 
 from pydantic import Field
@@ -54,6 +55,9 @@ class Environment(ABC, Generic[ConfigT]):
     mismatches: int = 0
     #: What a critic's prompt calls this world, e.g. ``"a crafting game"``; see :meth:`domain_of`.
     domain: ClassVar[str] = "an interactive environment"
+
+    #: What :meth:`parse` does, once it has been asked: a search parses every answer.
+    _parse_rule: Callable[[str], ParsedAction] | None = None
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -148,10 +152,15 @@ class Environment(ABC, Generic[ConfigT]):
 
         An environment with an answer format of its own overrides it.
         """
-        rule = getattr(self.config, "parser", "lenient")
-        if rule == "lenient":
-            return parse_response(response, full_stop=self.full_stops)
-        return parse_agent_r(response) if rule == "agent-r" else self.parse_as_agentgym(response)
+        if self._parse_rule is None:
+            self._parse_rule = self._chosen_parse_rule()
+        return self._parse_rule(response)
+
+    def _chosen_parse_rule(self) -> Callable[[str], ParsedAction]:
+        name = getattr(self.config, "parser", "lenient")
+        if name == "lenient":
+            return parse_response if self.full_stops else partial(parse_response, full_stop=False)
+        return parse_agent_r if name == "agent-r" else self.parse_as_agentgym
 
     def parse_as_agentgym(self, response: str) -> ParsedAction:
         """The rule ``agentgym``; overridden where AgentGym's client of this world has a rule of its own."""

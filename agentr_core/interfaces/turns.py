@@ -72,11 +72,15 @@ def parse_response(response: str, *, full_stop: bool = True) -> ParsedAction:
     action. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
     exception: a model may answer anything. Without ``full_stop``, one at the action's end is left out.
     """
-    if (plain := _PLAIN.fullmatch(response)) and len(plain[2]) <= MAX_ACTION_CHARS and plain[2].strip():
-        parsed = ParsedAction(plain[2].strip(), plain[1].strip())
-    else:
-        parsed = _parse_any(response)
-    return parsed if full_stop else _without_full_stop(parsed)
+    plain = _PLAIN.fullmatch(response)
+    if (
+        plain
+        and len(plain[2]) <= MAX_ACTION_CHARS
+        and (action := plain[2].strip())
+        and (full_stop or action[-1] != ".")
+    ):
+        return ParsedAction(action, plain[1].strip())
+    return _parse_any(response) if full_stop else _without_full_stop(_parse_any(response))
 
 
 def _parse_any(response: str) -> ParsedAction:

@@ -36,7 +36,7 @@ class NoWayBack(TextCraft):
         ({"env": "no_way_back:NoWayBack", "critic": "last", "revise": {"repairs": 0}},
          "no revisions: no splice kept its reward: what the bad start did was not made good by the tail; try more "
          "revise.repairs (now 0), or leave splices unexecuted with revise.splice=recorded"),
-        ({"mcts": {"simulations": 2, "depth": 1}}, "no revisions: no attempt came to a reward of 0.5: lower revise.alpha"),
+        ({"mcts": {"simulations": 2, "depth": 1}}, "no revisions: no attempt came to a reward of 0.5: lower"),
         ({"flawed": {"rate": 0.0}}, "no revisions: no good attempt has a worse one beside it (revise.beta=0.2)"),
         ({}, None),
     ],
