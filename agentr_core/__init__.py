@@ -42,11 +42,13 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.critic import divergence as divergence
     from agentr_core.interfaces.environment import AnyEnvironment as AnyEnvironment
     from agentr_core.interfaces.environment import Environment as Environment
+    from agentr_core.interfaces.environment import EnvironmentConfig as EnvironmentConfig
     from agentr_core.interfaces.plugin_config import PluginConfig as PluginConfig
     from agentr_core.interfaces.plugin_config import validate_config as validate_config
     from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
     from agentr_core.interfaces.policy import MakeEnvironment as MakeEnvironment
     from agentr_core.interfaces.policy import Policy as Policy
+    from agentr_core.interfaces.published_turns import published_action as published_action
     from agentr_core.interfaces.searcher import MergeKey as MergeKey
     from agentr_core.interfaces.searcher import SearchContext as SearchContext
     from agentr_core.interfaces.searcher import Searcher as Searcher
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.turns import ParsedAction as ParsedAction
     from agentr_core.interfaces.turns import is_revision as is_revision
     from agentr_core.interfaces.turns import parse_response as parse_response
+    from agentr_core.interfaces.turns import printable as printable
     from agentr_core.play.in_flight import run_bounded as run_bounded
     from agentr_core.play.worlds import World as World
     from agentr_core.play.worlds import Worlds as Worlds
@@ -124,7 +127,7 @@ _AUTHOR = {
     "api": ["create"],
     "errors": ["NothingToDo", "UsageError"],
     "interfaces.critic": ["Critic", "CritiqueContext", "StepwiseCritic"],
-    "interfaces.environment": ["Environment"],
+    "interfaces.environment": ["Environment", "EnvironmentConfig"],
     "interfaces.plugin_config": ["PluginConfig"],
     "interfaces.policy": ["Policy"],
     "interfaces.searcher": ["SearchContext", "Searcher"],
@@ -151,7 +154,8 @@ _ENGINE = {
     "interfaces.plugin_config": ["validate_config"],
     "interfaces.policy": ["AnyPolicy", "MakeEnvironment"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
-    "interfaces.turns": ["ParsedAction", "is_revision", "parse_response"],
+    "interfaces.published_turns": ["published_action"],
+    "interfaces.turns": ["ParsedAction", "is_revision", "parse_response", "printable"],
     "process.busy_clock": ["BusyClock"],
     "process.cache_folder": ["cache_folder", "locked"],
     "process.garbage": ["without_collections"],

@@ -31,6 +31,7 @@ ENTRIES: dict[str, Entry] = {
     "context_full": Entry(
         "attempts ended by a full context", "", "use a model or setting with a longer context, or shorter observations"
     ),
+    "shown_in_part": Entry("observations shortened"),
     "refused": Entry("actions refused"),
     "duplicates": Entry("samples merged"),
     "unreadable": Entry(

@@ -167,6 +167,7 @@ def _account(results: Sequence[EvalResult]) -> dict[str, int]:
         "refused": sum(result.invalid for result in results),
         "cut_off": sum(result.cut_off for result in results),
         "context_full": sum(result.context_full for result in results),
+        "shown_in_part": sum(result.shown_in_part for result in results),
     }
 
 
@@ -238,6 +239,7 @@ def _result(item: _Item, rollout: Rollout) -> EvalResult:
         elapsed_seconds=rollout.elapsed_seconds,
         cut_off=rollout.cut_off,
         context_full=rollout.context_full,
+        shown_in_part=rollout.shortened,
         messages=rollout.trajectory.messages(),
     )
 

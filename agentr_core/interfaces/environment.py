@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Generic, Literal, TypeVar, final
+
+from pydantic import Field
 
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.observations import LEAST_CHARS, shortened
 from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.published_turns import parse_agent_r, parse_agentgym
 from agentr_core.interfaces.turns import ParsedAction, parse_response
 from agentr_core.records import Observation, Snapshot, StepResult, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+
+
+class EnvironmentConfig(PluginConfig):
+    """Base of every environment's configuration: the settings that all environments have."""
+
+    max_observation_chars: int | None = Field(
+        default=None,
+        ge=LEAST_CHARS,
+        description="most characters of an observation that the agent is shown; a mark stands for the middle of a "
+        "longer one (default: all of it)",
+    )
+    parser: Literal["lenient", "agentgym", "agent-r"] = Field(
+        default="lenient",
+        description="how the action is taken out of a turn. lenient: emphasis, fences, quotes, tool calls and "
+        "reasoning around it do no harm; agentgym, agent-r: to the letter as AgentGym's clients or Agent-R's code do",
+    )
 
 
 class Environment(ABC, Generic[ConfigT]):
@@ -28,10 +49,15 @@ class Environment(ABC, Generic[ConfigT]):
     blocking: ClassVar[bool] = False
     #: True where instances share workers of their own and wait for them: any number may then be in use at once.
     shares_workers: ClassVar[bool] = False
+    #: False where no action ends in a full stop: the lenient parser then leaves out one that an agent wrote.
+    full_stops: ClassVar[bool] = True
     #: How often a replay behind :meth:`restore` has not shown what had been recorded, in the life of this instance.
     mismatches: int = 0
     #: What a critic's prompt calls this world, e.g. ``"a crafting game"``; see :meth:`domain_of`.
     domain: ClassVar[str] = "an interactive environment"
+
+    #: What :meth:`parse` does, once it has been asked: a search parses every answer.
+    _parse_rule: Callable[[str], ParsedAction] | None = None
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -73,6 +99,27 @@ class Environment(ABC, Generic[ConfigT]):
     def step(self, action: str) -> StepResult:
         """Do one action. ``RuntimeError`` before :meth:`reset` or after the end."""
 
+    @final
+    def begin(self, task: Task) -> StepResult:
+        """:meth:`reset` as agents are shown it: search, episodes and replays all begin here."""
+        return self._shown(StepResult(observation=self.reset(task)))
+
+    @final
+    def act(self, action: str) -> StepResult:
+        """:meth:`step` as agents are shown it: search, episodes and replays all go on here.
+
+        An observation above ``max_observation_chars`` is shortened; ``info["left_out"]`` then counts the characters
+        that are not shown.
+        """
+        return self._shown(self.step(action))
+
+    def _shown(self, result: StepResult) -> StepResult:
+        limit: int | None = getattr(self.config, "max_observation_chars", None)
+        if limit is None or len(result.observation) <= limit:
+            return result
+        text, count = shortened(result.observation, limit)
+        return result.model_copy(update={"observation": text, "info": {**result.info, "left_out": count}})
+
     def snapshot(self) -> Snapshot:
         """The present state, to be given back to :meth:`restore` of any instance with the same configuration."""
         raise NotImplementedError(f"{type(self).__name__} has no snapshots")
@@ -101,8 +148,23 @@ class Environment(ABC, Generic[ConfigT]):
         return None
 
     def parse(self, response: str) -> ParsedAction:
-        """Take the action out of an agent's turn; by default the ReAct rule of ``interfaces/turns.py``."""
-        return parse_response(response)
+        """Take the action out of an agent's turn, by the rule that the setting ``parser`` names.
+
+        An environment with an answer format of its own overrides it.
+        """
+        if self._parse_rule is None:
+            self._parse_rule = self._chosen_parse_rule()
+        return self._parse_rule(response)
+
+    def _chosen_parse_rule(self) -> Callable[[str], ParsedAction]:
+        name = getattr(self.config, "parser", "lenient")
+        if name == "lenient":
+            return parse_response if self.full_stops else partial(parse_response, full_stop=False)
+        return parse_agent_r if name == "agent-r" else self.parse_as_agentgym
+
+    def parse_as_agentgym(self, response: str) -> ParsedAction:
+        """The rule ``agentgym``; overridden where AgentGym's client of this world has a rule of its own."""
+        return parse_agentgym(response)
 
     def close(self) -> None:
         """Release what the environment holds. May be called twice."""

@@ -7,6 +7,9 @@ import inspect
 from agentr_core.interfaces.environment import Environment
 from agentr_core.interfaces.policy import Policy
 
+#: Methods of an environment that nobody may write anew, and the ones that they call.
+_OURS = {"begin": "reset", "act": "step"}
+
 
 def outdated(cls: type) -> str | None:
     """What to change in ``cls``, in words that go on after the plugin's name; None where nothing must be changed.
@@ -23,7 +26,19 @@ def outdated(cls: type) -> str | None:
             f"was written for an older agentr: its instructions() takes {names} instead of the task; "
             "write `def instructions(self, task: Task)`, which may ignore the task"
         )
+    if issubclass(cls, Environment) and (own := [name for name in _OURS if name in _attributes_of(cls)]):
+        return (
+            f"defines {own[0]}(), a name that agentr uses: it is {_OURS[own[0]]}() with the observation in at most "
+            "env.max_observation_chars; give yours another name"
+        )
     return None
+
+
+def _attributes_of(cls: type) -> set[str]:
+    """What the classes between ``cls`` and :class:`Environment` define."""
+    return {
+        name for each in cls.__mro__ if each is not Environment and issubclass(each, Environment) for name in vars(each)
+    }
 
 
 def _other_than_one(cls: type, method: str, former: str = "") -> str | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+from agentr_core.interfaces.reasoning_marks import tagged
 from agentr_core.records import Step, StepResult
 
 #: The action of a revision signal. It never reaches the environment (method choice 7): it is answered with
@@ -25,18 +26,21 @@ MAX_ACTION_CHARS = 2_000
 TWO_ACTIONS = "Error: Only one 'Action' is allowed per response. Please adjust your response."
 NO_ACTION = "Error: No action found. Answer with 'Thought: ...' and then 'Action: ...'."
 CUT_OFF = "Error: The answer was cut off before its action was complete. Think less and answer in fewer words."
+TOOL_CALL = (
+    "Error: A tool call must have one argument, the action as text. Answer with 'Thought: ...' and then 'Action: ...'."
+)
 EMPTY_ACTION = "Error: The action is empty. Answer with 'Thought: ...' and then 'Action: ...'."
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _INVISIBLE = re.compile("[\u200b-\u200d\u2060\ufeff]")
 #: A block of reasoning. The prompt may have opened it, and a cut may have left it open.
 _REASONING = re.compile(
-    r"(?:<(?P<tag>think|thinking|thought|reasoning)>|\[THINK\])(?P<inside>.*?)(?:</(?P=tag)>|\[/THINK\]|\Z)",
-    re.DOTALL | re.IGNORECASE,
+    r"<(?P<tag>think|thinking|thought|reasoning)>(?P<inside>.*?)(?:</(?P=tag)>|\Z)", re.DOTALL | re.IGNORECASE
 )
-_REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
+_REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 #: What a model writes at the end of its turn where nobody stopped it: ``</s>``, ``<|im_end|>``, ``<end_of_turn>``.
 _STOP_TEXT = re.compile(r"(?:</s>|<\|[\w ]{1,30}\|>|<end_of_turn>|<eos>|\[/INST\])\Z")
+_CALL = "<tool_call>"
 _TAGGED = re.compile(r"<(action|answer)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 #: Marks of emphasis, headings, quotes and lists around a label. A label is a word at the start of a line: neither
 #: ``transaction:`` nor "the next action:" is one.
@@ -59,22 +63,28 @@ class ParsedAction:
     error: str | None = None
 
 
-def parse_response(response: str) -> ParsedAction:
+def parse_response(response: str, *, full_stop: bool = True) -> ParsedAction:
     """Take the action out of an agent's turn.
 
     The action is the first line after the label ``Action:``; a turn without it is an action as a whole if it is a
     single line. What instruct models write around it does no harm: emphasis, code fences, quotes, ``Thought 1:``, a
     tool call, ``<action>`` tags, stop text at the end. What is inside a block of reasoning is thought, and never
     action. No action, two actions, or one longer than 2,000 characters is an error text for the agent, never an
-    exception: a model may answer anything.
+    exception: a model may answer anything. Without ``full_stop``, one at the action's end is left out.
     """
-    if (plain := _PLAIN.fullmatch(response)) and len(plain[2]) <= MAX_ACTION_CHARS and plain[2].strip():
-        return ParsedAction(plain[2].strip(), plain[1].strip())
-    return _parse_any(response)
+    plain = _PLAIN.fullmatch(response)
+    if (
+        plain
+        and len(plain[2]) <= MAX_ACTION_CHARS
+        and (action := plain[2].strip())
+        and (full_stop or action[-1] != ".")
+    ):
+        return ParsedAction(action, plain[1].strip())
+    return _parse_any(response) if full_stop else _without_full_stop(_parse_any(response))
 
 
 def _parse_any(response: str) -> ParsedAction:
-    reasoning, said = split_reasoning(_CONTROL.sub(" ", _INVISIBLE.sub("", response.replace("\xa0", " "))))
+    reasoning, said = split_reasoning(_INVISIBLE.sub("", printable(response).replace("\xa0", " ")))
     text = _without_stop_text(said)
     if reasoning and not text:
         return ParsedAction(None, reasoning, NO_ACTION)
@@ -82,16 +92,22 @@ def _parse_any(response: str) -> ParsedAction:
     if len(bodies) > 1:
         return ParsedAction(None, error=TWO_ACTIONS)
     if not bodies:
-        return ParsedAction(None, error=NO_ACTION)
+        return ParsedAction(None, error=TOOL_CALL if _CALL in text else NO_ACTION)
     return _checked(_plain(bodies[0]), thought or reasoning)
+
+
+def printable(text: str) -> str:
+    """``text`` with a blank in place of each control character."""
+    return _CONTROL.sub(" ", text)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
     """The reasoning of an answer and what it says besides.
 
     A block that is never closed was cut off: nothing follows it. A block that is closed and never opened was opened by
-    the prompt: all before its end is reasoning.
+    the prompt: all before its end is reasoning. Blocks are marked in any way of ``interfaces/reasoning_marks.py``.
     """
+    text = tagged(text)
     inside = [found["inside"].strip() for found in _REASONING.finditer(text)]
     said = _REASONING.sub("", text)
     *before, said = _REASONING_END.split(said)
@@ -100,8 +116,9 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 def _labelled(text: str) -> tuple[str, list[str]]:
     """The thought, and what stands after each label of an action: usually one."""
-    if call := _called(text):
-        return text.partition("<tool_call>")[0].strip(), [call]
+    before, *calls = text.split(_CALL)
+    if found := [action for action in map(_called, calls) if action is not None]:
+        return before.strip(), found
     if tags := list(_TAGGED.finditer(text)):
         return _unlabelled(text[: tags[0].start()]), [found[2] for found in tags]
     text = _unfenced(text)
@@ -109,19 +126,21 @@ def _labelled(text: str) -> tuple[str, list[str]]:
         before, *bodies = label.split(text)
         if bodies:
             return _unlabelled(before), bodies
-    return "", [] if "\n" in text or _THOUGHT.match(text) else [text]
+    return "", [] if calls or "\n" in text or _THOUGHT.match(text) else [text]
 
 
-def _called(text: str) -> str | None:
-    """The action of a tool call: the one text among its arguments."""
-    _, mark, call = text.partition("<tool_call>")
+def _called(call: str) -> str | None:
+    """The action of a tool call: its one argument, a text or a number; None where that is not what it has."""
     try:
-        value = json.JSONDecoder().raw_decode(call.strip())[0] if mark else None
-    except ValueError:
+        value = json.JSONDecoder().raw_decode(call.strip())[0]
+        arguments = value.get("arguments", value.get("parameters")) if isinstance(value, dict) else None
+        if isinstance(arguments, str) and arguments.lstrip().startswith("{"):  # JSON inside JSON, as OpenAI writes it
+            arguments = json.loads(arguments)
+    except (ValueError, RecursionError):
         return None
-    arguments = value.get("arguments", value.get("parameters")) if isinstance(value, dict) else None
-    texts = [given for given in arguments.values() if isinstance(given, str)] if isinstance(arguments, dict) else []
-    return texts[0] if len(texts) == 1 else None
+    given = list(arguments.values()) if isinstance(arguments, dict) else [arguments]
+    is_action = len(given) == 1 and isinstance(given[0], str | int) and not isinstance(given[0], bool)
+    return str(given[0]) if is_action else None
 
 
 def _without_stop_text(text: str) -> str:
@@ -158,6 +177,13 @@ def _checked(action: str, thought: str) -> ParsedAction:
     if len(action) > MAX_ACTION_CHARS:
         return ParsedAction(None, thought, f"Error: The action is longer than {MAX_ACTION_CHARS} characters.")
     return ParsedAction(action, thought)
+
+
+def _without_full_stop(parsed: ParsedAction) -> ParsedAction:
+    if parsed.action is None or not parsed.action.endswith("."):
+        return parsed
+    action = parsed.action.rstrip(". ")
+    return replace(parsed, action=action) if action else parsed
 
 
 def is_revision(action: str | None, revision_action: str = REVISION_ACTION) -> bool:

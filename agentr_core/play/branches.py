@@ -206,21 +206,21 @@ class Branches:
             self._replay(pooled, place)
 
     def _reset(self, pooled: PooledEnvironment) -> None:
-        observation = pooled.environment.reset(self.task)
+        first = pooled.environment.begin(self.task)
         self.stats.resets += 1
         if self._root is None:
-            self._root = Place(None, "", Outcome(StepResult(observation=observation), pooled.environment.state_key()))
-        self._arrive(pooled, self._root, observation)
+            self._root = Place(None, "", Outcome(first, pooled.environment.state_key()))
+        self._arrive(pooled, self._root, first.observation)
 
     def _replay(self, pooled: PooledEnvironment, place: Place) -> None:
-        result = pooled.environment.step(place.action)
+        result = pooled.environment.act(place.action)
         self.stats.steps += 1
         self._arrive(pooled, place, result.observation)
 
     def _discover(self, pooled: PooledEnvironment, action: str) -> None:
         """Do an action that is not known yet, from the place where the environment stands."""
         here: Place = pooled.place
-        result = pooled.environment.step(action)
+        result = pooled.environment.act(action)
         self.stats.steps += 1
         place = Place(here, action, Outcome(result, pooled.environment.state_key()))
         # Another thread may have done the same action meanwhile: the first result is the one that stands.

@@ -38,13 +38,17 @@ class Episode:
     ) -> None:
         self.environment, self.task, self.head, self.revision_action = environment, task, head, revision_action
         self.steps: list[Step] = []
+        #: Observations that were shown in part.
+        self.shortened = 0
 
     @classmethod
     async def begin(cls, environment: AnyEnvironment, task: Task, revision_action: str = REVISION_ACTION) -> Episode:
         """Start an episode of ``task``; :class:`EnvironmentFailure` where the environment raises."""
         with boundary(EnvironmentFailure, f"reset of {task.key}"):
-            observation = await _threaded(environment, environment.reset, task)
-        return cls(environment, task, head(environment, task, observation), revision_action)
+            first = await _threaded(environment, environment.begin, task)
+        episode = cls(environment, task, head(environment, task, first.observation), revision_action)
+        episode.shortened += "left_out" in first.info
+        return episode
 
     @property
     def ended(self) -> bool:
@@ -56,7 +60,8 @@ class Episode:
         parsed, result = parse_turn(self.environment.parse, response, cut_off=cut_off), None
         if reaches_environment(parsed.action, self.revision_action):
             with boundary(EnvironmentFailure, f"step of {self.task.key}"):
-                result = await _threaded(self.environment, self.environment.step, parsed.action)
+                result = await _threaded(self.environment, self.environment.act, parsed.action)
+            self.shortened += "left_out" in result.info
         reward, score = (self.steps[-1].reward, self.steps[-1].score) if self.steps else (0.0, 0.0)
         step = step_of(response, parsed, result, reward=reward, score=score, cut_off=cut_off)
         self.steps.append(step)
@@ -75,13 +80,15 @@ class Episode:
 class Rollout:
     """A finished episode and what it cost. ``prefix`` leading steps were given, not sampled; ``mismatches`` of their
     observations differed from the record. ``cut_off`` sampled turns ended because they had become too long;
-    ``context_full``: the episode ended because its conversation no longer fits the policy's context."""
+    ``context_full``: the episode ended because its conversation no longer fits the policy's context; ``shortened``
+    observations were shown in part."""
 
     trajectory: Trajectory
     prefix: int = 0
     mismatches: int = 0
     cut_off: int = 0
     context_full: bool = False
+    shortened: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     elapsed_seconds: float = 0.0
@@ -129,7 +136,7 @@ class Player:
                 break
             await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
             self.turned(session, turn + 1)
-        rollout.trajectory = episode.trajectory()
+        rollout.trajectory, rollout.shortened = episode.trajectory(), episode.shortened
         rollout.elapsed_seconds = time.perf_counter() - started
         return rollout
 

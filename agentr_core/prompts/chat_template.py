@@ -6,6 +6,7 @@ imported here: tokenizers and configurations are those of transformers, loaded b
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ from itertools import takewhile
 from typing import Any, TypeVar
 
 from agentr_core.errors import UsageError
-from agentr_core.prompts.reasoning import CLOSE, OPEN, SWITCHES, dated, hidden, reasoning_of, shown, without_reasoning
+from agentr_core.interfaces.reasoning_marks import BRACKETS, CHANNELS, CLOSE, FINAL, OPEN, TAGS, Marks, tagged
+from agentr_core.prompts.reasoning import SWITCHES, dated, hidden, reasoning_of, shown, without_reasoning
 from agentr_core.records import Message
 
 _Item = TypeVar("_Item")
@@ -83,22 +85,25 @@ class ChatTemplate:
         """
         text = self._raw([self._history(message) for message in self.folded(messages)], ask=ask)
         if self.reasoning == "keep":
-            text = shown(text.replace(self._frame.written + _OWN, "").replace(_OWN, ""))
-        return text + self._frame.header if ask else text
+            text = shown(text.replace(self._frame.written + _OWN, "").replace(_OWN, ""), self.marks)
+        return text + self.header if ask else text
 
     def answer(self, content: str) -> str:
         """What the model writes after the prompt for a turn that says ``content``: what is trained.
 
         It is ``content`` as it is, but for a turn without reasoning where the template wants some (an empty block), and
-        for one with reasoning where the model is asked for none.
+        for one with reasoning where the model is asked for none. Reasoning stands between the model's own marks.
         """
+        return self.marks.written(self._tagged_answer(self.marks.tagged(content)))
+
+    def _tagged_answer(self, content: str) -> str:
         frame, blank = self._frame, not self._frame.written.strip()
         if self.asks_for_none:
             content = without_reasoning(content)
         if self.opens_reasoning:
             said = content.removeprefix(OPEN).lstrip("\n") if content.startswith(OPEN) else content
             return said if CLOSE in said else f"\n{CLOSE}\n\n{said}"
-        if frame.header or CLOSE in content or content.startswith(OPEN) or (blank and content[:1].isspace()):
+        if self.header or CLOSE in content or content.startswith(OPEN) or (blank and content[:1].isspace()):
             return content
         return frame.written + content
 
@@ -116,13 +121,26 @@ class ChatTemplate:
     @property
     def header(self) -> str:
         """What a prompt ends with so that the model begins with its answer, and not with a header of the template's."""
-        return self._frame.header
+        return "" if self.marks is CHANNELS else self._frame.header
+
+    @cached_property
+    def marks(self) -> Marks:
+        """How the model marks its reasoning; agentr writes all of it between ``<think>`` tags.
+
+        A model that answers in channels (gpt-oss) reasons in one, unless reasoning is turned off: the prompt then ends
+        with the header of the answer.
+        """
+        if FINAL in self._frame.written and self.reasoning != "off":
+            return CHANNELS
+        source = self.tokenizer.chat_template
+        return BRACKETS if isinstance(source, str) and BRACKETS.opened in source else TAGS
 
     @property
     def knows_reasoning(self) -> bool:
         """True where the template says anything about reasoning."""
         source = self.tokenizer.chat_template
-        return "think" in (source if isinstance(source, str) else "") or OPEN in self._asked
+        written = source if isinstance(source, str) else ""
+        return "think" in written or OPEN in self._asked or self.marks is not TAGS
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text: special tokens are those of the template, none is added."""
@@ -134,10 +152,23 @@ class ChatTemplate:
         return zip(encoded["input_ids"], map(tuple, encoded["offset_mapping"]), strict=True)
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
-        """Text of tokens, the special ones with ``special`` only."""
-        return str(
-            self.tokenizer.decode(list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+        """Text of tokens, the special ones with ``special`` only.
+
+        Without it, reasoning stands between ``<think>`` tags, whatever the model's own marks are (special tokens).
+        """
+        plain = self.marks is TAGS or special
+        text = str(
+            self.tokenizer.decode(
+                list(ids), skip_special_tokens=plain and not special, clean_up_tokenization_spaces=False
+            )
         )
+        return text if plain else self._special_texts.sub("", tagged(text))
+
+    @cached_property
+    def _special_texts(self) -> re.Pattern[str]:
+        """Matches special tokens in decoded text."""
+        texts = self.tokenizer.convert_ids_to_tokens(sorted(self.special()))
+        return re.compile("|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)))
 
     def after_turn(self) -> str:
         """What the template writes after an assistant's turn that a user's turn follows; may be empty.
@@ -147,8 +178,8 @@ class ChatTemplate:
         """
         end = self._raw([Message("user", _ASKED), Message("assistant", _MARK)]).rpartition(_MARK)[2]
         within = self._between.rpartition(_MARK)[2]
-        if end.strip() and within.startswith(end):
-            return end
+        if end.strip() and (within.startswith(end) or self.marks is CHANNELS):
+            return end  # what ends a turn in channels ends the analysis too: the model goes on behind it
         ids, last = self.encode(within.strip()), self.encode(end.strip())
         return self.decode(_shared(ids, last) or [token for token in ids[:1] if token in self.special()], special=True)
 
@@ -179,9 +210,10 @@ class ChatTemplate:
         if self.reasoning != "keep":
             said = without_reasoning(message.content)
             return message if said is message.content else replace(message, content=said)
-        frame, said = self._frame, message.content
-        if frame.opened or CLOSE in said:
-            said = (_OWN if "think" in frame.written else "") + frame.opened + self.answer(said)
+        frame, said = self._frame, self.marks.tagged(message.content)
+        channels = self.marks is CHANNELS
+        if frame.opened or CLOSE in said or (channels and said.startswith(OPEN)):
+            said = (_OWN if channels or "think" in frame.written else "") + frame.opened + self._tagged_answer(said)
         return replace(message, content=hidden(said))
 
     def _raw(self, messages: Sequence[Message], *, ask: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Reasoning blocks (``<think>…</think>``) in what models write, and the options of templates that are agentr's own.
+"""Reasoning in what models write, ``<think>…</think>`` here, and the options of templates that are agentr's own.
 
 ``template_options`` are values for the chat template, and two that the template never sees:
 
@@ -18,10 +18,10 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.reasoning_marks import CLOSE, OPEN, TAGS, Marks, tagged
 
 Reasoning = Literal["strip", "keep", "off"]
 
-OPEN, CLOSE = "<think>", "</think>"
 #: What templates call their switch, with the value that turns reasoning off.
 SWITCHES: Mapping[str, Any] = {"enable_thinking": False, "thinking": False}
 _DAY = "2024-07-26"
@@ -48,10 +48,11 @@ def reasoning_of(options: Mapping[str, Any]) -> tuple[Reasoning, date, dict[str,
 
 
 def without_reasoning(content: str) -> str:
-    """What a turn says after its reasoning; nothing where that was never closed."""
-    if CLOSE in content:
-        return content.rpartition(CLOSE)[2].lstrip("\n")
-    return "" if content.lstrip().startswith(OPEN) else content
+    """What a turn says after its reasoning, however that is marked; nothing where it was never closed."""
+    text = tagged(content)
+    if CLOSE in text:
+        return text.rpartition(CLOSE)[2].lstrip("\n")
+    return "" if text.lstrip().startswith(OPEN) else text
 
 
 def hidden(content: str) -> str:
@@ -59,9 +60,9 @@ def hidden(content: str) -> str:
     return content.replace(OPEN, _HIDDEN_OPEN).replace(CLOSE, _HIDDEN_CLOSE)
 
 
-def shown(text: str) -> str:
-    """Rendered text with the reasoning that was hidden from the template."""
-    return text.replace(_HIDDEN_OPEN, OPEN).replace(_HIDDEN_CLOSE, CLOSE)
+def shown(text: str, marks: Marks = TAGS) -> str:
+    """Rendered text with the reasoning that was hidden from the template, between ``marks``."""
+    return text.replace(_HIDDEN_OPEN, marks.opened).replace(_HIDDEN_CLOSE, marks.closed)
 
 
 def dated(source: Any, today: date) -> str | None:

@@ -19,6 +19,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.registry.events import RevisionsBuilt
+from agentr_core.revise.no_yield import why_none
 from agentr_core.revise.tree_reviser import TreeReviser
 from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
 from agentr_core.store.rows import RevisionSetRow, TreeRow
@@ -64,6 +65,8 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
         account = set_account(metrics, len(trees))
         told = describe({name: count for name, count in account.items() if name != "lost"})
         bar.advance(0, describe_set(metrics) + (f" · {told}" if told else ""))
+    if hint := why_none(metrics, context.config.revise, iteration):
+        context.progress.say(f"no revisions: {hint}")
     context.store.revisions.finish(row.id, metrics)
     counts = {name: int(metrics[name]) for name in ("pairs", "revisions", "good")}
     context.registry.notify(RevisionsBuilt(context.run.key, iteration, context.config.critic.name, **counts))

@@ -109,6 +109,7 @@ class TreeContext:
             with boundary(EnvironmentFailure, f"the environment gave no instructions for task '{task.key}'"):
                 turns = head(pool.reference, task, first.result.observation)
             tree = Tree(task, turns, seed=seed, state_key=first.state_key)
+            tree.root.info = first.result.info
         return cls(
             tree, branches, policy, save, session=session, stop=stop, admission=admission, stored=stored, turned=turned
         )

@@ -51,9 +51,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "evaluate": {"tasks": 100, "max_turns": 100, "revision_test": True, "revision_turns": 50},
         # Steps of the environment's own cap: 100 turns, and 50 more after a given start in the revision test.
-        "textcraft": {"max_steps": 150},
-        "webshop": {"max_steps": 150},
-        "sciworld": {"max_steps": 150, "move_cap": 150},
+        "textcraft": {"max_steps": 150, "parser": "agent-r"},
+        "webshop": {"max_steps": 150, "parser": "agent-r"},
+        "sciworld": {"max_steps": 150, "move_cap": 150, "parser": "agent-r"},
         "transformers": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
     },
 }

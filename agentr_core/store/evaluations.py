@@ -18,8 +18,9 @@ _RESULTS = "SELECT r.*, tasks.env, tasks.key AS task FROM eval_results r JOIN ta
 _ATTEMPTS = "SELECT attempts FROM eval_results WHERE eval_id = ? AND task_id = ? AND repeat = ?"
 _SAVE_RESULT = (
     "INSERT OR REPLACE INTO eval_results (eval_id, task_id, repeat, reward, score, success, steps, invalid, loops,"
-    " prompt_tokens, completion_tokens, elapsed_seconds, conversation, error, attempts, cut_off, context_full)"
-    f" VALUES ({', '.join('?' * 17)})"
+    " prompt_tokens, completion_tokens, elapsed_seconds, conversation, error, attempts, cut_off, context_full,"
+    " shown_in_part)"
+    f" VALUES ({', '.join('?' * 18)})"
 )
 
 
@@ -85,7 +86,7 @@ class Evaluations:
             conversation = self._conversations.save(r.messages) if r.messages else r.conversation
             failed = self._connection.one(_ATTEMPTS, (eval_id, r.task_id, r.repeat))
             attempts = (failed[0] if failed else 0) + r.attempts + (r.error is not None)
-            odd = (attempts, r.cut_off, r.context_full)
+            odd = (attempts, r.cut_off, r.context_full, r.shown_in_part)
             outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
             self._connection.execute(
                 _SAVE_RESULT,

@@ -302,7 +302,7 @@ class EvalRow(Row):
 class EvalResult(Row):
     """How one evaluated task went. ``loops``: the loop statistic of that trajectory. Failed: ``error`` says why.
     ``attempts``: how often it has failed so far; ``cut_off``: turns that ended because they had become too long;
-    ``context_full``: the conversation no longer fitted.
+    ``context_full``: the conversation no longer fitted; ``shown_in_part``: observations that were shortened.
 
     Saving takes ``messages``; reading sets ``conversation``, under which the messages are found, ``task``, the task's
     key, and ``env``, whose environment's it is.
@@ -327,3 +327,4 @@ class EvalResult(Row):
     attempts: int = 0
     cut_off: int = 0
     context_full: bool = False
+    shown_in_part: int = 0

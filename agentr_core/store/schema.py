@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -279,6 +279,49 @@ CREATE TABLE accounts (
 ) STRICT, WITHOUT ROWID
 """
 
+#: For people with a SQL shell (docs/database.md): all text as text, flags by name, attempts step by step.
+_VIEWS = """
+ALTER TABLE eval_results ADD COLUMN shown_in_part INTEGER NOT NULL DEFAULT 0;
+
+DROP VIEW steps;
+
+CREATE VIEW steps AS
+SELECT trees.run_id, trees.iteration, tasks.key AS task, n.tree_id, n.node, n.parent,
+  coalesce(r.body, n.response) AS response, n.action, coalesce(o.body, n.observation) AS observation, n.reward, n.score,
+  n.copies, n.visits, CASE WHEN n.visits > 0 THEN n.value_sum / n.visits END AS value, n.simulation,
+  n.flags & 1 > 0 AS terminated, n.flags & 2 > 0 AS truncated, n.flags & 4 > 0 AS invalid, n.flags & 8 > 0 AS terminal,
+  n.flags & 16 > 0 AS exhausted, n.flags & 32 > 0 AS expanded, coalesce(n.finish = 'length', 0) AS cut_off, n.info_json
+FROM nodes n JOIN trees ON trees.id = n.tree_id JOIN tasks ON tasks.id = trees.task_id
+LEFT JOIN texts r ON r.hash = n.response LEFT JOIN texts o ON o.hash = n.observation;
+
+CREATE VIEW paths AS
+WITH RECURSIVE up (tree_id, leaf, reward, node, back) AS (
+  SELECT tree_id, node, reward, node, 0 FROM nodes
+  WHERE flags & 8 > 0 AND parent IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM nodes below WHERE below.tree_id = nodes.tree_id AND below.parent = nodes.node)
+  UNION ALL
+  SELECT up.tree_id, up.leaf, up.reward, n.parent, up.back + 1
+  FROM up JOIN nodes n ON n.tree_id = up.tree_id AND n.node = up.node WHERE n.parent > 0
+)
+SELECT tree_id, leaf, reward, row_number() OVER (PARTITION BY tree_id, leaf ORDER BY back DESC) AS step, node FROM up;
+
+CREATE VIEW turns AS
+WITH RECURSIVE ends (conversation) AS (
+  SELECT head FROM trees WHERE head IS NOT NULL
+  UNION SELECT conversation FROM samples UNION SELECT conversation FROM dataset_items
+  UNION SELECT chosen FROM preferences UNION SELECT rejected FROM preferences
+  UNION SELECT conversation FROM eval_results WHERE conversation IS NOT NULL
+), up (conversation, message, back) AS (
+  SELECT conversation, conversation, 0 FROM ends
+  UNION ALL
+  SELECT up.conversation, m.parent, up.back + 1 FROM up JOIN messages m ON m.hash = up.message
+  WHERE m.parent IS NOT NULL
+)
+SELECT up.conversation, row_number() OVER (PARTITION BY up.conversation ORDER BY up.back DESC) - 1 AS turn, m.role,
+  m.train, coalesce(t.body, m.text) AS text
+FROM up JOIN messages m ON m.hash = up.message LEFT JOIN texts t ON t.hash = m.text
+"""
+
 
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
@@ -302,6 +345,10 @@ def migrations() -> Migrations:
     @ours()
     def account(db: Database) -> None:
         _execute(db, _ACCOUNT)
+
+    @ours()
+    def views(db: Database) -> None:
+        _execute(db, _VIEWS)
 
     return ours
 

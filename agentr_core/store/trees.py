@@ -38,12 +38,13 @@ FROM nodes n LEFT JOIN texts r ON r.hash = n.response LEFT JOIN texts o ON o.has
 LEFT JOIN texts c ON c.hash = n.completion
 WHERE n.tree_id = ? ORDER BY n.node
 """
-#: A flag of 4 is ``invalid`` (columns.py).
+#: A flag of 4 is ``invalid`` (columns.py). The root, which is no turn, has an observation.
 _TURNS = """
-SELECT count(*) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 > 0) AS refused,
-  sum(copies) - count(*) AS duplicates, sum(info_json LIKE '%"context_full":true%') AS context_full
+SELECT count(parent) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 > 0) AS refused,
+  sum(copies) - count(*) AS duplicates, sum(info_json LIKE '%"context_full":true%') AS context_full,
+  sum(info_json LIKE '%"left_out":%') AS shown_in_part
 FROM nodes JOIN trees ON trees.id = nodes.tree_id
-WHERE trees.run_id = ? AND trees.iteration = ? AND nodes.parent IS NOT NULL
+WHERE trees.run_id = ? AND trees.iteration = ?
 """
 _VERDICTS = """
 SELECT v.*, coalesce(body, rationale) AS reason FROM verdicts v LEFT JOIN texts ON texts.hash = v.rationale

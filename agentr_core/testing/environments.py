@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from agentr_core.errors import UsageError
-from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.environment import AnyEnvironment, EnvironmentConfig
+from agentr_core.interfaces.observations import LEAST_CHARS, shortened
 from agentr_core.interfaces.signatures import outdated
+from agentr_core.interfaces.turns import ParsedAction
 from agentr_core.records import StepResult, Task
 from agentr_core.seeds import derive_rng
 from agentr_core.testing.contract import Contract, current, require, same
@@ -17,6 +19,9 @@ from agentr_core.testing.contract import Contract, current, require, same
 ODD_ACTIONS = ("", " ", "\x00\x1b[31m", "✂ 剪", "x" * 10_000, "look\nlook", "Action: Action:", "{'a': 1}")
 #: Actions of a stroll at the most, and of the search for the end of an episode.
 STROLL, MAX_STEPS = 25, 400
+#: What a model may answer.
+ODD_ANSWERS = (*ODD_ACTIONS, "<think>never closed", "Thought: a\nAction: b\nAction: c", "<tool_call>{}", "```\n```")
+_OWN_SETTINGS = "not offered: derive the configuration from EnvironmentConfig"
 
 
 class EnvironmentContract(Contract):
@@ -120,6 +125,31 @@ class EnvironmentContract(Contract):
                 environment.reset(task)
                 _check_result(environment.step(action))
 
+    def any_answer_is_read(self) -> str:
+        """Whatever a model writes, ``parse`` gives an action or an error text; so by each ``parser`` that there is."""
+        environment = self._make()
+        for rule in _rules(environment):
+            for answer in ODD_ANSWERS:
+                parsed = rule(answer)
+                require((parsed.action is None) == (parsed.error is not None), "an action or an error text", parsed)
+        return "" if _has_settings(environment) else _OWN_SETTINGS
+
+    def long_observations_are_shortened(self) -> str:
+        """``max_observation_chars`` changes what is shown and nothing of what happens."""
+        environment, other = self._make(), self._make()
+        if not _has_settings(environment):
+            return _OWN_SETTINGS
+        environment.config = environment.config.model_copy(update={"max_observation_chars": LEAST_CHARS})
+        for task in self._tasks(environment)[:1]:
+            same(
+                environment.begin(task).observation, shortened(other.reset(task), LEAST_CHARS)[0], "what is shown first"
+            )
+            for action in self._walks(self._make(), task)[0]:
+                shown, result = environment.act(action), other.step(action)
+                same(shown.observation, shortened(result.observation, LEAST_CHARS)[0], f"what '{action}' shows")
+                same(environment.state_key(), other.state_key(), f"the state after '{action}'")
+        return ""
+
     def results_are_plain_data(self) -> str:
         """Rewards in [0, 1], terminated and truncated apart, ``info`` as JSON, distances and legal actions usable."""
         environment = self._make()
@@ -191,6 +221,14 @@ class EnvironmentContract(Contract):
             if result.terminated or result.truncated:
                 break
         return actions
+
+
+def _has_settings(environment: AnyEnvironment) -> bool:
+    return isinstance(environment.config, EnvironmentConfig)
+
+
+def _rules(environment: AnyEnvironment) -> list[Callable[[str], ParsedAction]]:
+    return [environment.parse, environment.parse_as_agentgym] if _has_settings(environment) else [environment.parse]
 
 
 def _trace(environment: AnyEnvironment, task: Task, actions: Sequence[str]) -> list[object]:

@@ -12,14 +12,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from agentr_core.errors import UsageError
-from agentr_core.interfaces.environment import Environment
+from agentr_core.interfaces.environment import Environment, EnvironmentConfig
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import Policy
 from agentr_core.records import Completion, Message, Observation, SampleRequest, Snapshot, StepResult, Task
 from agentr_core.seeds import derive_rng
 
 
-class CounterConfig(PluginConfig):
+class CounterConfig(EnvironmentConfig):
     """``max_steps``: steps of an episode at the most (0: no limit). ``tasks``: how many there are in each split."""
 
     max_steps: int = Field(default=0, ge=0, description="steps of an episode at the most; 0 is no limit")

@@ -7,6 +7,7 @@ import pytest
 from agentr_core.interfaces.turns import (
     EMPTY_ACTION,
     NO_ACTION,
+    TOOL_CALL,
     TWO_ACTIONS,
     _parse_any,
     parse_response,
@@ -14,6 +15,7 @@ from agentr_core.interfaces.turns import (
 )
 
 GET = "get 1 oak log"
+ANALYSIS, FINAL = "<|channel|>analysis<|message|>", "<|channel|>final<|message|>"
 ACTIONS = {
     "the format itself": (f"Thought: logs.\nAction: {GET}", GET),
     "bold labels": (f"**Thought:** I need logs first.\n**Action:** {GET}", GET),
@@ -37,6 +39,10 @@ ACTIONS = {
         GET,
     ),
     "Mistral's reasoning": (f"[THINK]Action: none?[/THINK]Thought: logs.\nAction: {GET}", GET),
+    "Mistral's reasoning that the prompt opened": (f"Action: none?[/THINK]\nAction: {GET}", GET),
+    "an analysis channel": (f"{ANALYSIS}Action: x<|end|><|start|>assistant{FINAL}Thought: l.\nAction: {GET}", GET),
+    "the channel of an answer": (f"{FINAL}Thought: logs.\nAction: {GET}<|return|>", GET),
+    "channels without their special tokens": (f"analysisAction: x? No.assistantfinalAction: {GET}", GET),
     "reasoning, then the action alone": (f"<think>logs</think>\n{GET}", GET),
     "quoted": (f'Thought: logs.\nAction: "{GET}"', GET),
     "typographic quotes": (f"Thought: logs.\nAction: \u201c{GET}\u201d", GET),
@@ -46,6 +52,13 @@ ACTIONS = {
     "full-width colon": (f"Thought\uff1a需要原木。\nAction\uff1a{GET}", GET),
     "the prompt's mark": (f"> {GET}", GET),
     "a tool call": ('<tool_call>\n{"name": "act", "arguments": {"action": "get 1 oak log"}}\n</tool_call>', GET),
+    "a tool call with a number": ('<tool_call>{"name": "choose", "arguments": {"option": 3}}', "3"),
+    "a tool call with JSON inside": (
+        '<tool_call>{"name": "act", "arguments": "{\\"action\\": \\"get 1 oak log\\"}"}</tool_call>',
+        GET,
+    ),
+    "a tool call with a text": ('<tool_call>{"name": "act", "parameters": "get 1 oak log"}', GET),
+    "a tool call that is talked of": (f"Thought: no <tool_call> here.\nAction: {GET}", GET),
     "action tags": (f"<think>logs</think><action>{GET}</action>", GET),
     "answer tags": (f"<answer>{GET}</answer>", GET),
     "CRLF": (f"Thought: logs.\r\nAction: {GET}\r\n", GET),
@@ -76,6 +89,20 @@ ERRORS = {
     ),
     "nothing after the reasoning": ("<think>logs</think>", NO_ACTION),
     "nothing": ("", EMPTY_ACTION),
+    "an analysis that is cut off": (f"{ANALYSIS}One option is\nAction: get 64 diamond", NO_ACTION),
+    "Mistral's reasoning that is cut off": ("[THINK]One option is\nAction: get 64 diamond", NO_ACTION),
+    "an analysis without its special tokens that is cut off": ("analysisOne is\nAction: get 64 diamond", NO_ACTION),
+    "a tool call with two arguments": (
+        '<tool_call>{"name": "get", "arguments": {"count": 1, "item": "oak log"}}</tool_call>',
+        TOOL_CALL,
+    ),
+    "a tool call with no argument": ('<tool_call>{"name": "inventory", "arguments": {}}</tool_call>', TOOL_CALL),
+    "a tool call with a truth value": ('<tool_call>{"name": "act", "arguments": {"on": true}}', TOOL_CALL),
+    "a tool call with a list": ('<tool_call>{"name": "act", "arguments": {"actions": ["a", "b"]}}', TOOL_CALL),
+    "a tool call with nothing": ('<tool_call>{"name": "act", "arguments": null}', TOOL_CALL),
+    "a tool call that is no JSON": ("<tool_call>get 1 oak log</tool_call>", TOOL_CALL),
+    "a tool call that is cut off": ('<tool_call>{"name": "act", "argum', TOOL_CALL),
+    "two tool calls": ('<tool_call>{"arguments": {"action": "a"}}</tool_call>' * 2, TWO_ACTIONS),
 }
 
 
@@ -103,6 +130,8 @@ def test_reasoning_is_split_off() -> None:
     assert split_reasoning("a</think>b") == ("a", "b")
     assert split_reasoning("<think>a") == ("a", "")
     assert split_reasoning("b") == ("", "b")
+    assert split_reasoning("[THINK]a[/THINK]b") == ("a", "b")
+    assert split_reasoning(f"{ANALYSIS}a<|end|><|start|>assistant{FINAL}b") == ("a", "b")
 
 
 ENDLESS = ["Action" * 50_000, "`" * 100_000, "<think>" * 50_000, "*" * 100_000 + ":", " " * 100_000 + "x"]
@@ -112,6 +141,11 @@ ENDLESS += [
     "<action>" * 50_000,
     "</s> " * 50_000,
     "> " * 50_000,
+    "[THINK]" * 50_000,
+    ANALYSIS * 20_000,
+    "analysisAassistant" * 20_000,
+    '<tool_call>{"arguments":' * 10_000,
+    '<tool_call>{"arguments": "{' + "[" * 100_000 + '"}',
 ]
 
 

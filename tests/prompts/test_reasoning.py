@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.reasoning_marks import BRACKETS, CHANNELS, TAGS, Marks, tagged
 from agentr_core.prompts.reasoning import dated, hidden, reasoning_of, shown, without_reasoning
 
 
@@ -18,6 +19,10 @@ from agentr_core.prompts.reasoning import dated, hidden, reasoning_of, shown, wi
         ("hm\n</think>\n\nAction: go", "Action: go"),  # the prompt opened the block
         ("<think>a</think>b<think>c</think> d", " d"),
         ("<think>\nnever closed", ""),
+        ("[THINK]hm[/THINK]Action: go", "Action: go"),
+        ("[THINK]never closed", ""),
+        (f"{CHANNELS.opened}hm{CHANNELS.closed}Action: go", "Action: go"),
+        (f"{CHANNELS.opened}never closed", ""),
         ("Thought: <think> is a tag", "Thought: <think> is a tag"),
         ("", ""),
     ],
@@ -30,6 +35,13 @@ def test_what_is_hidden_from_a_template_comes_back() -> None:
     said = "<think>\nhm\n</think>\n\nAction: go"
     assert "<think>" not in hidden(said) and "</think>" not in hidden(said)
     assert shown(hidden(said)) == said
+
+
+@pytest.mark.parametrize("marks", [TAGS, BRACKETS, CHANNELS], ids=lambda marks: marks.opened)
+def test_reasoning_comes_back_between_the_models_own_marks(marks: Marks) -> None:
+    said = f"{marks.opened}hm{marks.closed}Action: go"
+    assert marks.tagged(said) == tagged(said) == "<think>hm</think>Action: go"
+    assert marks.written(tagged(said)) == shown(hidden(tagged(said)), marks) == said
 
 
 def test_the_options_of_the_template_are_told_from_agentrs_own() -> None:

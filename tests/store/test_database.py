@@ -51,7 +51,9 @@ def test_a_newer_database_is_refused(path: Path) -> None:
     open_store(path).close()
     with sqlite3.connect(path) as raw:
         raw.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
-    with pytest.raises(StoreError, match=r"written by a newer agentr \(schema 5, this one knows 4\); upgrade with"):
+    newer = schema.SCHEMA_VERSION + 1
+    says = rf"written by a newer agentr \(schema {newer}, this one knows {schema.SCHEMA_VERSION}\); upgrade with"
+    with pytest.raises(StoreError, match=says):
         open_store(path)
 
 

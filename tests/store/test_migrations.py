@@ -105,10 +105,12 @@ def test_a_file_of_schema_2_keeps_every_row_and_has_the_schema_of_a_new_file(
     before = rows(old)
     open_store(path).close()
     after = rows(old)
-    assert len(after.pop("_sqlite_migrations")) == 2 + len(before.pop("_sqlite_migrations"))
+    assert len(after.pop("_sqlite_migrations")) == 3 + len(before.pop("_sqlite_migrations"))
     assert after.pop("accounts") == []
     assert not any(row.pop("attempts") for table in ("trees", "eval_results") for row in after[table])
-    assert not any(row.pop(name) for name in ("cut_off", "context_full") for row in after["eval_results"])
+    assert not any(
+        row.pop(name) for name in ("cut_off", "context_full", "shown_in_part") for row in after["eval_results"]
+    )
     changed = {"runs": {"config_json", "config_hash"}, "run_plugins": {"config_json"}, "trees": {"searcher_hash"}}
     gone = {"runs": {"heartbeat_at"}, "trees": {"repeat"}}
     for table, was in before.items():

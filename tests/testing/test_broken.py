@@ -18,6 +18,7 @@ from agentr_core import (
     Cut,
     EngineLoad,
     NothingToDo,
+    ParsedAction,
     PluginConfig,
     SampleRequest,
     SamplingParams,
@@ -149,6 +150,20 @@ class Touchy(CounterEnvironment):
         return super().step(action)
 
 
+class Choosy(CounterEnvironment):
+    """Reads no answer without a label."""
+
+    def parse(self, response: str) -> ParsedAction:
+        return ParsedAction(response.partition("Action: ")[2] or None)
+
+
+class Blinkered(CounterEnvironment):
+    """Knows fewer actions where it may show less."""
+
+    def step(self, action: str) -> StepResult:
+        return super().step("sleep" if self.config.max_observation_chars else action)
+
+
 class Generous(CounterEnvironment):
     def step(self, action: str) -> StepResult:
         result = super().step(action)
@@ -204,6 +219,8 @@ ENVIRONMENTS = {
     Shared: "instances share no state",
     HalfSnapshot: "snapshots restore the state",
     Touchy: "any text is answered",
+    Choosy: "any answer is read",
+    Blinkered: "long observations are shortened",
     Generous: "results are plain data",
     Numeric: "results are plain data",
     Opaque: "results are plain data",
@@ -217,6 +234,19 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize(("world", "rule"), ENVIRONMENTS.items(), ids=lambda item: getattr(item, "__name__", None))
 def test_environment_rule_can_fail(world: type[CounterEnvironment], rule: str) -> None:
     assert rule in broken(EnvironmentContract(lambda: world(CounterConfig(tasks=6)), tasks=3))
+
+
+class Acting(CounterEnvironment):
+    """Has a method of the name that the core calls."""
+
+    def act(self, action: str, loud: bool = True) -> StepResult:  # type: ignore[misc, override]
+        return self.step(action)
+
+
+def test_a_method_that_stands_in_the_cores_way_is_named() -> None:
+    told = outdated(Acting)
+    assert told is not None and told.startswith("defines act(), a name that agentr uses")
+    assert "it is written for this agentr" in broken(EnvironmentContract(Acting))
 
 
 def test_every_environment_rule_has_a_plugin_that_breaks_it() -> None:

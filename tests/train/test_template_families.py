@@ -27,6 +27,7 @@ from agentr_core import (
     end_tokens,
     render_example,
 )
+from agentr_core.interfaces.turns import ParsedAction, parse_response, split_reasoning
 from agentr_core.train.token_masks import IGNORE
 
 ROOMY = 4096
@@ -45,7 +46,8 @@ FAMILIES = {
     "phi4": ("<|im_end|>", 1),
     "smollm2": ("<|im_end|>", 1),
     "smollm3": ("<|im_end|>", 1),
-    "gptoss": ("<|end|>", 1),
+    "magistral": ("<|end|>", 1),
+    "gptoss": ("<|return|>", 3),
     "deepseek": ("<｜end▁of▁sentence｜>", 3),
     "nemotron": ("<|im_end|>", 3),
     "glm4": ("<|user|>", 1),
@@ -53,10 +55,15 @@ FAMILIES = {
     "spaced": ("<|end|>", 1),
     "tiny": ("<|end|>", 1),
 }
-#: Families whose models reason, and whether their prompt opens the block.
-REASONING = {"qwen3": False, "smollm3": False, "glm4": False, "deepseek": True, "nemotron": True}
-#: DeepSeek R1's template always opens the block.
-NO_SWITCH = ("deepseek", "off")
+#: Families whose models reason, and what one writes before an answer; the prompt of some has opened the block.
+TAGGED, OPENED = "<think>\nI look.\n</think>\n\n", "I look.\n</think>\n\n"
+BRACKETED = "[THINK]I look.[/THINK]"
+FINAL = "<|channel|>final<|message|>"
+CHANNELLED = f"<|channel|>analysis<|message|>I look.<|end|><|start|>assistant{FINAL}"
+REASONING = {"qwen3": TAGGED, "smollm3": TAGGED, "glm4": TAGGED, "deepseek": OPENED, "nemotron": OPENED}
+REASONING |= {"magistral": BRACKETED, "gptoss": CHANNELLED}
+#: DeepSeek R1's template always opens the block, and Magistral's has nothing to say about it.
+NO_SWITCH = [("deepseek", "off"), ("magistral", "off")]
 
 TokenizerWith = Callable[[str], Any]
 Revision = Callable[[int], Example]
@@ -103,7 +110,7 @@ def thinking(example: Example, before: str) -> Example:
 
 def said(text: str, ending: str) -> str:
     """An answer without its end, the spaces around it and an empty block of reasoning."""
-    text = text.removesuffix(ending).strip()
+    text = text.removesuffix(ending).removeprefix(FINAL).strip()
     return text.removeprefix("<think>").lstrip().removeprefix("</think>").strip()
 
 
@@ -132,14 +139,15 @@ def test_the_system_text_is_in_every_prompt(family: str, tokenizer_with: Tokeniz
 
 @pytest.mark.parametrize(
     ("family", "reasoning"),
-    [(family, each) for family in REASONING for each in ("strip", "keep", "off") if (family, each) != NO_SWITCH],
+    [(family, each) for family in REASONING for each in ("strip", "keep", "off") if (family, each) not in NO_SWITCH],
 )
 def test_reasoning_is_trained_where_it_was_asked_for(
     family: str, reasoning: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
     tokenizer, (ending, _) = tokenizer_with(family), FAMILIES[family]
     options = {"reasoning": reasoning}
-    block = "I look.\n</think>\n\n" if REASONING[family] else "<think>\nI look.\n</think>\n\n"
+    ending = "<|end|>" if (family, reasoning) == ("gptoss", "off") else ending
+    block = REASONING[family]
     example = thinking(revision(7), block)
     signal, *answers = answers_after_their_prompts(example, tokenizer, options)
     wanted = [turn.content for turn in revision(7).messages if turn.train]
@@ -154,18 +162,48 @@ def test_reasoning_is_trained_where_it_was_asked_for(
 def test_earlier_reasoning_is_left_out_or_kept_as_it_was_written(
     family: str, tokenizer_with: TokenizerWith, revision: Revision
 ) -> None:
-    tokenizer = tokenizer_with(family)
-    block = "I look.\n</think>\n\n" if REASONING[family] else "<think>\nI look.\n</think>\n\n"
+    tokenizer, block = tokenizer_with(family), REASONING[family]
     example = thinking(revision(7), block)
     left_out, kept = (ChatPrompts(tokenizer, {"reasoning": each}, family) for each in ("strip", "keep"))
     assert "I look." not in left_out.render(example.messages)
-    assert kept.render(example.messages).count("<think>\nI look.\n</think>\n\nThought:") == 4
-    # What was asked and answered stays, so the next prompt begins with it, and one row trains it all.
+    assert kept.render(example.messages).count(f"{TAGGED if block == OPENED else block}Thought:") == 4
+    # What was asked and answered stays, so the next prompt begins with it, and one row trains it all; but in channels,
+    # where a turn that is answered ends otherwise than one in history.
     for at in (2, 4, 6):
         answered = kept.render(example.messages[:at]) + kept.template.answer(example.messages[at].content)
         assert kept.render(example.messages[: at + 2]).startswith(answered)
-    assert len(render_example(example, tokenizer, max_length=ROOMY, options={"reasoning": "keep"})) == 1
+    assert len(render_example(example, tokenizer, max_length=ROOMY, options={"reasoning": "keep"})) == (
+        3 if family == "gptoss" else 1
+    )
     assert len(render_example(example, tokenizer, max_length=ROOMY)) == 3
+
+
+@pytest.mark.parametrize("family", ["magistral", "gptoss", "qwen3"])
+def test_what_a_model_writes_is_read_with_its_reasoning_between_tags(
+    family: str, tokenizer_with: TokenizerWith
+) -> None:
+    """The marks are special tokens of some models, which decoding leaves out."""
+    prompts, block = ChatPrompts(tokenizer_with(family), {}, family), REASONING[family]
+    ids = prompts.encode(f"{block}Thought: a\nAction: b")
+    ends = prompts.end_of_turn()
+    assert not ends & set(ids), "it would be stopped before its answer"
+    text = prompts.decode([*ids, *ends])
+    assert parse_response(text) == ParsedAction("b", "a")
+    assert split_reasoning(text) == ("I look.", text.rpartition("</think>")[2])
+    # Given back, as the conversation's history or to be trained, it is what the model wrote.
+    assert prompts.template.answer(text) == f"{block}Thought: a\nAction: b"
+
+
+def test_reasoning_that_is_turned_off_leaves_the_header_of_the_answer_to_the_prompt(
+    tokenizer_with: TokenizerWith, revision: Revision
+) -> None:
+    tokenizer, example, off = tokenizer_with("gptoss"), revision(7), {"reasoning": "off"}
+    prompts = ChatPrompts(tokenizer, off, "gptoss")
+    assert prompts.render(example.messages[:2]).endswith(f"<|start|>assistant{FINAL}")
+    assert prompts.end_of_turn() == {tokenizer.convert_tokens_to_ids("<|end|>")}
+    answers = answers_after_their_prompts(example, tokenizer, off)
+    assert answers == [f"{turn.content}<|end|>" for turn in example.messages if turn.train]
+    assert len(render_example(example, tokenizer, max_length=ROOMY, options=off)) == 1
 
 
 @pytest.mark.parametrize("reasoning", ["strip", "keep"])
@@ -183,7 +221,7 @@ def test_with_thinking_off_the_prompt_holds_an_empty_block(
     assert answers_after_their_prompts(thinking(example, "<think>\nhm\n</think>\n\n"), tokenizer, options) == answers
 
 
-@pytest.mark.parametrize("family", ["deepseek", "qwen25", "llama3"])
+@pytest.mark.parametrize("family", ["deepseek", "qwen25", "llama3", "magistral"])
 def test_what_has_no_switch_is_not_turned_off(family: str, tokenizer_with: TokenizerWith) -> None:
     with pytest.raises(UsageError, match="has no switch"):
         ChatPrompts(tokenizer_with(family), {"reasoning": "off"}, family)
@@ -217,9 +255,8 @@ def _without(before: tuple[Message, ...], steps: int, tokenizer: Any) -> tuple[i
 
 
 def test_the_end_of_a_turn_is_not_that_of_a_conversation(tokenizer_with: TokenizerWith) -> None:
-    for family in ("phi3", "gptoss"):
-        tokenizer = tokenizer_with(family)
-        assert ChatPrompts(tokenizer, {}, family).end_of_turn() == {tokenizer.convert_tokens_to_ids("<|end|>")}
+    tokenizer = tokenizer_with("phi3")
+    assert ChatPrompts(tokenizer, {}, "phi3").end_of_turn() == {tokenizer.convert_tokens_to_ids("<|end|>")}
 
 
 def test_special_tokens_that_take_the_line_break_behind_them(tokenizer_with: TokenizerWith, revision: Revision) -> None:

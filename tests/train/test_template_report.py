@@ -22,7 +22,11 @@ TOLD = "You craft things. Answer with a thought and an action."
         ("qwen3", {"enable_thinking": False}, TemplateReport("kept", "off", rewritten=True, end_of_turn="<|im_end|>")),
         ("smollm3", {"reasoning": "off", "date": "2031-02-03"}, TemplateReport("kept", "off", end_of_turn="<|im_end|>",
          day="2031-02-03")),
-        ("gptoss", {}, TemplateReport(end_of_turn="<|end|>", header="<|channel|>final<|message|>", day="2024-07-26")),
+        ("gptoss", {}, TemplateReport("kept", "left out", rewritten=True, end_of_turn="<|return|>", day="2024-07-26")),
+        ("gptoss", {"reasoning": "off"}, TemplateReport("kept", "off", end_of_turn="<|end|>",
+         header="<|channel|>final<|message|>", day="2024-07-26")),
+        ("magistral", {}, TemplateReport("kept", "left out", rewritten=True, end_of_turn="<|end|>")),
+        ("magistral", {"reasoning": "keep"}, TemplateReport("kept", "kept", end_of_turn="<|end|>")),
         ("deepseek", {}, TemplateReport("kept", "left out", rewritten=True, end_of_turn="<｜end▁of▁sentence｜>")),
         ("mistral03", {}, TemplateReport("moved", rewritten=True, end_of_turn="<|end|>")),
         ("gemma3", {}, TemplateReport("folded", end_of_turn="<end_of_turn>")),
@@ -47,7 +51,7 @@ def test_it_is_said_in_one_line(tokenizer_with: TokenizerWith) -> None:
         "system turn kept; reasoning of earlier turns left out; each turn trained as it was asked, in a row of its "
         f"own; turns end with <|im_end|>; {tokens} tokens of instructions"
     )
-    said = template_report(tokenizer_with("gptoss"), {}, TOLD).describe()
+    said = template_report(tokenizer_with("gptoss"), {"reasoning": "off"}, TOLD).describe()
     assert "answers begin after <|channel|>final<|message|>; it is always 2024-07-26" in said
 
 

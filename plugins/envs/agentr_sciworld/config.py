@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 from agentr_sciworld.tasks import kind_named
 
 #: What makes the world easier; ``easy`` stands for all of them but the last.
@@ -28,7 +28,7 @@ def _split(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class SciWorldConfig(PluginConfig):
+class SciWorldConfig(EnvironmentConfig):
     """Settings of the ``sciworld`` environment."""
 
     only: Names = Field((), description="task kinds to take, e.g. boil,melt or 1-1,1-2 (none named: all of a split)")

@@ -62,6 +62,7 @@ class SciWorld(Environment[SciWorldConfig]):
     blocking: ClassVar[bool] = True
     shares_workers: ClassVar[bool] = True
     domain: ClassVar[str] = "a science laboratory"
+    full_stops: ClassVar[bool] = False
 
     def __init__(self, config: SciWorldConfig) -> None:
         super().__init__(config)

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 
 
-class TextCraftConfig(PluginConfig):
+class TextCraftConfig(EnvironmentConfig):
     """Settings of the ``textcraft`` environment."""
 
     rules: Literal["agentgym", "strict"] = Field(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from agentr_core import Environment, Observation, PluginConfig, StepResult, Task
+from agentr_core import Environment, Observation, ParsedAction, PluginConfig, StepResult, Task
+from agentr_textcraft.answers import parse_as_agentgym
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.recipes import Ingredient, command, text_of
 from agentr_textcraft.rules import AGENTGYM, Inventory
@@ -38,6 +39,7 @@ class TextCraft(Environment[TextCraftConfig]):
     config_class: ClassVar[type[PluginConfig]] = TextCraftConfig
     supports_snapshot: ClassVar[bool] = True
     domain: ClassVar[str] = "a crafting game"
+    full_stops: ClassVar[bool] = False
 
     def __init__(self, config: TextCraftConfig) -> None:
         super().__init__(config)
@@ -136,6 +138,10 @@ class TextCraft(Environment[TextCraftConfig]):
     def distance(self) -> float | None:
         """The number of steps of the oracle's plan from here."""
         return self._world.planner.distance(self._started(), self._inventory)
+
+    def parse_as_agentgym(self, response: str) -> ParsedAction:
+        """What AgentGym's client of TextCraft takes; see :mod:`agentr_textcraft.answers`."""
+        return parse_as_agentgym(response)
 
     def _started(self) -> str:
         if self._goal is None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from agentr_core import ParsedAction
+from agentr_core import ParsedAction, printable, published_action
 
-MAX_ACTION_CHARS = 2_000
-_TOO_LONG = f"Error: The action is longer than {MAX_ACTION_CHARS} characters."
 _STRICT = re.compile(r"\s*(\w+)\s*\[(.*)\]", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 
 
 class Action(NamedTuple):
@@ -43,13 +40,9 @@ def parse_turn(response: str) -> ParsedAction:
 
     A turn without ``Action:`` is an action where it has ``search[`` or ``click[`` in it or is a single line; otherwise
     the action is empty, which the shop answers with the page as it was. Only the action's first line is kept: the
-    grammar reads no further. An action above 2,000 characters is an error text for the agent.
+    grammar reads no further.
     """
-    text = _CONTROL.sub(" ", response.strip().removesuffix("</s>")).strip()
-    before, marker, body = text.rpartition("Action:")
-    bare = not marker and ("search[" in body or "click[" in body or "\n" not in body)
-    action = body.strip().split("\n", 1)[0].strip() if marker or bare else ""
-    thought = (before if marker or bare else body).replace("Thought:", "", 1).strip()
-    if len(action) > MAX_ACTION_CHARS:
-        return ParsedAction(None, thought, _TOO_LONG)
-    return ParsedAction(action, thought)
+    before, label, body = printable(response).strip().removesuffix("</s>").strip().rpartition("Action:")
+    bare = not label and ("search[" in body or "click[" in body or "\n" not in body)
+    action = body.strip().split("\n", 1)[0] if label or bare else ""
+    return published_action(action, before if label or bare else body)

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 
 
-class WebShopConfig(PluginConfig):
+class WebShopConfig(EnvironmentConfig):
     """Settings of the ``webshop`` environment."""
 
     data: str = Field(

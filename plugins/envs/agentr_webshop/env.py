@@ -154,8 +154,8 @@ class WebShop(Environment[WebShopConfig]):
         """The number of steps to the task's ``max_reward``; infinite after a purchase that brought less."""
         return self._world.oracle.distance(self._started())
 
-    def parse(self, response: str) -> ParsedAction:
-        """AgentGym's rule; see :func:`agentr_webshop.actions.parse_turn`."""
+    def parse_as_agentgym(self, response: str) -> ParsedAction:
+        """What AgentGym's client of WebShop takes; see :func:`agentr_webshop.actions.parse_turn`."""
         return parse_turn(response)
 
     def _purchase(self, state: State) -> StepResult:

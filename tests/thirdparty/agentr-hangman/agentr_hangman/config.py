@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 
 
-class HangmanConfig(PluginConfig):
+class HangmanConfig(EnvironmentConfig):
     """How forgiving the game is."""
 
     lives: int = Field(6, ge=1, le=26, description="wrong guesses that end the game")

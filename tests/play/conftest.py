@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from project_stages import empty as empty
+from project_stages import project as project
+from project_stages import searched as searched
+from project_stages import settings as settings
