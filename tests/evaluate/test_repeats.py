@@ -18,7 +18,8 @@ from agentr_core.runs import report
 from agentr_core.runs.side_by_side import side_by_side
 from agentr_core.runs.single_stages import evaluate_again
 from agentr_core.runs.start_and_resume import resume
-from agentr_core.settings.layers import Layer, flag_layer, resolve, stored_layer
+from agentr_core.settings.layer import Layer, flag_layer, stored_layer
+from agentr_core.settings.layers import resolve
 from agentr_core.settings.run_config import EvaluateSettings
 from agentr_core.store import EvalResult, EvalRow, canonical_dump
 

@@ -53,7 +53,7 @@ def test_a_set_without_revisions_says_why(
     (tmp_path / "no_way_back.py").write_text(NO_WAY_BACK)
     monkeypatch.syspath_prepend(str(tmp_path))
     if "env" in changes:
-        changes = {**changes, "env": {"name": changes["env"], **settings().env.options}}
+        changes = {**changes, "env": {"name": changes["env"], **settings().env[0].options}}
     told = io.StringIO()
     run(settings(**changes), db=empty.path, stages=("search", "revise"), progress=Progress(stream=told))
     hints = [line for line in told.getvalue().splitlines() if line.startswith("no revisions: ")]

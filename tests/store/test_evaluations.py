@@ -19,7 +19,7 @@ def test_an_evaluation_keeps_one_row_a_task_and_repeat(store: Store, tree_id: in
     store.evaluations.save_result(row.id, fine)
     store.evaluations.save_result(row.id, replace(failed, repeat=1))
     first, second = store.evaluations.results(row.id)
-    assert replace(first, conversation=None, messages=GOOD) == replace(fine, task="t", attempts=1)
+    assert replace(first, conversation=None, messages=GOOD) == replace(fine, env="textcraft", task="t", attempts=1)
     assert first.conversation is not None and store.conversations.get(first.conversation) == GOOD
     assert (second.repeat, second.error, second.conversation) == (1, "boom", None)
     store.evaluations.finish(row.id, {"success": 0.5})

@@ -8,7 +8,10 @@ from agentr_core.store import Store
 
 
 def test_tasks_keep_their_ids(store: Store) -> None:
-    tasks = [Task(key=key, split="train", instruction=f"Craft {key}.", metadata={"depth": 2}) for key in "cab"]
+    tasks = [
+        Task(key=key, split="train", instruction=f"Craft {key}.", metadata={"depth": 2}, env="textcraft")
+        for key in "cab"
+    ]
     assert store.tasks.save("textcraft", "1", tasks) == {"c": 1, "a": 2, "b": 3}
     more = [tasks[2], Task(key="d", split="test", instruction="Craft d.")]
     assert store.tasks.save("textcraft", "1", more) == {"b": 3, "d": 4}
@@ -21,7 +24,7 @@ def test_tasks_keep_their_ids(store: Store) -> None:
 
 def test_a_task_whose_content_has_changed_is_another_task(store: Store) -> None:
     """The environment's settings have changed, and its version has not."""
-    apples = Task(key="t1", split="train", instruction="Bring apples.", metadata={"goal": 1})
+    apples = Task(key="t1", split="train", instruction="Bring apples.", metadata={"goal": 1}, env="warehouse")
     bolts = apples.model_copy(update={"instruction": "Bring apples and bolts."})
     first, again = (store.tasks.save("warehouse", "1", [apples])["t1"] for _ in range(2))
     other = store.tasks.save("warehouse", "1", [bolts])["t1"]

@@ -13,7 +13,7 @@ from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Completion, Message, Task, Verdict
 from agentr_core.store import Store, TreePlan, TreeRow
 
-TASK = Task(key="t", split="train", instruction="Craft.", metadata={"goal": "chest", "depth": 3})
+TASK = Task(key="t", split="train", instruction="Craft.", metadata={"goal": "chest", "depth": 3}, env="textcraft")
 WHO = {"searcher": "mcts", "searcher_hash": "h", "model": "m"}
 
 
