@@ -13,7 +13,7 @@ CAP = 150
 def test_search_splices_and_episodes_show_the_same_shortened_texts(empty: Any, settings: Any) -> None:
     """TextCraft's first observation, a list of commands, is far above the cap."""
     limits = {"tasks": 12, "max_turns": 9, "revision_turns": 9, "temperature": 1.0}
-    world = {**settings().env.options, "max_observation_chars": CAP}
+    world = {**settings().env[0].options, "max_observation_chars": CAP}
     empty.run(settings(textcraft=world, evaluate=limits), "search", "revise", "evaluate")
     with empty.store() as store:
         run = store.runs.find("last")

@@ -118,8 +118,8 @@ def test_too_long_an_action_is_told_to_the_agent(parser: str, worlds: dict[tuple
 
 def test_the_papers_preset_reads_turns_as_the_papers_code_does() -> None:
     for name in ("textcraft", "webshop"):
-        assert agentr_core.configure(preset="paper", env=name).env.options["parser"] == "agent-r"
-    assert agentr_core.configure(env="textcraft").env.options["parser"] == "lenient"
+        assert agentr_core.configure(preset="paper", env=name).env[0].options["parser"] == "agent-r"
+    assert agentr_core.configure(env="textcraft").env[0].options["parser"] == "lenient"
 
 
 def test_an_answer_that_agentgyms_client_cleans_is_done_by_the_world(worlds: dict[tuple[str, str], Any]) -> None:
