@@ -11,7 +11,7 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, with_
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option
 from agentr_core.cli.output import heading, print_json, say
-from agentr_core.cli.reading import limit_option, messages_json, number, of_run
+from agentr_core.cli.reading import limit_option, messages_json, number, of_run, task_name
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def show(store: Store, which: str, task: str | None, success: bool | None, limit
         return
     chosen = [result for result in results if success is None or result.success == success]
     headers = ("task", "repeat", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
-    rows = [(_result_cells(result), _result_json(result)) for result in chosen]
+    run = store.runs.get(row.run_id)
+    rows = [(_result_cells(run, result), _result_json(result)) for result in chosen]
     note = "seconds: from an episode's start to its end, while others were played"
     Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks", note=note).print(json_=json_, limit=limit)
     if not json_:
@@ -102,10 +103,17 @@ def _say_what_it_was(row: EvalRow) -> None:
         say(f"repeats in a row of action sequences, 1 being none (Agent-R figure 4): {points}")
 
 
-def _result_cells(r: EvalResult) -> tuple[Any, ...]:
+def _result_cells(run: RunRow, r: EvalResult) -> tuple[Any, ...]:
     seconds = None if r.elapsed_seconds is None else f"{r.elapsed_seconds:.1f}"
     counts = (r.steps, r.invalid, r.loops, r.prompt_tokens + r.completion_tokens, seconds)
-    return (r.task, r.repeat, f"{r.reward:.2f}", "yes" if r.success else "no", *counts, r.error or "")
+    return (
+        task_name(run, r.env, r.task),
+        r.repeat,
+        f"{r.reward:.2f}",
+        "yes" if r.success else "no",
+        *counts,
+        r.error or "",
+    )
 
 
 def _result_json(result: EvalResult) -> dict[str, Any]:

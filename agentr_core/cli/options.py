@@ -49,7 +49,7 @@ def plugin_options(command: F) -> F:
 
 #: flag -> the setting behind it, and how click shows it. ``-o KEY=VALUE`` sets any other.
 _FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "--env": ("env", {"metavar": "NAME", "help": "The environment."}),
+    "--env": ("env", {"metavar": "NAME", "help": "The environment, or several: a,b."}),
     "--searcher": ("searcher", {"metavar": "NAME", "help": "How trees are grown."}),
     "--policy": ("policy", {"metavar": "NAME", "help": "What acts."}),
     "--model": ("model", {"metavar": "PATH_OR_ID", "help": "The policy's model."}),

@@ -60,9 +60,16 @@ def messages_json(messages: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def plugin_name(run: RunRow, kind: str) -> str | None:
-    """The name of the plugin that a run used for something."""
+    """The name of the plugin that a run used for something; ``a,b`` of several environments."""
     chosen = run.config.get(kind)
-    return str(chosen["name"]) if isinstance(chosen, dict) and "name" in chosen else None
+    several = chosen if isinstance(chosen, list) else [chosen]
+    names = [str(one["name"]) for one in several if isinstance(one, dict) and "name" in one]
+    return ",".join(names) or None
+
+
+def task_name(run: RunRow, env: str, task: str) -> str:
+    """A task of a run in a table; with its environment where the run has several: ``webshop/1401``."""
+    return f"{env}/{task}" if isinstance(run.config.get("env"), list) else task
 
 
 def clean(text: str) -> str:

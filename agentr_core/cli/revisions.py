@@ -11,7 +11,7 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.conversations import turns
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line
+from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.records import Message
 
@@ -44,8 +44,10 @@ def list_(
     kept: bool | None,
 ) -> Listing:
     """The revisions of a run: where bad and good part (t), the cut (t'), rewards, and whether the splice held."""
+    run = store.runs.find(reference)
+    trees = {tree.id: task_name(run, tree.env, tree.task) for tree in store.trees.select(run.id)}
     found = [
-        (row, sample, store.trees.get(sample.tree_id).task)
+        (row, sample, trees[sample.tree_id])
         for row in _sets(store, reference, iteration, critic)
         for sample in store.revisions.samples(row.id, kind=kind, kept=kept)
         if kind is not None or sample.kind != "good"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -114,7 +114,9 @@ def next_commands(outcome: RunOutcome, db: str) -> None:
     from agentr_core.cli.calling import typed
 
     where = "" if db == "agentr.db" else f" --db {db}"
-    key, env = outcome.run.short, environments(outcome.run.config)
+    from agentr_core.runs.labels import environment_names
+
+    key, env = outcome.run.short, environment_names(outcome.run.config)
     if outcome.run.config["stages"] == ["evaluate"]:
         lines = [
             ("Look at the tasks:", f"agentr evals list {key}{where}"),
@@ -131,12 +133,6 @@ def next_commands(outcome: RunOutcome, db: str) -> None:
     say("")
     for what, command in lines:
         say(f"{what:<18}  {typed(command)}")
-
-
-def environments(config: Mapping[str, Any]) -> str:
-    """The environments of a stored configuration as ``--env`` takes them: ``a,b``."""
-    chosen = config["env"]
-    return ",".join(one["name"] for one in ([chosen] if isinstance(chosen, Mapping) else chosen))
 
 
 def _print_plan(resolved: Resolved, json_: bool) -> int:

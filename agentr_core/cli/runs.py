@@ -36,7 +36,11 @@ def runs() -> None:
 @lists()
 def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
     """All runs, newest first."""
-    found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
+    found = [
+        run
+        for run in store.runs.select(status=status)
+        if env is None or env in (plugin_name(run, "env") or "").split(",")
+    ]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers = ("run", "name", "status", "success", "env", "searcher", "critic", "trainer", "command", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")

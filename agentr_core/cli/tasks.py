@@ -49,7 +49,7 @@ def list_(
 
 
 def _offered(env: str, options: tuple[str, ...], split: str | None) -> Listing:
-    found = _of_splits(_environment(env, options), split)
+    found = _of_splits(env, options, split)
     rows = [(_cells(task), task.model_dump(mode="json")) for task in found]
     headers = ("task", "split", "instruction", "metadata")
     return Listing(headers, rows, empty=f"the environment '{env}' has no such tasks")
@@ -103,16 +103,18 @@ def _numbered(actions: Iterable[str]) -> Iterator[str]:
 @plugin_options
 def export_(env: str, options: tuple[str, ...], split: str | None, output: str | None) -> None:
     """The tasks of an environment, one JSON object a line."""
-    found = _of_splits(_environment(env, options), split)
+    found = _of_splits(env, options, split)
     Export((task.model_dump(mode="json") for task in found), "tasks").write(output)
 
 
-def _of_splits(environment: AnyEnvironment, split: str | None) -> list[Task]:
+def _of_splits(env: str, options: tuple[str, ...], split: str | None) -> list[Task]:
     from agentr_core.play.offered_tasks import offered_tasks
 
+    environment = _environment(env, options)
     with boundary(EnvironmentFailure, f"'{type(environment).__name__}' could not name its splits"):
         names = environment.splits() if split is None else (split,)
-    return [task for name in names for task in offered_tasks(environment, name)]
+    found = [task for name in names for task in offered_tasks(environment, name)]
+    return [task.model_copy(update={"env": env}) for task in found]
 
 
 def _environment(name: str, options: tuple[str, ...]) -> AnyEnvironment:

@@ -10,12 +10,12 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line
+from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from agentr_core.interfaces.tree import Node, Tree
-    from agentr_core.store import Store, TreeRow
+    from agentr_core.store import RunRow, Store, TreeRow
 
     Attempt = tuple[TreeRow, Tree, Node]
 
@@ -35,8 +35,8 @@ def trajectories() -> None:
 @lists(most=50)
 def list_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Listing:
     """The attempts of a run's trees, tree by tree."""
-    found = _attempts(store, reference, iteration, tree, success)
-    rows = ((_cells(attempt), _summary(attempt)) for attempt in found)
+    run, found = store.runs.find(reference), _attempts(store, reference, iteration, tree, success)
+    rows = ((_cells(run, attempt), _summary(attempt)) for attempt in found)
     headers = ("trajectory", "task", "steps", "reward", "end", "actions")
     return Listing(headers, rows, empty="there are no such attempts")
 
@@ -108,6 +108,7 @@ def _summary(attempt: Attempt) -> dict[str, Any]:
         "tree": row.id,
         "leaf": leaf.index,
         "iteration": row.iteration,
+        "env": row.env,
         "task": row.task,
         "steps": len(path),
         "reward": leaf.reward,
@@ -116,8 +117,8 @@ def _summary(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _cells(attempt: Attempt) -> tuple[Any, ...]:
-    summary = _summary(attempt)
+def _cells(run: RunRow, attempt: Attempt) -> tuple[Any, ...]:
+    summary = {**_summary(attempt), "task": task_name(run, attempt[0].env, attempt[0].task)}
     actions = " · ".join(one_line(action or "(none)") for action in summary["actions"])
     names = ("trajectory", "task", "steps")
     return (*(summary[name] for name in names), f"{summary['reward']:.2f}", summary["end"], one_line(actions, 80))

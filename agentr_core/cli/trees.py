@@ -12,7 +12,7 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, of_run, one_line, run_argument, screen_width
+from agentr_core.cli.reading import messages_json, of_run, one_line, run_argument, screen_width, task_name
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ def list_(store: Store, reference: str, iteration: int | None, status: WorkStatu
     run = store.runs.find(reference)
     found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
-    rows = [(_cells(row), row.as_dict()) for row in found]
+    rows = [(_cells(run, row), row.as_dict()) for row in found]
     note = "seconds: from a tree's start to its end, while others grew; best: the highest reward of an attempt"
     return Listing(headers, rows, empty=f"run {run.short} has no such trees", note=note)
 
 
-def _cells(row: TreeRow) -> tuple[Any, ...]:
+def _cells(run: RunRow, row: TreeRow) -> tuple[Any, ...]:
     seconds = None if row.elapsed_seconds is None else f"{row.elapsed_seconds:.1f}"
     best = None if row.best_reward is None else f"{row.best_reward:.2f}"
-    return (row.id, row.iteration, row.task, row.status, row.simulations, row.n_nodes, best, seconds, row.error or "")
+    task = task_name(run, row.env, row.task)
+    return (row.id, row.iteration, task, row.status, row.simulations, row.n_nodes, best, seconds, row.error or "")
 
 
 @trees.command()

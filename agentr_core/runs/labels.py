@@ -46,6 +46,12 @@ def began_with(run: RunRow, evaluation: EvalRow, own: EvalRow | None) -> bool:
     return other_settings(run, evaluation).get("policy") is None and (own is not None or evaluation.model == wished)
 
 
+def environment_names(config: Mapping[str, Any]) -> str:
+    """The environments of a stored configuration as ``--env`` takes them: ``a,b``."""
+    chosen = config["env"]
+    return ",".join(one["name"] for one in ([chosen] if isinstance(chosen, Mapping) else chosen))
+
+
 def model_name(model: str) -> str:
     """A model in a word or two: the end of a path, ``iteration-1/model``; an id as it is."""
     path = PurePath(model)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.account import describe
-from agentr_core.evaluate.metrics import Z95, agreement, interval, mean_by_task, paired_difference, pass_at
+from agentr_core.evaluate.metrics import Z95, agreement, interval, pass_at
+from agentr_core.runs.by_environment import environments_of, paired, successes, with_environments
 from agentr_core.runs.labels import (
     acting,
     began_with,
@@ -41,7 +41,7 @@ class Table:
 
 def iterations(store: Store, run: RunRow) -> Table:
     """The closing table of a run: one row for the baseline and each evaluated iteration."""
-    data = iteration_rows(store, run)
+    data = [part for row in iteration_rows(store, run) for part in with_environments(row)]
     columns = ["", f"success {_95}", "reward", "steps", "invalid", "loops", "revision test", "revisions"]
     columns.append(f"against baseline {_95}")
     notes = [SUCCESS_NOTE, ITERATION_NOTE]
@@ -90,15 +90,19 @@ def _iteration_row(
     row: dict[str, Any] = {"run": run.key, "iteration": plain.iteration, "eval": plain.id, "own": own}
     row |= {"began": plain in baselines, "split": plain.split, "model": plain.model}
     row |= {"dataset": dataset.name if dataset else None, "settings": other_settings(run, plain)}
-    row |= plain.metrics
+    row |= {key: value for key, value in plain.metrics.items() if "/" not in key}
+    row |= {"environments": parts} if (parts := environments_of(plain.metrics)) else {}
     for test in store.evaluations.select(run.id, iteration=plain.iteration, kind="revision_test"):
         if test.status == "done" and test.config == plain.config:
             row["revision_test"] = test.metrics["success"]
+            for name, part in environments_of(test.metrics).items():
+                parts[name]["revision_test"] = part["success"]
     row["revisions"] = revisions.metrics.get("revisions") if revisions else None
     row["verified_share"] = _verified(revisions.metrics) if revisions else None
     if baseline := _baseline(plain, baselines):
-        row["gain"], error = paired_difference(successes(store, plain), successes(store, baseline))
-        row["gain_error"] = error if math.isfinite(error) else None
+        row["gain"], row["gain_error"], each = paired(successes(store, plain), successes(store, baseline))
+        for name in parts.keys() & each.keys():
+            parts[name]["gain"], parts[name]["gain_error"] = each[name]  # type: ignore[assignment]
     return row
 
 
@@ -129,11 +133,6 @@ def _baseline(plain: EvalRow, baselines: Sequence[EvalRow]) -> EvalRow | None:
         return None
     alike = [row for row in same if row != plain and {**acting(row), "model": plain.model} == acting(plain)]
     return [*alike, *same][0]
-
-
-def successes(store: Store, row: EvalRow) -> dict[int, float]:
-    """The share of successes of each task that was played: of its repeats, where it was played more than once."""
-    return mean_by_task(store.evaluations.results(row.id), lambda result: result.success)
 
 
 def _verified(metrics: dict[str, Any]) -> float | None:

@@ -5,14 +5,14 @@ No printing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentr_core.evaluate.metrics import Z95, interval, mean, paired_difference, standard_error
+from agentr_core.evaluate.metrics import Z95, interval, mean, standard_error
 from agentr_core.hashing import canonical_json
-from agentr_core.runs.labels import setting_texts, told_apart
-from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, successes, with_pass_at
+from agentr_core.runs.by_environment import Successes, paired, successes
+from agentr_core.runs.labels import environment_names, setting_texts, told_apart
+from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, with_pass_at
 from agentr_core.store import RunRow, Store
 
 SEARCH_NOTE = "samples, tokens (prompt and answers) and seconds are means a tree; in its seconds other trees grow too"
@@ -48,9 +48,9 @@ def side_by_side(store: Store, chosen: Sequence[RunRow]) -> list[Table]:
 def _run_rows(store: Store, chosen: Sequence[RunRow]) -> list[dict[str, Any]]:
     """Each run's last evaluated model against its baseline and against the first run, and the costs of its search."""
     settings = told_apart([_compared(run.config) for run in chosen])
-    rows, first = [], dict[int, float]()
+    rows, first = [], Successes()
     for run, differs in zip(chosen, settings, strict=True):
-        names = [run.config[kind]["name"] for kind in ("env", "searcher", "critic")]
+        names = [environment_names(run.config), *(run.config[kind]["name"] for kind in ("searcher", "critic"))]
         label = " · ".join([*names, *setting_texts(_unnamed(differs))])
         row = {"run": run.key, "name": run.name or run.short, "seed": run.seed, "label": label, "critic": names[2]}
         row |= {"group": canonical_json(_compared(run.config)), **_search_costs(store, run)}
@@ -59,9 +59,8 @@ def _run_rows(store: Store, chosen: Sequence[RunRow]) -> list[dict[str, Any]]:
             row |= {**found[-1], "label": label, "baseline": found[0]["success"]}
             ours = successes(store, store.evaluations.get(row["eval"]))
             if first:
-                row["against_first"], error = paired_difference(ours, first)
-                row["against_first_error"] = error if math.isfinite(error) else None
-                row["shared_tasks"] = len(ours.keys() & first.keys())
+                row["against_first"], row["against_first_error"], shared = paired(ours, first)
+                row["shared_tasks"] = sum(len(ours[name].keys() & first[name].keys()) for name in shared)
             first = first or ours
         rows.append(row)
     return rows
