@@ -24,7 +24,10 @@ from agentr_core.store import DatasetRow, EvalRow, RevisionSetRow, RunRow, Store
 Cells = list[str]
 #: Behind the heading of what has an interval.
 _95 = "(95%)"
-SUCCESS_NOTE = "(95%): of a share Wilson's interval over tasks; of a difference paired over tasks, in points"
+SUCCESS_NOTE = (
+    "(95%): of a share Wilson's interval over tasks, of a mean over environments the normal one; of a difference paired "
+    "over tasks, in points"
+)
 ITERATION_NOTE = "steps, invalid and loops (steps that only repeat) are means a task"
 CRITIC_NOTE = "cut (mean): after which step; tokens: what the critic's questions and answers took"
 
