@@ -25,8 +25,8 @@ Cells = list[str]
 #: Behind the heading of what has an interval.
 _95 = "(95%)"
 SUCCESS_NOTE = (
-    "(95%): of a share Wilson's interval over tasks, of a mean over environments the normal one; of a difference paired "
-    "over tasks, in points"
+    "(95%): of a share Wilson's interval over tasks, of a mean over environments the normal one; of a difference "
+    "paired over tasks, in points"
 )
 ITERATION_NOTE = "steps, invalid and loops (steps that only repeat) are means a task"
 CRITIC_NOTE = "cut (mean): after which step; tokens: what the critic's questions and answers took"

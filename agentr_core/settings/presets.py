@@ -1,8 +1,9 @@
 """Named settings, in the shape of a ``run.toml``.
 
 A table named after a plugin counts where that plugin is in use, on top of what the plugin itself offers under the
-preset's name (:attr:`agentr_core.PluginConfig.PRESETS`). ``paper`` holds the values of Agent-R section 4.2 (200 trees
-an iteration is one environment's share); ``quick`` is what a laptop does in a few minutes.
+preset's name (:attr:`agentr_core.PluginConfig.PRESETS`). ``paper`` holds the values of Agent-R section 4.2: with
+``--env webshop,sciworld,textcraft`` it is the paper's run on all three (multi-task), with one of them that on one
+(single-task). ``quick`` is what a laptop does in a few minutes.
 """
 
 from __future__ import annotations
@@ -51,9 +52,26 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "evaluate": {"tasks": 100, "max_turns": 100, "revision_test": True, "revision_turns": 50},
         # Steps of the environment's own cap: 100 turns, and 50 more after a given start in the revision test.
-        "textcraft": {"max_steps": 150, "parser": "agent-r"},
-        "webshop": {"max_steps": 150, "parser": "agent-r"},
-        "sciworld": {"max_steps": 150, "move_cap": 150, "parser": "agent-r"},
+        "textcraft": {
+            "max_steps": 150,
+            "parser": "agent-r",
+            "search": {"split": "agentr_train", "tasks": 200},
+            "evaluate": {"split": "agentr_test", "tasks": 100},
+        },
+        "webshop": {
+            "max_steps": 150,
+            "parser": "agent-r",
+            "search": {"split": "agentr_train", "tasks": 300},
+            "evaluate": {"split": "agentr_test", "tasks": 200},
+        },
+        # The paper's training tasks are not published: Agent-R's script makes these 115, of which 200 cannot be taken.
+        "sciworld": {
+            "max_steps": 150,
+            "move_cap": 150,
+            "parser": "agent-r",
+            "search": {"split": "agentr_train", "tasks": 200},
+            "evaluate": {"split": "agentr_test", "tasks": 200},
+        },
         "transformers": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
     },
 }

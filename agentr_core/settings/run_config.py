@@ -232,8 +232,15 @@ class RunConfig(PluginConfig):
 
     def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
         """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""
-        mine, theirs = dict(flatten(self.identity())), dict(flatten(other.identity()))
+        mine, theirs = dict(flatten(self._by_name())), dict(flatten(other._by_name()))
         return [(key, mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+
+    def _by_name(self) -> dict[str, Any]:
+        """:meth:`identity`, with the tables of several environments under their names."""
+        identity = self.identity()
+        if isinstance(identity["env"], Mapping):
+            return identity
+        return {**identity, "env": ",".join(self.environments), **{one["name"]: one for one in identity["env"]}}
 
     @property
     def hash(self) -> str:

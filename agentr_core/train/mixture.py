@@ -38,10 +38,15 @@ def _weighted(there: Mapping[str, int], weights: Mapping[str, float]) -> dict[st
 
 
 def _capped(quota: dict[str, int], max_share: float) -> dict[str, int]:
-    """No environment with more than ``max_share`` of what is then the whole; the largest is cut down first."""
+    """No environment with more than ``max_share`` of what is then the whole: the largest is cut down, again and again.
+
+    Of n environments the largest has at least one n-th: a smaller share makes them all equal.
+    """
     share = max(max_share, 1 / len(quota))
-    for name in sorted(quota, key=lambda name: -quota[name]):
+    while True:
+        name = max(quota, key=lambda each: quota[each])
         rest = sum(quota.values()) - quota[name]
-        if share < 1.0 and quota[name] > share * (rest + quota[name]):
-            quota = {**quota, name: max(1, int(share * rest / (1 - share)))}
-    return quota
+        allowed = max(1, int(share * rest / (1 - share) + 1e-9)) if share < 1.0 else quota[name]
+        if quota[name] <= allowed:
+            return quota
+        quota = {**quota, name: allowed}

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from killing import KILLER, has_run, sqlite_is_sound
 from scripted_runs import SCRIPTED, Agentr, dump
 
 from agentr_core.process.file_lock import held
@@ -16,24 +17,6 @@ from agentr_core.store import open_store
 
 KILLS = 20
 LONG = (*SCRIPTED, "--tasks", "100", "--iterations", "4", "-o", "mcts.simulations=6", "--eval-tasks", "60")
-
-
-KILLER = """
-import os, signal
-from agentr_core import hookimpl
-
-def arm():
-    signal.signal(signal.SIGVTALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_VIRTUAL, float(os.environ["KILL_AFTER"]))
-
-@hookimpl
-def agentr_run_started(event):
-    if os.environ.get("KILL_FROM") == "run":
-        arm()
-
-if os.environ.get("KILL_FROM") == "start":
-    arm()
-"""
 
 
 @pytest.mark.slow
@@ -63,21 +46,6 @@ def test_a_run_killed_twenty_times_ends_like_one_that_was_not(agentr: Agentr, tm
     assert kills >= 8, "the run ended before it could be killed: make it longer"
     assert agentr("resume", "last", cwd=killed).returncode == 0
     assert dump(killed / "agentr.db") == dump(whole / "agentr.db")
-
-
-def has_run(db: Path) -> bool:
-    if not db.exists():
-        return False
-    with sqlite3.connect(db) as connection:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        return "runs" in tables and connection.execute("SELECT count(*) FROM runs").fetchone()[0] > 0
-
-
-def sqlite_is_sound(db: Path) -> bool:
-    if not db.exists():
-        return True
-    with sqlite3.connect(db) as connection:
-        return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
 
 
 def test_stores_do_not_depend_on_the_hash_seed_or_on_concurrency(agentr: Agentr, tmp_path: Path) -> None:

@@ -67,7 +67,11 @@ class TaskTable:
     def _tasks(self, split: str) -> tuple[Task, ...]:
         """The tasks of a split; :class:`~agentr_core.UsageError` where there is none of this name."""
         if split not in self._numbers:
-            raise UsageError(f"webshop has no split '{split}' with these settings; there are: {', '.join(self.splits)}")
+            hint = " (AgentGym's ids are of its 1,000 products: name their folder with env.data)"
+            raise UsageError(
+                f"webshop has no split '{split}' with these settings; there are: {', '.join(self.splits)}"
+                + (hint if split.startswith("agentr_") else "")
+            )
         return tuple(self._make(number, split) for number in self._numbers[split])
 
     def _make(self, number: int, split: str) -> Task:

@@ -1,0 +1,176 @@
+"""One run over several environments: the same rows after kills, the same trees as alone, tables by environment."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killing import KILLER, has_run, sqlite_is_sound
+from scripted_runs import Agentr, dump
+
+import agentr_core
+from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
+from agentr_core.process.progress import Progress
+from agentr_core.runs.report import iterations
+from agentr_core.runs.start_and_resume import run
+from agentr_core.store import EvalResult, open_store
+from agentr_core.train.mixture import in_proportion
+
+SMALL = (
+    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3"),
+    *("--policy", "flawed", "-o", "flawed.rate=0.5", "--critic", "value", "--trainer", "none"),
+    *("--tasks", "6", "--iterations", "2", "--eval-tasks", "6", "-o", "evaluate.max_turns=10"),
+    *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "webshop.products=60"),
+)
+WORLDS: dict[str, dict[str, Any]] = {
+    "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14},
+    "webshop": {"products": 60, "max_steps": 14},
+}
+
+
+def configure(env: str, **changes: Any) -> agentr_core.RunConfig:
+    settings: dict[str, Any] = {
+        "env": env, "policy": "flawed", "trainer": "none", "critic": "actor", "iterations": 1, "seed": 5,
+        "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "depth": 9}, "search": {"tasks": 5},
+        "evaluate": {"tasks": 6, "max_turns": 9, "revision_turns": 9},
+    }  # fmt: skip
+    own = {name: WORLDS[name] for name in env.split(",")}
+    return agentr_core.configure(**{**settings, **own, **changes})
+
+
+def worlds() -> list[str]:
+    """All three where there is Java, else the two that need none."""
+    java = shutil.which("java") is not None
+    return ["textcraft", "webshop", *(["sciworld"] if java else [])]
+
+
+@pytest.mark.slow
+def test_a_run_over_all_environments_killed_five_times_ends_like_one_that_was_not(
+    agentr: Agentr, tmp_path: Path
+) -> None:
+    few = ("-o", "sciworld.only=lifespan-longest-lived", "-o", "sciworld.search.tasks=1")
+    few = (*few, "-o", "sciworld.evaluate.tasks=1", "--no-revision-test") if "sciworld" in worlds() else ()
+    start = ("run", "--env", ",".join(worlds()), *SMALL, *few)
+    whole, killed, killer = tmp_path / "whole", tmp_path / "killed", tmp_path / "killer.py"
+    whole.mkdir()
+    killed.mkdir()
+    killer.write_text(KILLER)
+    start = (*start, "--plugin", str(killer))
+    done = agentr(*start, cwd=whole)
+    assert done.returncode == 0, done.stderr
+    rng, kills = random.Random(5), 0
+    while kills < 5:
+        again = ("resume", "last") if has_run(killed / "agentr.db") else start
+        ended = agentr(*again, cwd=killed, KILL_AFTER=str(rng.uniform(0.05, 0.6)), KILL_FROM="run")
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        kills += 1
+        assert sqlite_is_sound(killed / "agentr.db")
+    assert kills >= 3, "the run ended before it could be killed: make it longer"
+    done = agentr("resume", "last", cwd=killed)
+    assert done.returncode == 0, done.stderr
+    assert dump(killed / "agentr.db") == dump(whole / "agentr.db")
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("together") / "agentr.db"
+    run(configure("textcraft,webshop"), db=path, progress=Progress(quiet=True))
+    return path
+
+
+@pytest.mark.parametrize("env", WORLDS)
+def test_nothing_of_one_environment_reaches_the_other(env: str, together: Path, tmp_path: Path) -> None:
+    """Trees, verdicts, samples and episodes are those of a run with this environment alone."""
+    run(configure(env), db=tmp_path / "agentr.db", progress=Progress(quiet=True))
+    with open_store(together, read_only=True) as mixed, open_store(tmp_path / "agentr.db", read_only=True) as alone:
+        assert rows_of(mixed, env) == rows_of(alone, env)
+
+
+def rows_of(store: Any, env: str) -> list[Any]:
+    """All that was played, judged and measured in one environment, without the numbers of rows."""
+    found = []
+    for row in sorted(store.trees.select(), key=lambda row: row.task):
+        if row.env == env:
+            tree = store.trees.load(row.id)
+            found.append([row.task, tree.seed, tree.head, [(n.response, n.observation, n.reward) for n in tree.nodes]])
+            for revisions in store.revisions.select():
+                samples = [s for s in store.revisions.samples(revisions.id) if s.tree_id == row.id]
+                found.append([(s.kind, s.cut, s.reward, store.conversations.get(s.conversation)) for s in samples])
+    for evaluation in store.evaluations.select():
+        results = [r for r in store.evaluations.results(evaluation.id) if r.env == env]
+        told = [(r.task, r.reward, r.steps, store.conversations.get(r.conversation)) for r in results]
+        found.append([evaluation.iteration, evaluation.kind, sorted(told, key=lambda each: each[0])])
+    return found
+
+
+def test_trees_of_all_environments_are_planned_side_by_side(together: Path) -> None:
+    with open_store(together, read_only=True) as store:
+        envs = [row.env for row in store.trees.select()]
+    assert envs == ["textcraft", "webshop"] * 5
+
+
+def test_the_table_has_each_environment_and_their_mean(together: Path) -> None:
+    with open_store(together, read_only=True) as store:
+        last = store.runs.find("last")
+        table = iterations(store, last)
+        results = {row.id: store.evaluations.results(row.id) for row in store.evaluations.select(kind="plain")}
+    assert [row[0] for row in table.rows[:3]] == ["baseline · mean of 2", "  textcraft", "  webshop"]
+    whole, *parts = table.data[:3]
+    own = [[r for r in results[whole["eval"]] if r.env == name] for name in WORLDS]
+    assert [part["success"] for part in parts] == [summarize(each)["success"] for each in own]
+    assert whole["success"] == pytest.approx(sum(part["success"] for part in parts) / 2)
+    assert table.data[3]["gain"] == pytest.approx(sum(part["gain"] for part in table.data[4:6]) / 2)
+
+
+def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
+    many = [EvalResult(task_id=index, success=True, reward=1.0) for index in range(90)]
+    few = [EvalResult(task_id=index, success=False, reward=0.0) for index in range(10)]
+    both = summarize_worlds({"many": many, "few": few})
+    assert both["success"] == 0.5 and both["tasks"] == 100 and both["many/success"] == 1.0
+    assert summarize_worlds({"many": many}) == summarize(many)
+    parts = [summarize(many), summarize(few)]
+    halves = [(part["success_high"] - part["success_low"]) / 2 for part in parts]
+    expected = (halves[0] ** 2 + halves[1] ** 2) ** 0.5 / 2
+    assert average(parts)["success_high"] == pytest.approx(0.5 + expected)
+
+
+def test_the_commands_know_the_environment_of_a_row(agentr: Agentr, together: Path, tmp_path: Path) -> None:
+    shutil.copy(together, tmp_path / "agentr.db")
+    for command in (("trees", "list"), ("trajectories", "list"), ("revisions", "list"), ("evals", "show", "1")):
+        told = agentr(*command).stdout
+        assert "textcraft/synthetic" in told and "webshop/generated" in told, command
+    listed = json.loads(agentr("trees", "list", "--json").stdout)
+    assert {row["env"] for row in listed} == set(WORLDS)
+    assert "textcraft,webshop" in agentr("runs", "list", "--env", "webshop").stdout
+    assert "mean of 2" in agentr("compare", "last").stdout
+
+
+def example(env: str, number: int) -> agentr_core.Example:
+    return agentr_core.Example((agentr_core.Message("user", str(number)),), "good", {"env": env})
+
+
+@pytest.mark.parametrize(
+    ("weights", "max_share", "expected"),
+    [
+        ({}, 1.0, {"a": 80, "b": 20, "c": 10}),
+        ({"a": 1.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 10, "b": 10, "c": 10}),
+        ({"a": 2.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 20, "b": 10, "c": 10}),
+        ({}, 0.5, {"a": 30, "b": 20, "c": 10}),
+        ({}, 0.1, {"a": 10, "b": 10, "c": 10}),
+    ],
+)
+def test_the_mixture(weights: dict[str, float], max_share: float, expected: dict[str, int]) -> None:
+    there = {"a": 80, "b": 20, "c": 10}
+    examples = [example(env, number) for env, count in there.items() for number in range(count)]
+    taken = in_proportion(examples, weights, max_share=max_share, seed=3)
+    counts = {name: sum(one.origin["env"] == name for one in taken) for name in there}
+    assert counts == expected
+    assert taken == [one for one in examples if one in taken]
+    assert taken == in_proportion(examples, weights, max_share=max_share, seed=3)
