@@ -26,6 +26,12 @@ class PluginConfig(BaseModel):
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
+#: What pydantic calls a wrong shape, and how the right one is written.
+_FORMS = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type"), "a list, such as [1, 2]"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "a table, such as {key = 1}"),
+}
+
 
 def validate_config(model: type[ConfigT], values: Mapping[str, Any], prefix: str | Callable[[str], str]) -> ConfigT:
     """Build ``model`` from ``values``; a :class:`ConfigError` names the flag the user typed.
@@ -55,6 +61,8 @@ def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], st
     }
     if kind in bounds:
         return f"{flag}: {bounds[kind].format(**context)} (got {got})"
+    if kind in _FORMS:
+        return f"{flag}: must be {_FORMS[kind]} (got {got})"
     if kind == "missing":
         return f"{flag}: is required"
     message = str(item["msg"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -41,10 +42,15 @@ class SearchSettings(PluginConfig):
     rotate: bool = Field(default=True, description="take other tasks in each iteration while there are any")
 
 
+def _as_list(value: object) -> object:
+    """One number is a list of one."""
+    return [value] if isinstance(value, int | float) else value
+
+
 class ReviseSettings(PluginConfig):
     """The revise stage: pairs of leaves, the cut, the splice (Agent-R sections 3.1 and 4.2)."""
 
-    alpha: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field(
+    alpha: Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], BeforeValidator(_as_list)] = Field(
         default=(0.5, 0.7, 1.0),
         min_length=1,
         description="least reward of a good trajectory, by iteration (last one repeats)",

@@ -67,6 +67,15 @@ def test_a_full_disk_behind_stdout_is_one_sentence(db: Path, arguments: tuple[st
     assert not any("Traceback" in line or "Exception ignored" in line for line in lines)
 
 
+@pytest.mark.parametrize("arguments", [("trees", "show", "last"), ("trees", "export")])
+def test_a_reader_that_has_gone_away_is_no_error_to_talk_of(db: Path, arguments: tuple[str, ...]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = agentr(db, *arguments, stdout=theirs)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pseudo terminals are of POSIX")
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
 def test_no_color_is_heard_on_a_terminal(db: Path, variables: dict[str, str], coloured: bool) -> None:

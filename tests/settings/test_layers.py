@@ -104,6 +104,10 @@ def test_the_paper_preset_has_the_values_of_the_paper() -> None:
     assert (config.iterations, config.search.tasks, config.revise.revision_action) == (3, 200, "wait")
 
 
+def test_one_number_is_a_list_of_one() -> None:
+    assert settle(flag_layer({}, ["revise.alpha=0.0"])).config.revise.alpha == (0.0,)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -115,6 +119,11 @@ def test_the_paper_preset_has_the_values_of_the_paper() -> None:
         (["itertions=3"], r"-o itertions: there is no setting 'itertions'\. Did you mean 'iterations'\?"),
         (["textcarft.depth=3"], r"-o textcarft\.depth: there is no plugin 'textcarft'\. Did you mean 'textcraft'\?"),
         (["revise.alpha=[0.5, 2]"], r"-o revise\.alpha: "),
+        (["revise.alpha=high"], r"-o revise\.alpha: must be a list, such as \[1, 2\] \(got high\)"),
+        (
+            ["policy=transformers", "policy.template_options=3"],
+            r"-o policy\.template_options: must be a table, such as {key = 1}",
+        ),
         (["iterations=0"], r"-o iterations: must be at least 1 \(got 0\)"),
         (["max_steps"], r"-o max_steps: write KEY=VALUE, e\.g\. -o env\.max_steps=30"),
         (["env..x=1"], r"-o env\.\.x=1: write KEY=VALUE"),

@@ -297,6 +297,19 @@ def test_a_template_that_leaves_out_what_is_said_is_refused(tokenizer_with: Toke
         ChatPrompts(tokenizer, {}, "seeing")
 
 
+def test_of_several_templates_without_a_default_one_is_named(tokenizer_with: TokenizerWith) -> None:
+    several = PreTrainedTokenizerFast(tokenizer_object=tokenizer_with("qwen25").backend_tokenizer, eos_token="<|end|>")
+    several.chat_template = {
+        "plain": tokenizer_with("qwen25").chat_template,
+        "other": tokenizer_with("phi3").chat_template,
+    }
+    with pytest.raises(UsageError, match=r"of 'm' does not write turns of plain text .*'other', 'plain'"):
+        ChatPrompts(several, {}, "m")
+    asked = [Message("user", "Goal")]
+    plain = ChatPrompts(several, {"chat_template": "plain"}, "m")
+    assert plain.render(asked) == ChatPrompts(tokenizer_with("qwen25"), {}, "m").render(asked)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
