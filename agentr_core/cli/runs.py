@@ -14,8 +14,10 @@ from agentr_core.cli.output import heading, table_lines
 from agentr_core.cli.reading import percent, plugin_name, run_argument, took, when
 
 if TYPE_CHECKING:
-    from agentr_core.store import RunRow, RunStatus, StageRow, Store
+    from agentr_core.store import RunRow, StageRow, Store
 
+#: What :func:`state` may say.
+STATES = ("running", "done", "failed", "interrupted", "killed")
 #: Which metrics of a stage are shown, in this order.
 _SHOWN = {
     "search": ("trees", "failed", "nodes", "solved"),
@@ -31,12 +33,13 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--status", type=click.Choice(["running", "done", "failed", "interrupted"]), help="Only in this state.")
+@click.option("--status", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--env", metavar="NAME", help="Only of this environment.")
 @lists()
-def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
+def list_(store: Store, status: str | None, env: str | None) -> Listing:
     """All runs, newest first."""
-    found = [run for run in store.runs.select(status=status) if env in (None, plugin_name(run, "env"))]
+    found = [run for run in store.runs.select() if env in (None, plugin_name(run, "env"))]
+    found = [run for run in found if status in (None, state(store, run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers = ("run", "name", "status", "success", "env", "searcher", "critic", "trainer", "command", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")

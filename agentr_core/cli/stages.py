@@ -111,9 +111,7 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
         )
         return close(outcome, resolved.db, json_)
     if ctx.params["name"] and ctx.get_parameter_source("name") is ParameterSource.COMMANDLINE:
-        raise UsageError(
-            "--name: names a run, and this measures a model of one; tables name it by model and settings"
-        )
+        raise UsageError("--name: names a run, and this measures a model of one; tables name it by model and settings")
     reference = reference or "last"
     resolved = _over_stored(ctx, reference)
     metrics = single_stages.evaluate_again(
