@@ -41,17 +41,22 @@ def list_(store: Store, status: str | None, env: str | None) -> Listing:
     found = [run for run in store.runs.select() if env in (None, plugin_name(run, "env"))]
     found = [run for run in found if status in (None, state(store, run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
-    headers = ("run", "name", "status", "success", "env", "searcher", "critic", "trainer", "command", "started", "took")
+    headers: tuple[str, ...] = ("run", "name", "status", "success", "env", "model", "searcher", "critic", "trainer")
+    headers = (*headers, "command", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
-    plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
+    from agentr_core.runs.labels import model_name
+
+    env, *plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
+    acts = run.config.get("policy", {})
+    model = model_name(str(acts.get("options", {}).get("model") or acts.get("name", "-")))
     own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
     measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
     success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, state(store, run), success, *plugins, run.command, *times)
+    return (run.short, run.name, state(store, run), success, env, model, *plugins, run.command, *times)
 
 
 def state(store: Store, run: RunRow) -> str:
