@@ -81,12 +81,12 @@ def _print_for_others(tables: Sequence[Table], form: TableFormat) -> None:
         return
     rows = list(flat_rows(tables[0]))
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [["" if row.get(key) is None else repr_of(row[key]) for key in columns] for row in rows]
+    cells = [["" if row.get(key) is None else _csv_cell(row[key]) for key in columns] for row in rows]
     click.echo(written(columns, cells, form), nl=False)
     if len(tables) > 1:
         say("the summary over seeds is not in it: --json or --format md have it")
 
 
-def repr_of(value: object) -> str:
+def _csv_cell(value: object) -> str:
     """A value for CSV: numbers whole, truth as true and false."""
     return str(value).lower() if isinstance(value, bool) else str(value)

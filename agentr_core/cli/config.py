@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentr_core.cli.groups import CommandGroup
 from agentr_core.cli.options import json_option, plugin_options, resolve_settings, run_options
 from agentr_core.cli.output import print_json, to_toml
 from agentr_core.errors import UsageError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from agentr_core.settings.layers import Resolved
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Show the resolved configuration, or a plugin's options."""
 
@@ -41,6 +42,7 @@ def show(ctx: click.Context, /, json_: bool, **_: Any) -> None:
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @plugin_options
+@click.option("--json", is_flag=True, expose_value=False, help="JSON, which a schema always is.")
 def schema(kind: str | None, name: str | None) -> None:
     """The JSON schema of a run's settings, or of one plugin's options: agentr config schema env textcraft."""
     if kind is None:

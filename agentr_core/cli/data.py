@@ -6,13 +6,13 @@ import importlib
 
 import click
 
-from agentr_core.cli.groups import ListingGroup
+from agentr_core.cli.groups import CommandGroup, ListingGroup
 from agentr_core.cli.output import print_json, print_table
 from agentr_core.errors import UsageError
 from agentr_core.registry.lookup import registry
 
 
-class _DataGroup(click.Group):
+class _DataGroup(CommandGroup):
     """One command for each data set."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from agentr_core.cli.groups import CommandGroup
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.cli.reading import reading
@@ -14,16 +15,21 @@ from agentr_core.cli.reading import reading
 MEGABYTE = 1_000_000
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """Path, state and backup of the database."""
 
 
 @db.command()
 @db_option
-def path(db: str) -> None:
+@json_option
+def path(db: str, json_: bool) -> None:
     """Where the database is, whether it exists or not."""
-    click.echo(Path(db).absolute())
+    place = Path(db).absolute()
+    if json_:
+        print_json({"path": str(place), "exists": place.exists()})
+    else:
+        click.echo(place)
 
 
 @db.command()

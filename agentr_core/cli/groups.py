@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 
 
-class ListingGroup(click.Group):
+class CommandGroup(click.Group):
+    """A group whose help tells the whole first sentence of each command."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, their sentences folded and not cut."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(1000)) for name, command in commands if command is not None]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+class ListingGroup(CommandGroup):
     """A group whose first use is to list: ``agentr runs --json`` is ``agentr runs list --json``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

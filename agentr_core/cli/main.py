@@ -90,7 +90,7 @@ class LazyGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
         formatter.write_paragraph()
-        formatter.write_text("Plugins add commands of their own: agentr plugins list")
+        formatter.write_text("Plugins add commands and models of their own: agentr plugins list")
 
 
 @click.group(
@@ -157,11 +157,26 @@ def _show(said: str, code: ExitCode = ExitCode.FAILED) -> int:
 
 
 def _show_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.BadParameter) and (variable := _variable_behind(error)):
+        error.param_hint = variable
     click.echo(f"error: {_lowered(error.format_message())}", err=True)
     ctx = getattr(error, "ctx", None)
     if ctx is not None:
         click.echo(f"Help: {ctx.command_path} --help", err=True)
     return error.exit_code
+
+
+def _variable_behind(error: click.BadParameter) -> str | None:
+    """The variable that a wrong value came from, where it was not typed as a flag."""
+    from click.core import ParameterSource
+
+    parameter, ctx = error.param, error.ctx
+    if parameter is None or ctx is None or parameter.name is None:
+        return None
+    if ctx.get_parameter_source(parameter.name) is not ParameterSource.ENVIRONMENT:
+        return None
+    names = [parameter.envvar] if isinstance(parameter.envvar, str) else [*(parameter.envvar or ())]
+    return next((name for name in names if name in os.environ), None)
 
 
 def _lowered(message: str) -> str:

@@ -169,8 +169,29 @@ def resolve_settings(ctx: click.Context, *, require: bool = True, below: Layer |
         else:
             flags[key] = (flag.split("/")[0], value)
     layers = [flag_layer(flags, ctx.params["options"]), environment_layer(variables)]
+    _tell_misspelt_variables()
     if ctx.params["config_file"]:
         layers.append(file_layer(ctx.params["config_file"]))
     if below is not None:
         layers.append(below)
     return resolve(layers, require=require)
+
+
+#: Variables that are no flags; plugins may read others, so only what is nearly one of them is a misspelling.
+_OTHER_VARIABLES = (
+    "AGENTR_CACHE", "AGENTR_CONFIG", "AGENTR_DB_TIMEOUT_SECONDS", "AGENTR_DEBUG", "AGENTR_DISABLE_PLUGINS",
+    "AGENTR_PLUGINS", "AGENTR_STRICT_PLUGINS",
+)  # fmt: skip
+
+
+def _tell_misspelt_variables() -> None:
+    """Warn of a variable that nothing reads and that is nearly one which is read."""
+    import difflib
+    import logging
+    import os
+
+    known = [*_OTHER_VARIABLES, *(f"AGENTR_{_variable(flag).upper()}" for flag in _FLAGS)]
+    for name in sorted(set(os.environ) - set(known)):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85) if name.startswith("AGENTR_") else []
+        if near:
+            logging.getLogger("agentr").warning("%s is not read; did you mean %s?", name, near[0])

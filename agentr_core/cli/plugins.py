@@ -48,6 +48,10 @@ def list_(kind: Kind | None, json_: bool) -> None:
     if commands and kind is None:
         click.echo()
         print_table(("command", "summary"), [(f"agentr {name}", summary) for name, summary in commands.items()])
+    models = [(f"--model {model.name}", plugin.name) for plugin in found.plugins for model in plugin.models]
+    if models and kind is None:
+        click.echo()
+        print_table(("model", "of the plugin"), models)
     if found.skipped:
         say(f"left out: {', '.join(found.skipped)}")
 

@@ -14,8 +14,10 @@ from agentr_core.cli.output import heading, table_lines
 from agentr_core.cli.reading import percent, plugin_name, run_argument, took, when
 
 if TYPE_CHECKING:
-    from agentr_core.store import RunRow, RunStatus, StageRow, Store
+    from agentr_core.store import RunRow, StageRow, Store
 
+#: What :func:`state` may say.
+STATES = ("running", "done", "failed", "interrupted", "killed")
 #: Which metrics of a stage are shown, in this order.
 _SHOWN = {
     "search": ("trees", "failed", "nodes", "solved"),
@@ -31,28 +33,32 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--status", type=click.Choice(["running", "done", "failed", "interrupted"]), help="Only in this state.")
+@click.option("--status", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--env", metavar="NAME", help="Only of this environment.")
 @lists()
-def list_(store: Store, status: RunStatus | None, env: str | None) -> Listing:
+def list_(store: Store, status: str | None, env: str | None) -> Listing:
     """All runs, newest first."""
-    found = [
-        run
-        for run in store.runs.select(status=status)
-        if env is None or env in (plugin_name(run, "env") or "").split(",")
-    ]
+    found = store.runs.select()
+    if env is not None:
+        found = [run for run in found if env in (plugin_name(run, "env") or "").split(",")]
+    found = [run for run in found if status in (None, state(store, run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
-    headers = ("run", "name", "status", "success", "env", "searcher", "critic", "trainer", "command", "started", "took")
+    headers: tuple[str, ...] = ("run", "name", "status", "success", "env", "model", "searcher", "critic", "trainer")
+    headers = (*headers, "command", "started", "took")
     return Listing(headers, rows, empty="there are no such runs; start one with: agentr run")
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
-    plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
+    from agentr_core.runs.labels import model_name
+
+    env, *plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
+    acts = run.config.get("policy", {})
+    model = model_name(str(acts.get("options", {}).get("model") or acts.get("name", "-")))
     own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
     measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
     success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, state(store, run), success, *plugins, run.command, *times)
+    return (run.short, run.name, state(store, run), success, env, model, *plugins, run.command, *times)
 
 
 def state(store: Store, run: RunRow) -> str:

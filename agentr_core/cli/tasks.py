@@ -74,12 +74,14 @@ def _metadata(values: Mapping[str, Any]) -> str:
 
 @tasks.command()
 @click.argument("key")
-@needed_env_option
+@click.option("--env", metavar="NAME", help="The environment; without it, the one whose task of this key is stored.")
 @setting_option
 @plugin_options
+@db_option
 @json_option
-def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
+def show(key: str, env: str | None, options: tuple[str, ...], db: str, json_: bool) -> None:
     """One task: what the agent is shown first, and how an expert does it."""
+    env = env or _stored_environment(key, db)
     environment = _environment(env, options)
     with boundary(EnvironmentFailure, f"'{env}' could not show the task '{key}'"):
         task = environment.task(key)
@@ -88,6 +90,16 @@ def show(key: str, env: str, options: tuple[str, ...], json_: bool) -> None:
     data = {**task.model_dump(mode="json"), "observation": first, "demonstration": demonstration}
     title = heading(f"{task.key}  {task.split}  {_metadata(task.metadata)}")
     Page(data, (title, clean(first), *_numbered(demonstration or ()))).print(json_=json_)
+
+
+def _stored_environment(key: str, db: str) -> str:
+    """The environment that a stored task is of; :class:`UsageError` where none is, or several are."""
+    with reading(db) as store:
+        names = sorted({row.env for row in store.tasks.select() if row.key == key})
+    if len(names) == 1:
+        return names[0]
+    found = f"several environments have a task '{key}': {', '.join(names)}" if names else f"no run has met '{key}'"
+    raise UsageError(f"{found}; say which one: --env NAME")
 
 
 def _numbered(actions: Iterable[str]) -> Iterator[str]:

@@ -95,6 +95,8 @@ def _find(store: Store, which: str) -> Attempt:
 
 
 def _end(leaf: Node) -> str:
+    if not leaf.terminal:
+        return "not an end" if leaf.children else "left there"
     if leaf.terminated:
         return "ended"
     return "step cap" if leaf.truncated else "horizon"

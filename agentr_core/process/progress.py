@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -41,7 +41,7 @@ class StageProgress:
     done: int = 0
     note: str = ""
     #: What an earlier run had done: it took no time in this one.
-    before: int = 0
+    before: float = 0.0
     now: Callable[[], float] = time.monotonic
     _shares: dict[object, float] = field(default_factory=dict)
     _draw: Callable[[StageProgress], None] | None = None
@@ -51,9 +51,11 @@ class StageProgress:
     def __post_init__(self) -> None:
         self._started = self._last_drawn = self.now()
 
-    def resume(self, count: int) -> None:
-        """So many were done by an earlier run."""
-        self.done, self.before = self.done + count, self.before + count
+    def resume(self, count: int, shares: Mapping[object, float] | None = None) -> None:
+        """So many were done by an earlier run, and of some others a share."""
+        self.done += count
+        self._shares.update(shares or {})
+        self.before = self.done + sum(self._shares.values())
 
     def advance(self, count: int = 1, note: str | None = None, *, key: object = None) -> None:
         """So many are done, among them the one that :meth:`partly` knows as ``key``; change the note."""

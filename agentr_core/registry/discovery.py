@@ -145,11 +145,21 @@ def load_file(manager: pluggy.PluginManager, file: str) -> Plugin:
     try:
         module = _import_path(Path(file)) if file.endswith(".py") else _import_local(file)
         origin, version = origin_of(module)
-        return register(manager, lambda: module, Plugin(file, module.__name__, origin, version))
+        plugin = register(manager, lambda: module, Plugin(file, module.__name__, origin, version))
+        if not plugin.hooks and not _classes(module):
+            logger.warning("--plugin: '%s' has neither a hook of agentr (@hookimpl) nor a class: it adds nothing", file)
+        return plugin
     except AgentrError:
         raise
     except Exception as error:
         raise PluginError(f"plugin '{file}' was not loaded: {_reason(error)}") from error
+
+
+def _classes(module: ModuleType) -> list[str]:
+    """The classes that a module defines, which can be named ``module:Class``."""
+    return [
+        name for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__
+    ]
 
 
 def allow_local_modules(folder: Path | None = None) -> None:
@@ -218,6 +228,9 @@ def _allowed(point: EntryPoint, blocked: Sequence[str]) -> bool:
 
 def _check_names(blocked: Sequence[str], found: Iterable[EntryPoint]) -> None:
     known = {name for point in found for name in (point.name, _distribution(point))}
+    for variable in ("AGENTR_PLUGINS", "AGENTR_DISABLE_PLUGINS"):
+        if wrong := sorted((_listed(variable) or set()) - known):
+            logger.warning("%s: no plugin is called '%s'. There are: %s", variable, wrong[0], ", ".join(sorted(known)))
     for name in blocked:
         if name not in known:
             raise UsageError(f"--no-plugin: no plugin is called '{name}'. There are: {', '.join(sorted(known))}.")

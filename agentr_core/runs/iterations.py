@@ -257,6 +257,7 @@ def trainable(policy: AnyPolicy, name: str) -> str:
     """Where the policy's weights can be loaded from; :class:`UsageError` for one that cannot be trained."""
     if policy.weights is None:
         raise UsageError(
-            f"the policy '{name}' has no weights to train; choose --policy transformers, or --trainer none"
+            f"the policy '{name}' has no weights to train; tell it where they are if it takes an option 'weights' "
+            f"(agentr plugins show {name}), or choose --policy transformers, or --trainer none"
         )
     return policy.weights

@@ -51,7 +51,7 @@ async def grow_trees(
     away = list[Finished[TreeRow, None]]()
     work = "search" if then is None else "search, revise"
     with context.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
-        bar.resume(len(rows) - len(todo))
+        bar.resume(len(rows) - len(todo), {row.id: row.simulations / max(1, searcher.simulations) for row in todo})
         grower.bar = bar
         async for finished in run_with_second_try(todo, grower.grow, admission, context.stopped):
             if finished.error is not None:

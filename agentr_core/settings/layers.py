@@ -127,9 +127,8 @@ def _check_keys(layer: Layer, plugins: Registry) -> None:
             _check_section(key, value, layer)
         elif not isinstance(value, Mapping) or (key not in known and not layer.source.startswith("preset")):
             what = "plugin" if isinstance(value, Mapping) else "setting"
-            raise _unknown(
-                layer.table_label(key), what, key, [*RunConfig.model_fields, *_PLACE, "model", *sorted(known)]
-            )
+            names = [*RunConfig.model_fields, *_PLACE, "model", *sorted(known - {"None"})]
+            raise _unknown(layer.table_label(key), what, key, names, _options_called(key, plugins))
 
 
 def _check_section(section: str, value: Any, layer: Layer) -> None:
@@ -147,9 +146,17 @@ def _check_section(section: str, value: Any, layer: Layer) -> None:
             raise _unknown(layer.label(f"{section}.{key}"), "setting", key, list(model.model_fields))
 
 
-def _unknown(label: str, what: str, key: str, known: Sequence[str]) -> ConfigError:
+def _options_called(key: str, plugins: Registry) -> list[str]:
+    """The options of plugins that have this name, as they are typed: ``mcts.samples``."""
+    light = [(entry.spec.kind, entry.spec.name) for entry in plugins.entries() if entry.spec.config is not None]
+    return [f"{name}.{key}" for kind, name in light if key in plugins.config_class(kind, name).model_fields]
+
+
+def _unknown(label: str, what: str, key: str, known: Sequence[str], options: Sequence[str] = ()) -> ConfigError:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
+    if options:
+        hint = f" Did you mean {' or '.join(options)}?"
     return ConfigError(f"{label}: there is no {what} '{key}'.{hint} There are: {', '.join(dict.fromkeys(known))}.")
 
 

@@ -62,6 +62,21 @@ def build_dataset(
     return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))
 
 
+def what_was_left(samples: Sequence[Sample], dataset: TrainingSet, settings: DataSettings) -> str:
+    """How many conversations the caps and the removal of equal ones left, in a few words; nothing where all stay."""
+    offered = _of_recipe(samples, settings.recipe)
+    taken = [example for example in dataset.examples if example.kind != "general"]
+    if len(taken) == len(offered):
+        return ""
+    good = sum(sample.kind == "good" for sample in offered)
+    kept = sum(example.kind == "good" for example in taken)
+    return (
+        f"{len(taken) - kept} of {len(offered) - good} revisions and {kept} of {good} good attempts: equal ones once, "
+        f"at most {settings.max_revisions_per_tree} and {settings.max_good_per_tree} of one tree "
+        "(data.max_revisions_per_tree, data.max_good_per_tree)"
+    )
+
+
 def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
     kinds = RECIPES[recipe]
     kept = [sample for sample in samples if sample.kept and sample.kind in kinds]

@@ -17,15 +17,16 @@ from agentr_core.seeds import derive_seed
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.length_notes import length_note, length_warning
-from agentr_core.train.recipes import build_dataset, check_general
+from agentr_core.train.recipes import build_dataset, check_general, what_was_left
 
 
 def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -> tuple[DatasetRow, TrainingSet]:
     """Build and store the dataset of one iteration after the recipe of ``data``; what was skipped is said."""
     settings = context.config.data
     general = _general(context)
+    samples = context.store.revisions.samples(revision_set.id)
     dataset = build_dataset(
-        context.store.revisions.samples(revision_set.id),
+        samples,
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
         name=f"{settings.recipe}-{revision_set.critic}",
@@ -34,6 +35,8 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         env_of=_environments(context, iteration) if len(context.worlds) > 1 else None,
         weights=context.config.weights,
     )
+    if told := what_was_left(samples, dataset, settings):
+        context.progress.say(f"dataset: {told}")
     row = context.store.datasets.save(
         context.run.id,
         iteration,

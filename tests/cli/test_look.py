@@ -133,6 +133,8 @@ def test_a_run_is_called_killed_where_nobody_works_on_it(agentr: Any, tmp_path: 
         with held(store.runs.lock_file(runs["here"])):
             states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in runs}
             assert states == {"gone": "killed", "here": "running"}
+            killed = agentr("runs list --status killed --json", path).json
+            assert [row["name"] for row in killed] == ["gone"]
             assert {row["name"]: row["alive"] for row in agentr("runs list --json", path).json} == {
                 "gone": False,
                 "here": True,
@@ -180,6 +182,8 @@ def test_an_attempt_is_the_conversation_it_was(agentr: Any) -> None:
     exported = agentr("trajectories export --failed").lines
     assert exported[0] == one and len(exported) == len(failed)
     assert "is no trajectory; name one as TREE:LEAF" in agentr("trajectories show 1").err
+    tree = failed[0]["tree"]
+    assert agentr(f"trajectories show {tree}:1 --json").json["end"] in ("not an end", "left there")
 
 
 def test_a_revision_is_shown_as_shared_bad_cut_signal_good(agentr: Any) -> None:

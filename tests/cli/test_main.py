@@ -17,7 +17,7 @@ from agentr_core.errors import AgentrError, ExitCode, NothingToDo, PartialFailur
 from agentr_core.registry.lookup import use
 
 NEVER_FOR_HELP = {
-    "accelerate", "datasets", "numpy", "pluggy", "pydantic", "rich", "sqlite_utils", "tokenizers", "torch",
+    "accelerate", "datasets", "json", "numpy", "pluggy", "pydantic", "rich", "sqlite_utils", "tokenizers", "torch",
     "transformers", "trl",
 }  # fmt: skip
 
@@ -47,6 +47,15 @@ def test_help_imports_click_and_nothing_else(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout
     assert not set(result.stderr.split()) & NEVER_FOR_HELP
+
+
+def test_help_imports_few_modules_of_agentr() -> None:
+    program = [sys.executable, "-X", "importtime", "-m", "agentr_core", "--help"]
+    lines = subprocess.run(program, capture_output=True, text=True, check=True).stderr.splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    own = {name for name in imported if name.startswith("agentr_core")}
+    below = {f"agentr_core.{name}" for name in ("cli", "cli.main", "cli.options", "cli.streams", "errors")}
+    assert own == {"agentr_core", *below}
 
 
 def test_the_module_and_the_script_are_the_same_program() -> None:

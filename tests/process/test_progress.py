@@ -85,6 +85,15 @@ def test_what_an_earlier_run_did_took_no_time_in_this_one(clock: Clock) -> None:
     assert stage.seconds_left == pytest.approx(10)
 
 
+def test_a_tree_that_an_earlier_run_grew_half_is_no_gain_of_this_one(clock: Clock) -> None:
+    stage = a_stage(clock, total=4)
+    stage.resume(1, {"half grown": 0.5, "new": 0.0})
+    assert stage.share == 0.375
+    clock.time += 10
+    stage.partly("half grown", 0.75)
+    assert stage.seconds_left == pytest.approx(90), "a quarter of a tree in ten seconds, two and a quarter are left"
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(7, "~0:05 left"), (100, "~1:40 left"), (4000, "~1:05:00 left")])
 def test_the_time_left_is_no_finer_than_it_is_known(clock: Clock, seconds: float, said: str) -> None:
     stage = a_stage(clock, total=2)

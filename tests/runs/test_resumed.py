@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 from interrupting import COUNTS, interrupt
 
-from agentr_core.runs.start_and_resume import resume
+from agentr_core.runs.start_and_resume import _simulations, resume
 from agentr_core.store import canonical_dump
 
 
 def dump(project: Any) -> list[str]:
     with project.store() as store:
         return list(canonical_dump(store))
+
+
+def test_many_half_grown_trees_are_told_by_their_range() -> None:
+    assert _simulations([3, 5, 1]) == "simulations 3, 5, 1"
+    assert _simulations([4, 3] * 32) == "simulations 3 to 4"
 
 
 @pytest.mark.parametrize(("stage", "after"), [("search", 3), ("revise", 4), ("evaluate", 5), ("evaluate", 14)])

@@ -13,7 +13,7 @@ import pytest
 from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, validate_config
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.store.rows import Sample
-from agentr_core.train.recipes import build_dataset, check_general
+from agentr_core.train.recipes import build_dataset, check_general, what_was_left
 
 
 def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:
@@ -80,6 +80,14 @@ def test_no_tree_gives_more_than_its_caps() -> None:
     dataset = build(samples, max_good_per_tree=3, max_revisions_per_tree=5)
     counts = Counter((example.origin["tree"], example.kind) for example in dataset.examples)
     assert counts == {(1, "good"): 3, (2, "good"): 3, (1, "revision"): 5, (2, "revision"): 5}
+
+
+def test_what_the_caps_left_is_told() -> None:
+    samples = [sample(kind, 1, leaf) for leaf in range(9) for kind in ("good", "revision")]
+    settings = DataSettings(max_good_per_tree=3, max_revisions_per_tree=5)
+    told = what_was_left(samples, build(samples, max_good_per_tree=3, max_revisions_per_tree=5), settings)
+    assert told.startswith("5 of 9 revisions and 3 of 9 good attempts: equal ones once, at most 5 and 3 of one tree")
+    assert what_was_left(samples[:2], build(samples[:2]), DataSettings()) == ""
 
 
 def test_the_order_is_the_seeds() -> None:
