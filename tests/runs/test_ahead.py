@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,14 @@ def test_a_tree_is_revised_before_the_search_is_over(empty, settings) -> None:
     assert 4 <= revised <= done < 10
 
 
+@pytest.mark.parametrize("after", [4, 5, 6, 7])
 def test_a_tree_that_ends_after_ctrl_c_is_not_judged_for_nothing(
-    empty, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     (tmp_path / "noting.py").write_text(NOTING)
     monkeypatch.syspath_prepend(str(tmp_path))
-    interrupt(empty, settings(concurrency=2, critic="noting:Noting"), ("search", "revise"), "search", 6)
+    monkeypatch.delitem(sys.modules, "noting", raising=False)
+    interrupt(empty, settings(concurrency=2, critic="noting:Noting"), ("search", "revise"), "search", after)
     with empty.store() as store:
         (row,) = empty.sets(store)
         revised = {store.trees.get(tree).task for tree in store.revisions.trees(row.id)}
