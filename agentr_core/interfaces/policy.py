@@ -60,7 +60,9 @@ class Policy(ABC, Generic[ConfigT]):
     async def sample(self, request: SampleRequest) -> list[Completion]:
         """``request.n`` completions of ``request.messages``.
 
-        Raises :class:`~agentr_core.errors.PolicyFailure` where no answer can be had.
+        Raises :class:`~agentr_core.errors.PolicyFailure` where no answer can be had, and
+        :class:`~agentr_core.errors.UsageError` for what only the user can mend (a wrong name, no credit left): that is
+        no task that failed, it stops the run.
         """
 
     async def score(self, messages: Sequence[Message], completion: str) -> list[float]:

@@ -7,11 +7,13 @@ imported here: tokenizers and configurations are those of transformers, loaded b
 from __future__ import annotations
 
 import re
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
+from threading import Lock
 from typing import Any, TypeVar
 
 from agentr_core.errors import UsageError
@@ -254,28 +256,44 @@ class ChatTemplate:
 
 
 class ChatPrompts:
-    """Conversations as token ids through a :class:`ChatTemplate`; the last few thousand are remembered.
+    """Conversations as token ids through a :class:`ChatTemplate`; those asked last are remembered, by their tokens.
 
     A conversation is rendered once to be measured and once to be answered, and again for every sibling, so remembering
     pays. Raises :class:`~agentr_core.errors.UsageError` where the tokenizer has no chat template.
     """
 
-    REMEMBERED = 4096
+    #: How many tokens are remembered, four bytes each; a conversation by itself counts for so many more.
+    REMEMBERED, EACH = 8_000_000, 128
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any], name: str) -> None:
         self.template = ChatTemplate(tokenizer, options, name)
-        self._known: OrderedDict[tuple[Message, ...], tuple[int, ...]] = OrderedDict()
+        self._known: OrderedDict[tuple[Message, ...], array[int]] = OrderedDict()
+        self._size, self._adding = 0, Lock()
 
     def ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The prompt that asks for the assistant's next turn."""
+        return tuple(self._remembered(messages))
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """How many tokens :meth:`ids` has."""
+        return len(self._remembered(messages))
+
+    def _remembered(self, messages: Sequence[Message]) -> array[int]:
         key = tuple(messages)
         found = self._known.get(key)
         if found is None:
-            found = tuple(self.template.encode(self.render(key)))
-            self._known[key] = found
-            if len(self._known) > self.REMEMBERED:
-                self._known.popitem(last=False)
+            found = array("i", self.template.encode(self.render(key)))
+            self._remember(key, found)
         return found
+
+    def _remember(self, key: tuple[Message, ...], ids: array[int]) -> None:
+        with self._adding:  # prompts are measured in the event loop and answered in the model's thread
+            if key not in self._known:
+                self._size += len(ids) + self.EACH
+            self._known[key] = ids
+            while self._size > self.REMEMBERED:
+                _, oldest = self._known.popitem(last=False)
+                self._size -= len(oldest) + self.EACH
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation as text, up to where the assistant begins to write."""

@@ -111,9 +111,12 @@ def _identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> dict
     tokens = {name: context.config.evaluate_of(name).max_tokens for name in context.worlds}
     alike = len(set(tokens.values())) == 1
     repaired = {"by": context.acting(policy), "max_tokens": next(iter(tokens.values())) if alike else tokens}
+    given = settings.model_dump(mode="json")
+    if settings.repair_temperature == 1.0:
+        del given["repair_temperature"]  # it is what all were before it could be set, and those sets still count
     return {
         "critic": context.config.critic.model_dump(mode="json"),
-        "revise": settings.model_dump(mode="json"),
+        "revise": given,
         "seed": context.config.seed,
         "actor": context.acting(policy) if critic.uses_actor else None,
         "repairs": repaired if repairs else None,

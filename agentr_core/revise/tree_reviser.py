@@ -64,14 +64,10 @@ class TreeReviser:
         parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
         preferences = [self._preference(tree, one) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)
+        judge = verdict_identity(context, self.policy, self.critic)
         with context.store.transaction():
-            context.store.trees.save_verdicts(self.row.id, context.config.critic.name, self._judge_hash, critique.fresh)
+            context.store.trees.save_verdicts(self.row.id, context.config.critic.name, judge, critique.fresh)
             context.store.revisions.save_tree(self.into.id, self.row.id, samples, metrics, preferences)
-
-    @property
-    def _judge_hash(self) -> str:
-        actor = self.context.acting(self.policy) if self.critic.uses_actor else ""
-        return content_hash([self.context.config.critic.model_dump(mode="json"), actor, self.context.config.seed])
 
     @property
     def _names(self) -> tuple[int, str, int]:
@@ -79,7 +75,8 @@ class TreeReviser:
         return self.row.iteration, self.row.task, TREE_NUMBER
 
     def _critique(self, tree: Tree) -> TreeCritique:
-        known = self.context.store.trees.verdicts_of(self.row.id, self.context.config.critic.name, self._judge_hash)
+        judge = verdict_identity(self.context, self.policy, self.critic)
+        known = self.context.store.trees.verdicts_of(self.row.id, self.context.config.critic.name, judge)
         return TreeCritique(
             tree,
             self.policy,
@@ -174,9 +171,10 @@ class TreeReviser:
         return rollout, False
 
     def _player(self, max_turns: int) -> Player:
-        """Plays splices; a repair samples as the search does, at temperature 1."""
+        """Plays splices, and samples what repairs them."""
         settings = self.context.config
-        params = SamplingParams(temperature=1.0, max_tokens=settings.evaluate_of(self.row.env).max_tokens)
+        tokens = settings.evaluate_of(self.row.env).max_tokens
+        params = SamplingParams(temperature=settings.revise.repair_temperature, max_tokens=tokens)
         action = settings.revise.revision_action
         return Player(self.policy, params, max_turns, action, self.context.stopped, self.admission)
 
@@ -192,6 +190,12 @@ class TreeReviser:
             chosen_messages=chosen.messages(),
             rejected_messages=rejected.messages(),
         )
+
+
+def verdict_identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> str:
+    """What verdicts are found again under: the critic, its settings, and who acts where it asks the actor."""
+    actor = context.acting(policy) if critic.uses_actor else ""
+    return content_hash([context.config.critic.model_dump(mode="json"), actor, context.config.seed])
 
 
 def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:

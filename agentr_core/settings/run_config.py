@@ -65,7 +65,12 @@ class ReviseSettings(PluginConfig):
         default="verified",
         description="verified: execute bad start and good tail; recorded: the paper's way, unchecked",
     )
-    repairs: int = Field(default=1, ge=0, description="attempts to continue a splice whose reward fell (verified only)")
+    repairs: int = Field(
+        default=1,
+        ge=0,
+        description="attempts to continue a splice whose reward fell (verified only), evaluate.max_tokens a turn",
+    )
+    repair_temperature: float = Field(default=1.0, ge=0.0, description="what they are sampled at; 0 is greedy")
     revision_action: str = Field(
         default=REVISION_ACTION, description="the action of the revision signal; the paper's is wait"
     )
@@ -73,6 +78,15 @@ class ReviseSettings(PluginConfig):
     train_refused: bool = Field(
         default=False, description="also train agent turns of good trajectories that the environment refused"
     )
+
+    @model_validator(mode="after")
+    def _repairs_differ(self) -> ReviseSettings:
+        if self.repairs > 1 and self.repair_temperature == 0:
+            raise ValueError(
+                f"repairs {self.repairs} at repair_temperature 0 would be one and the same attempt: "
+                "give revise.repair_temperature more than 0, or revise.repairs=1"
+            )
+        return self
 
     def alpha_at(self, iteration: int) -> float:
         """Alpha of a 1-based iteration; the last value repeats."""

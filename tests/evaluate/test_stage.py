@@ -150,6 +150,23 @@ def test_an_environment_that_raises_fails_its_task_and_no_other(
     assert outcome.failed >= len(broken) and outcome.run.status == "done"
 
 
+def test_an_answer_that_is_an_error_is_no_empty_turn(
+    empty, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search leaves such an answer out; an episode has no other one, so it was not played."""
+    filtered = ECHO.format(name="Filtered").replace(
+        'text="Thought: Hm.\\nAction: inventory")]',
+        'text="Action: inventory", finish_reason="error" if request.task.key[-1] in "13" else "stop")]',
+    )
+    (tmp_path / "filtered.py").write_text(filtered)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    outcome = empty.run(settings(policy="filtered:Filtered"), "evaluate")
+    rows = results(empty, "plain")
+    broken = [row for row in rows if row.task[-1] in "13"]
+    assert broken and outcome.failed == len(broken) and all("gave no answer" in row.error for row in broken)
+    assert all(row.error is None and row.steps > 0 for row in rows if row not in broken)
+
+
 def test_a_broken_environment_fails_its_trees_and_no_other(
     empty, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from agentr_core import Message, create, is_revision
 from agentr_core.cli.main import main
-from agentr_core.errors import ExitCode
+from agentr_core.errors import ConfigError, ExitCode
 from agentr_core.revise.splice import REVISION_THOUGHTS
 from agentr_core.runs.start_and_resume import failures
 from agentr_core.store import Sample
@@ -117,6 +119,38 @@ def test_splices_whose_reward_falls_are_repaired_or_dropped(project, settings) -
     with project.store() as store:
         kept = [sample.kept for sample in store.revisions.samples(project.sets(store)[0].id, kept=True)]
     assert set(kept) == {True}
+
+
+WARM = """
+from agentr_scripted.flawed import FlawedPolicy
+
+TEMPERATURES = []
+
+class Warm(FlawedPolicy):
+    async def sample(self, request):
+        TEMPERATURES.append((request.purpose, request.params.temperature, request.params.max_tokens))
+        return await super().sample(request)
+"""
+
+
+def test_repairs_are_sampled_as_the_settings_say(
+    project, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "warm.py").write_text(WARM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "warm", raising=False)
+    policy = {"name": "warm:Warm", "rate": 0.5}
+    asked: dict[str, Any] = {"critic": "last", "policy": policy, "flawed": {}, "evaluate": {"max_tokens": 33}}
+    for temperature in (1.0, 0.25, 1.0):
+        project.revise(settings(**asked, revise={"repair_temperature": temperature}))
+    known = importlib.import_module("warm").TEMPERATURES
+    assert set(known) == {("act", 1.0, 33), ("act", 0.25, 33)}
+    with project.store() as store:
+        first, second = project.sets(store)
+    assert "repair_temperature" not in first.config["revise"], "sets of before it could be set still count"
+    assert second.config["revise"]["repair_temperature"] == 0.25
+    with pytest.raises(ConfigError, match="would be one and the same attempt"):
+        settings(revise={"repairs": 2, "repair_temperature": 0})
 
 
 def test_recorded_splices_keep_what_the_trees_recorded(project, settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections.abc import Callable
@@ -138,6 +139,36 @@ def test_the_trainer_is_handed_the_policys_template_options(trained: Any) -> Non
     told = made.train(1, **silent)
     assert json.loads((Path(told.path).parent / "options.json").read_text()) == options
     assert told.path != plain.path, "other prompts make another training"
+
+
+SHUTTING = """
+from agentr_core import Critic, Cut, PluginConfig
+
+MADE, CLOSED = [], []
+
+class Shutting(Critic[PluginConfig]):
+    config_class = PluginConfig
+    def __init__(self, config):
+        super().__init__(config)
+        MADE.append(self)
+    async def judge(self, bad, good, context):
+        return Cut(step=len(bad.steps))
+    async def close(self):
+        CLOSED.append(self)
+        raise OSError("the judge is gone already")
+"""
+
+
+def test_every_critic_is_closed_and_one_that_cannot_be_ends_no_run(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each stage makes one, training too, and so does the look ahead."""
+    (tmp_path / "shutting.py").write_text(SHUTTING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = trained(critic="shutting:Shutting", iterations=1)
+    assert len(made.checkpoints()) == 1 and made.row().status == "done"
+    critics = importlib.import_module("shutting")
+    assert critics.MADE == critics.CLOSED and len(critics.MADE) == 4
 
 
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:

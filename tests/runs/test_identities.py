@@ -13,6 +13,7 @@ from agentr_core import Checkpoint, RunConfig, scratch_run
 from agentr_core.evaluate import stage as evaluate
 from agentr_core.hashing import content_hash
 from agentr_core.revise import stage as revise
+from agentr_core.revise.tree_reviser import verdict_identity
 from agentr_core.run_context import RunContext
 from agentr_core.settings.run_config import DataSettings, EvaluateSettings, ReviseSettings, SearchSettings
 from agentr_core.train.stage import training_identity
@@ -67,8 +68,7 @@ def revision(config: RunConfig) -> str:
 
 def verdicts(config: RunConfig) -> str:
     with context_of(config) as context:
-        policy, critic = context.make_policy(), context.make_critic()
-        return revise._Reviser(context, policy, critic, revise._open_set(context, policy, critic, 1))._judge_hash
+        return verdict_identity(context, context.make_policy(), context.make_critic())
 
 
 def evaluation(config: RunConfig) -> str:

@@ -102,7 +102,7 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """The length of the rendered prompt."""
-        return len(self._prompts.ids(messages))
+        return self._prompts.count(messages)
 
     def complete(self, requests: Sequence[SampleRequest]) -> list[list[Completion] | PolicyFailure]:
         """Answer all requests; a prompt that leaves no room for an answer fails alone."""

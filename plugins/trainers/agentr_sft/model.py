@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class Folder:
         """Put the model that was made in its place; it is there whole or not at all."""
         (self.making / "training_args.bin").unlink(missing_ok=True)
         _write_json(self.making / _FINISHED, result)
-        self.making.rename(self.model)
+        put_in_place(self.making, self.model)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def newest_checkpoint(self) -> str | None:
@@ -131,6 +132,31 @@ class Folder:
         found = [path for path in self.checkpoints.glob("checkpoint-*") if _is_whole(path)]
         newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
         return None if newest is None else str(newest)
+
+
+def put_in_place(made: Path, place: Path) -> None:
+    """Move a folder to its place once all of it is on disk: after a power cut it is there whole, or not at all."""
+    for path in sorted(made.rglob("*"), reverse=True):  # what lies in a folder before the folder
+        _sync(path)
+    _sync(made)
+    made.rename(place)
+    _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        with suppress(OSError):  # not every system and file system can be asked for a folder
+            _sync_open(path, os.O_RDONLY)
+    else:
+        _sync_open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+
+
+def _sync_open(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -32,7 +32,7 @@ from agentr_core import (
 )
 from agentr_sft.config import SFTSettings
 from agentr_sft.identity import identity
-from agentr_sft.model import Folder, check_start, load
+from agentr_sft.model import Folder, check_start, load, put_in_place
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -256,7 +256,7 @@ class SFT(Trainer[SFTSettings]):
         trainer.save_model(str(folder.making))
         if trainer.accelerator.is_main_process:
             if self.config.lora:
-                folder.making.rename(folder.adapter)
+                put_in_place(folder.making, folder.adapter)
                 merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
                 merged.save_pretrained(folder.making)
                 tokenizer.save_pretrained(folder.making)
