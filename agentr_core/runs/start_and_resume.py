@@ -26,13 +26,12 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.events import RunFinished, RunStarted
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
-from agentr_core.registry.specs import Kind
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
+from agentr_core.runs.provenance import check_plugins, check_versions, provenance
 from agentr_core.settings.forecast import headline, plan_line
-from agentr_core.settings.layers import NO_TRAINER
-from agentr_core.settings.run_config import ChosenPlugin, RunConfig
-from agentr_core.store import PluginRow, RunRow, Store, open_store
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.store import RunRow, Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,8 @@ def resume(
     are done as well, and the stages that follow (``agentr retry``).
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
-    :class:`~agentr_core.errors.ResumeError` shows each difference.
+    :class:`~agentr_core.errors.ResumeError` shows each difference. It is also raised where the environment or a plugin
+    of the run has another version by now.
     """
     with open_store(db) as store:
         row = store.runs.find(reference)
@@ -94,6 +94,7 @@ def resume(
         for file in stored.plugins:
             registry.add_file(file)
         check_plugins(stored, registry)
+        check_versions(store, row, stored, registry)
         with only_worker(store, row):
             if again:
                 reopen(store, row)
@@ -254,35 +255,3 @@ def failures(store: Store, run_id: int) -> int:
     evaluations = store.evaluations.select(run_id)
     episodes = [result for row in evaluations for result in store.evaluations.results(row.id)]
     return trees + revised + sum(result.error is not None for result in episodes)
-
-
-def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
-    """The plugins of a run; one without training has no trainer."""
-    yield from (("env", config.env), ("policy", config.policy), ("searcher", config.searcher))
-    yield "critic", config.critic
-    if config.trainer.name != NO_TRAINER:
-        yield "trainer", config.trainer
-
-
-def check_plugins(config: RunConfig, registry: Registry) -> None:
-    """Raise at once for a plugin that does not exist, lacks a package, or has wrong options."""
-    for kind, plugin in chosen_plugins(config):
-        registry.require(kind, plugin.name)
-        registry.validate(kind, plugin.name, plugin.options)
-
-
-def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
-    """What code the plugins of a run are: their distributions, versions and options."""
-    plugins = dict(chosen_plugins(config))
-    rows = registry.provenance([(kind, plugin.name) for kind, plugin in plugins.items()])
-    return [
-        PluginRow(
-            kind=row["kind"],
-            name=row["name"],
-            distribution=row["distribution"],
-            version=row["version"],
-            target=registry.spec(row["kind"], row["name"]).target,
-            config=plugins[row["kind"]].options,
-        )
-        for row in rows
-    ]

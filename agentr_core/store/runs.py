@@ -19,6 +19,7 @@ from agentr_core.store.columns import now, pack_json, readable
 from agentr_core.store.connection import Connection
 from agentr_core.store.rows import MetricRow, PluginRow, RunRow, RunStatus, StageRow, WorkStatus
 from agentr_core.store.selecting import row_by_id, select_rows
+from agentr_core.store.tasks import version_of
 
 _RUNS = "SELECT * FROM runs"
 _STAGES = "SELECT * FROM stages"
@@ -119,13 +120,22 @@ class Runs:
         return select_rows(self._connection, PluginRow, "SELECT * FROM run_plugins", {"run_id": run_id}, "kind, name")
 
     def save_plugins(self, run_id: int, plugins: Iterable[PluginRow]) -> None:
-        """Keep what code the run uses; a later row of the same kind and name replaces the earlier one."""
+        """Keep what code the run was begun with: a row of the same kind and name that is there already stays."""
         rows = [
             (run_id, row.kind, row.name, row.distribution, row.version, row.target, canonical_json(row.config))
             for row in plugins
         ]
         with self._connection.transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO run_plugins VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR IGNORE INTO run_plugins VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def env_versions(self, run_id: int) -> list[str]:
+        """The versions of the environment in which the run's tasks were searched or evaluated; usually one, or none."""
+        found = self._connection.all(
+            "SELECT DISTINCT env_version FROM tasks WHERE id IN (SELECT task_id FROM trees WHERE run_id = ? UNION"
+            " SELECT r.task_id FROM eval_results r JOIN evals e ON e.id = r.eval_id WHERE e.run_id = ?)",
+            (run_id, run_id),
+        )
+        return sorted({version_of(row["env_version"]) for row in found})
 
     def stages(self, run_id: int) -> list[StageRow]:
         """The stages of a run by iteration, in the order they follow each other."""

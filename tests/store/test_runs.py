@@ -104,14 +104,14 @@ def test_a_stage_that_is_done_stays_done(store: Store) -> None:
     assert store.runs.stage(run.id, 2, "search") is None
 
 
-def test_plugins_and_metrics_are_replaced_by_later_ones(store: Store) -> None:
+def test_the_first_plugins_stay_and_metrics_are_replaced_by_later_ones(store: Store) -> None:
     run = store.runs.create("run", {}, seed=1)
     row = PluginRow(
         kind="env", name="textcraft", distribution="agentr-core", version="1", target="m:C", config={"a": 1}
     )
     store.runs.save_plugins(run.id, [row])
     store.runs.save_plugins(run.id, [replace(row, version="2")])
-    assert store.runs.plugins(run.id) == [replace(row, version="2")]
+    assert store.runs.plugins(run.id) == [row], "the code that the run was begun with"
     store.runs.save_metrics(run.id, 1, "train", 10, {"loss": 0.5, "lr": 1e-5})
     store.runs.save_metrics(run.id, 1, "train", 10, {"loss": 0.4})
     store.runs.save_metrics(run.id, 2, "train", 0, {"loss": float("nan")})
