@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.plugin_config import validate_config as validate_config
     from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
     from agentr_core.interfaces.policy import Policy as Policy
+    from agentr_core.interfaces.policy import PolicyPreview as PolicyPreview
     from agentr_core.interfaces.searcher import MergeKey as MergeKey
     from agentr_core.interfaces.searcher import SearchContext as SearchContext
     from agentr_core.interfaces.searcher import Searcher as Searcher
     from agentr_core.interfaces.searcher import by_action as by_action
     from agentr_core.interfaces.searcher import by_response as by_response
+    from agentr_core.interfaces.trainer import MemoryNeed as MemoryNeed
     from agentr_core.interfaces.trainer import Report as Report
     from agentr_core.interfaces.trainer import Trainer as Trainer
     from agentr_core.interfaces.tree import Node as Node
@@ -96,8 +98,11 @@ if TYPE_CHECKING:
     from agentr_core.registry.events import RunFinished as RunFinished
     from agentr_core.registry.events import RunStarted as RunStarted
     from agentr_core.registry.events import TreeFinished as TreeFinished
+    from agentr_core.registry.model_names import base_of as base_of
+    from agentr_core.registry.model_names import is_adapter as is_adapter
     from agentr_core.registry.model_names import model_failure as model_failure
     from agentr_core.registry.model_names import resolve_model as resolve_model
+    from agentr_core.registry.model_names import tokenizer_of as tokenizer_of
     from agentr_core.registry.specs import CommandSpec as CommandSpec
     from agentr_core.registry.specs import ModelSpec as ModelSpec
     from agentr_core.registry.specs import PluginSpec as PluginSpec
@@ -147,8 +152,9 @@ _ENGINE = {
     "interfaces.critic": ["divergence"],
     "interfaces.environment": ["AnyEnvironment"],
     "interfaces.plugin_config": ["validate_config"],
-    "interfaces.policy": ["AnyPolicy"],
+    "interfaces.policy": ["AnyPolicy", "PolicyPreview"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
+    "interfaces.trainer": ["MemoryNeed"],
     "interfaces.turns": ["ParsedAction", "is_revision", "parse_response"],
     "process.busy_clock": ["BusyClock"],
     "process.cache_folder": ["cache_folder", "locked"],
@@ -160,7 +166,7 @@ _ENGINE = {
     "registry.events": [
         "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",
     ],
-    "registry.model_names": ["model_failure", "resolve_model"],
+    "registry.model_names": ["base_of", "is_adapter", "model_failure", "resolve_model", "tokenizer_of"],
     "registry.specs": ["CommandSpec", "ModelSpec"],
     "seeds": ["derive_seed"],
     "train.conversation_files": ["read_dataset"],

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentr_core.errors import Interrupted
+from agentr_core.errors import Interrupted, PluginError, boundary
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.episode_pool import EpisodePool
@@ -52,6 +52,18 @@ class RunContext:
         policy: AnyPolicy = self.registry.create("policy", chosen.name, options)
         policy.bind(self.make_environment)
         return policy
+
+    def preview_policy(self, model: str | None = None) -> PolicyPreview | None:
+        """What is known of the policy that :meth:`make_policy` would make, where that would load a model; else None."""
+        chosen = self.config.policy
+        options = dict(chosen.options) if model is None else {**chosen.options, "model": model}
+        preview = getattr(self.registry.plugin_class("policy", chosen.name), "preview", None)
+        if preview is None:
+            return None
+        config = self.registry.validate("policy", chosen.name, options)
+        with boundary(PluginError, f"looking ahead at policy '{chosen.name}'"):
+            found: PolicyPreview | None = preview(config)
+        return found
 
     def make_searcher(self) -> AnySearcher:
         """The run's searcher."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, print_table
 from agentr_core.errors import NothingToDo
+
+if TYPE_CHECKING:
+    from agentr_core.store.runs import Having
 
 
 @click.command()
@@ -23,7 +28,8 @@ def compare(references: tuple[str, ...], critics: bool, db: str, json_: bool) ->
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:
-        chosen = [store.runs.find(reference) for reference in references or ("last",)]
+        having: Having = "revisions" if critics else "evaluations"
+        chosen = [store.runs.find(reference, having) for reference in references or ("last",)]
         if critics:
             tables = [report.critics(store, run) for run in chosen]
         elif len(chosen) == 1:

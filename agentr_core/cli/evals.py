@@ -28,7 +28,7 @@ def evals() -> None:
 @lists()
 def list_(store: Store, reference: str, iteration: int | None) -> Listing:
     """The evaluations of a run."""
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="evaluations")
     found = store.evaluations.select(run.id, iteration=iteration)
     headers = ("eval", "iteration", "kind", "split", "status", "tasks", "success", "reward", "steps", "model")
     rows = [(_cells(row), row.as_dict()) for row in found]
@@ -103,7 +103,7 @@ def _task_pages(store: Store, row: EvalRow, results: list[EvalResult], task: str
 @exports
 def export_(store: Store, reference: str, iteration: int | None) -> Export:
     """Every evaluated task of a run with its conversation, one JSON object a line."""
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="evaluations")
     return Export(_rows(store, store.evaluations.select(run.id, iteration=iteration)), "results")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,6 +15,23 @@ ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
 #: Called with the optimizer step and the metrics at that step.
 Report = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a training takes of a device's memory, in bytes.
+
+    ``least``: what it cannot do without, which ``parts`` names; ``most``: with its largest batch, named by ``batch``.
+    ``free``: what ``device`` has for it. ``advice``: what to set, or to do, where that is too little.
+    """
+
+    device: str
+    free: int
+    least: int
+    most: int
+    parts: str
+    batch: str
+    advice: str
 
 
 class Trainer(ABC, Generic[ConfigT]):
@@ -49,6 +67,14 @@ class Trainer(ABC, Generic[ConfigT]):
         ``instructions`` are those of a task. Cheap: no weights are loaded. Raises
         :class:`~agentr_core.errors.UsageError` for what :meth:`train` would refuse after the search is paid for.
         """
+        return None
+
+    def memory(self, start: Checkpoint) -> MemoryNeed | None:
+        """What training from ``start`` takes of the free memory; None where it is not known. Cheap, as above."""
+        return None
+
+    def steps(self, conversations: int, iteration: int) -> int | None:
+        """Optimizer steps for so many conversations in a 1-based iteration, at the most; None where it is not known."""
         return None
 
 

@@ -222,6 +222,11 @@ class Registry:
         with boundary(PluginError, f"making {NOUNS[kind]} '{name}'"):
             return target(checked)
 
+    def plugin_class(self, kind: Kind, name: str) -> Any:
+        """The class behind a name; raises as :meth:`create` does where its packages or its module are missing."""
+        self.require(kind, name)
+        return self._target(self.entry(kind, name))
+
     def outdated(self, kind: Kind, name: str) -> str | None:
         """What to change in a plugin that was written for an older agentr; None for all others. Imports the plugin.
 

@@ -7,7 +7,7 @@ with the rows of the run that was never interrupted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, reviser
 from agentr_core.run_context import RunContext, StageResult
-from agentr_core.runs.preflight import preflight
+from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow
@@ -46,6 +46,8 @@ class RunLoop:
         self.context, self.out, self.stages = context, out, stages
         self._policy: AnyPolicy | None = None
         self._is_ready = False
+        #: True once nothing of what can be known at the start speaks against the run.
+        self.begun = False
         #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
         self._model: str | None = None
         self._loaded: str | None = None
@@ -75,9 +77,17 @@ class RunLoop:
             return
         self._model = self._model_for(*coming)
         stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
-        if "train" in stages:
-            trainable(await self._made(), self.context.config.policy.name)
-        async for found in preflight(self.context, await self._actor(), self.out, stages):
+        known = self.context.preview_policy(self._model) or await self._made()
+        await self._say(free_checks(self.context, known, self.out, stages))
+        policy = await self._made()
+        self.begun = True
+        await self._actor()
+        if "revise" in stages:
+            await self._say(critic_answers(self.context, policy))
+
+    async def _say(self, checks: AsyncIterator[Found]) -> None:
+        """What is worth a line of what the checks find."""
+        async for found in checks:
             if found.warning:
                 self.context.progress.say(f"warning: {found.what}: {found.told}")
 
@@ -239,12 +249,3 @@ def own_checkpoint(context: RunContext, iteration: int) -> CheckpointRow | None:
     stages = context.store.runs.stages(context.run.id)  # by iteration; a stage without a trainer has made nothing
     made = [row.result_id for row in stages if row.stage == "train" and row.iteration <= iteration and row.result_id]
     return context.store.checkpoints.get(made[-1]) if made else None
-
-
-def trainable(policy: AnyPolicy, name: str) -> str:
-    """Where the policy's weights can be loaded from; :class:`UsageError` for one that cannot be trained."""
-    if policy.weights is None:
-        raise UsageError(
-            f"the policy '{name}' has no weights to train; choose --policy transformers, or --trainer none"
-        )
-    return policy.weights

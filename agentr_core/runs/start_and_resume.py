@@ -156,14 +156,25 @@ def carry_on(
     registry: Registry | None = None,
     resumed: bool = False,
 ) -> RunOutcome:
-    """Do what is missing of a run, and mark how it ended."""
+    """Do what is missing of a run, and mark how it ended; one that is refused before it begins leaves no row."""
     registry, progress = registry or default_registry(), progress or Progress(quiet=True)
     progress.say(f"run {row.short}  {headline(config)}   {store.path}")
     progress.say(plan_line(config) if not resumed else f"going on with {_what_is_done(store, row)}")
     progress.say()
-    with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
-        loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
-        asyncio.run(loop.work())
+    begun = resumed
+    try:
+        with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
+            loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
+            try:
+                asyncio.run(loop.work())
+            finally:
+                begun = begun or loop.begun
+    except Interrupted:
+        raise
+    except Exception:
+        if not begun:
+            store.runs.forget(row.id)
+        raise
     return RunOutcome(store.runs.find(row.key), failures(store, row.id))
 
 

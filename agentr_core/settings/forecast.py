@@ -1,10 +1,7 @@
-"""What a run is going to do, in words and counts, before it does it."""
+"""What a run is going to do, in a line or two, before it does it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from agentr_core.registry.lookup import registry
 from agentr_core.settings.run_config import RunConfig
 
 
@@ -25,21 +22,3 @@ def plan_line(config: RunConfig) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def plan(config: RunConfig) -> dict[str, Any]:
-    """What a run would do at the most: counts that follow from the configuration alone."""
-    searcher = registry().create("searcher", config.searcher.name, config.searcher.options)
-    samples = int(config.searcher.options.get("samples", 1))
-    depth = int(config.searcher.options.get("depth", 0))
-    trees = config.iterations * config.search.tasks
-    per_tree = searcher.simulations * max(depth, 1) * samples
-    episodes = (config.iterations + 1) * config.evaluate.tasks
-    return {
-        "iterations": config.iterations,
-        "trees": trees,
-        "simulations": searcher.simulations,
-        "completions_at_most": trees * per_tree,
-        "evaluation_episodes": episodes,
-        "evaluation_turns_at_most": episodes * config.evaluate.max_turns,
-    }

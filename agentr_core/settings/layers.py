@@ -92,9 +92,18 @@ def flag_layer(flags: Mapping[str, Any], options: Sequence[str] = ()) -> Layer:
         key = key.strip()
         if not equals or not all(key.split(".")):
             raise ConfigError(f"-o {option}: write KEY=VALUE, e.g. -o env.max_steps=30")
-        _put(values, key, parse_value(text), f"-o {key}")
-        labels[key] = f"-o {key}"
+        label, same = f"-o {key}", _whole_name(key)
+        if same in labels:
+            raise ConfigError(f"{label}: is set by {labels[same]} already; give one of the two")
+        _put(values, key, parse_value(text), label)
+        labels[same] = labels[key] = label
     return Layer("flag", values, labels)
+
+
+def _whole_name(key: str) -> str:
+    """``env`` for ``env.name``: both name the plugin."""
+    kind, _, rest = key.partition(".")
+    return kind if kind in KINDS and rest == "name" else key
 
 
 def environment_layer(variables: Mapping[str, Any]) -> Layer:
@@ -330,8 +339,13 @@ def _options(
     own = Layer(f"preset {preset}", {kind: dict(model.PRESETS.get(preset, {}))})
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
+    typed: dict[str, str] = {}
     for layer in (own, *reversed(layers)):
         for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
+            if layer.source == "flag" and dotted in typed:
+                raise ConfigError(f"{layer.label(key)}: is set by {typed[dotted]} already; give one of the two")
+            if layer.source == "flag":
+                typed[dotted] = layer.label(key)
             _put(options, dotted, value, layer.label(key))
             sources[f"{kind}.{dotted}"], labels[dotted] = layer.origin(key), layer.label(key)
     if kind == "policy" and "model" in options and "model" not in model.model_fields:

@@ -6,6 +6,7 @@ and a training of days that an upgrade or another machine of the same project wo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -61,6 +62,15 @@ def _other_model(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if renamed:
         return [f"model: {begun.get('model')} -> {now['model']}"]
     return [f"the files of the model {now['model']} have changed"]
+
+
+def weights_folder(model: str) -> Path | None:
+    """Where the weights of a model lie here: its folder, an adapter's base, or a hub id's copy in the local cache."""
+    folder = Path(model) if Path(model).is_dir() else _cached(model)
+    adapter = None if folder is None else folder / "adapter_config.json"
+    if adapter is not None and adapter.is_file():
+        return weights_folder(str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]))
+    return folder
 
 
 def fingerprint(model: str) -> str | None:

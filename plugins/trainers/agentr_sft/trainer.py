@@ -19,6 +19,7 @@ from agentr_core import (
     AgentrError,
     Checkpoint,
     Example,
+    MemoryNeed,
     NothingToDo,
     PluginConfig,
     RenderedExample,
@@ -29,9 +30,11 @@ from agentr_core import (
     boundary,
     check_rendered,
     render_example,
+    resolve_model,
 )
 from agentr_sft.config import SFTSettings
-from agentr_sft.identity import identity
+from agentr_sft.identity import identity, weights_folder
+from agentr_sft.memory import memory_need
 from agentr_sft.model import Folder, check_start, load
 from agentr_sft.order import training_order
 
@@ -61,6 +64,7 @@ class SFT(Trainer[SFTSettings]):
         report: Report | None = None,
     ) -> Checkpoint:
         """See :meth:`agentr_core.Trainer.train`. With ``resume``, a training that is over is not done again."""
+        start = _here(start)
         if not dataset.examples:
             raise NothingToDo("there is nothing to train on: the dataset is empty")
         folder, seed, options = Folder(out), seed % 2**32, self._options(start)
@@ -86,7 +90,18 @@ class SFT(Trainer[SFTSettings]):
 
     def check(self, start: Checkpoint, instructions: str) -> str:
         """See :meth:`agentr_core.Trainer.check`: what becomes of conversations in the model's chat template."""
-        return check_start(start.model, self._options(start), instructions, max_length=self.config.max_length)
+        return check_start(_here(start).model, self._options(start), instructions, max_length=self.config.max_length)
+
+    def memory(self, start: Checkpoint) -> MemoryNeed | None:
+        """See :meth:`agentr_core.Trainer.memory`; None for a model that is not here yet."""
+        folder = weights_folder(_here(start).model)
+        bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and _has_bf16())
+        return None if folder is None else memory_need(self.config, folder, bf16=bf16)
+
+    def steps(self, conversations: int, iteration: int) -> int | None:
+        """See :meth:`agentr_core.Trainer.steps`; None with packing, and where a turn may be a row of its own."""
+        batch = self.config.batch_size * self.config.accumulate
+        return None if self.config.packing else math.ceil(self.config.epochs_at(iteration) * conversations / batch)
 
     def _options(self, start: Checkpoint) -> dict[str, Any]:
         """The policy's template options, or the trainer's own where the policy's are not known."""
@@ -262,6 +277,11 @@ class SFT(Trainer[SFTSettings]):
                 tokenizer.save_pretrained(folder.making)
             folder.finish(result)
         trainer.accelerator.wait_for_everyone()
+
+
+def _here(start: Checkpoint) -> Checkpoint:
+    """A start with the folder that its model's short name stands for."""
+    return start.model_copy(update={"model": str(resolve_model(start.model))})
 
 
 class _InOrder(trl.SFTTrainer):  # type: ignore[misc]
