@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.turns import ParsedAction as ParsedAction
     from agentr_core.interfaces.turns import is_revision as is_revision
     from agentr_core.interfaces.turns import parse_response as parse_response
+    from agentr_core.model_files import model_fingerprint as model_fingerprint
     from agentr_core.play.environment_pool import EnvironmentPool as EnvironmentPool
     from agentr_core.play.in_flight import run_bounded as run_bounded
     from agentr_core.process.busy_clock import BusyClock as BusyClock
@@ -156,6 +157,7 @@ _ENGINE = {
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
     "interfaces.trainer": ["MemoryNeed"],
     "interfaces.turns": ["ParsedAction", "is_revision", "parse_response"],
+    "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],
     "process.cache_folder": ["cache_folder", "locked"],
     "process.garbage": ["without_collections"],

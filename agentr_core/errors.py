@@ -67,15 +67,17 @@ class ConfigError(UsageError):
 class UnknownPluginError(UsageError):
     """No plugin of this kind has this name.
 
-    ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists.
+    ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists; ``reason``
+    says why ``module:Class`` is none either.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        self.kind, self.name, self.known = kind, name, sorted(known)
+    def __init__(self, kind: str, name: str, known: Iterable[str], reason: str = "") -> None:
+        self.kind, self.name, self.known, self.reason = kind, name, sorted(known), reason
         noun = "environment" if kind == "env" else kind
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        super().__init__(f"no {noun} is called '{name}'.{hint} There are: {', '.join(self.known) or 'none'}.")
+        besides = f", and {reason}" if reason else ""
+        super().__init__(f"no {noun} is called '{name}'{besides}.{hint} There are: {', '.join(self.known) or 'none'}.")
 
 
 class ResumeError(UsageError):

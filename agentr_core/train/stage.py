@@ -10,6 +10,7 @@ from typing import Any
 
 from agentr_core.errors import Interrupted
 from agentr_core.interfaces.trainer import AnyTrainer
+from agentr_core.model_files import model_fingerprint
 from agentr_core.records import Checkpoint, TrainingSet
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
@@ -105,10 +106,13 @@ def _account(dataset: TrainingSet, metrics: Mapping[str, float]) -> dict[str, in
 
 
 def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
-    """What tells trainings on one dataset apart."""
+    """What tells trainings on one dataset apart.
+
+    The start is what its files are, wherever they lie; a hub id or short name stands for itself.
+    """
     identity = {
         "trainer": context.config.trainer.model_dump(mode="json"),
-        "start": context.store.checkpoints.kept_model(start.model),
+        "start": model_fingerprint(start.model) or start.model,
         "seed": context.config.seed,
     }
     return {**identity, "template_options": start.template_options} if start.template_options else identity

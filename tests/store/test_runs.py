@@ -52,7 +52,8 @@ def test_last_is_the_newest_run_that_has_what_is_asked(store: Store) -> None:
     plan = [TreePlan(ids["a"], 1)]
     (tree,) = store.trees.plan(searched.id, 1, plan, searcher="mcts", searcher_hash="h", model="m")
     assert store.runs.find("last", "trees") == empty, "a tree that is only planned is nothing to look at"
-    store.connection.execute("UPDATE trees SET n_nodes = 1 WHERE id = ?", (tree.id,))
+    with store.transaction():
+        store.connection.execute("UPDATE trees SET n_nodes = 1 WHERE id = ?", (tree.id,))
     assert store.runs.find("last", "trees") == searched
     assert store.runs.find("last") == store.runs.find("last", "evaluations") == empty
 
