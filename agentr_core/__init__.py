@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agentr_core.errors import ExitCode as ExitCode
     from agentr_core.errors import Interrupted as Interrupted
     from agentr_core.errors import MissingDependencyError as MissingDependencyError
+    from agentr_core.errors import ModelNotHere as ModelNotHere
     from agentr_core.errors import NothingToDo as NothingToDo
     from agentr_core.errors import PartialFailure as PartialFailure
     from agentr_core.errors import PluginError as PluginError
@@ -145,7 +146,7 @@ _AUTHOR = {
 #: For plugins that run a model or worker processes, keep files, bring commands, or observe runs.
 _ENGINE = {
     "errors": [
-        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError",
+        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError", "ModelNotHere",
         "PluginError", "PolicyFailure", "boundary",
     ],
     "hashing": ["canonical_json", "content_hash"],

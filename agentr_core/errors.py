@@ -4,7 +4,8 @@
     ├── UsageError                  2   the user asked for something that cannot be
     │   ├── ConfigError             2   a value out of range, an unknown key, a file that is not TOML
     │   ├── UnknownPluginError      2   no plugin of that name; names the nearest and lists the rest
-    │   └── ResumeError             2   the stored configuration differs from the one asked for
+    │   ├── ResumeError             2   the stored configuration differs from the one asked for
+    │   └── ModelNotHere            2   a model of the hub is not in the local cache and cannot be fetched
     ├── PluginError                 4   a plugin could not be loaded or breaks the contract of its kind
     │   ├── MissingDependencyError  4   an optional package is absent; names the pip line
     │   ├── DuplicatePluginError    4   two distributions register the same name
@@ -82,6 +83,10 @@ class UnknownPluginError(UsageError):
 
 class ResumeError(UsageError):
     """A run is resumed with a configuration other than the stored one."""
+
+
+class ModelNotHere(UsageError):
+    """A model of the hub is not in the local cache, and cannot be fetched from here (or there is none of that name)."""
 
 
 class PluginError(AgentrError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.records import Checkpoint, TrainingSet
+from agentr_core.records import Checkpoint, Example, TrainingSet
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
@@ -72,6 +72,13 @@ class Trainer(ABC, Generic[ConfigT]):
     def memory(self, start: Checkpoint) -> MemoryNeed | None:
         """What training from ``start`` takes of the free memory; None where it is not known. Cheap, as above."""
         return None
+
+    def too_long(self, examples: Sequence[Example], start: Checkpoint) -> Mapping[int, int]:
+        """Which of ``examples`` :meth:`train` would leave out for their length, by their place; the tokens of each.
+
+        The dataset is made of the others, so that its shares and caps are those of what is trained. None by default.
+        """
+        return {}
 
     def steps(self, conversations: int, iteration: int) -> int | None:
         """Optimizer steps for so many conversations in a 1-based iteration, at the most; None where it is not known."""

@@ -8,7 +8,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from agentr_core.errors import UsageError
+from agentr_core.errors import ModelNotHere, UsageError
 from agentr_core.registry.lookup import registry
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
@@ -66,7 +66,7 @@ def model_failure(name: str, source: Path | str, cause: BaseException) -> UsageE
     reason = _first_line(cause)
     if isinstance(source, Path):
         return UsageError(f"the model in '{name}' cannot be loaded ({reason}); {_choices()}")
-    return UsageError(f"'{name}' is no folder here and cannot be loaded from the hub ({reason}); {_choices()}")
+    return ModelNotHere(f"'{name}' is no folder here and cannot be loaded from the hub ({reason}); {_choices()}")
 
 
 def _checked(folder: Path, name: str) -> Path:

@@ -16,6 +16,7 @@ from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
@@ -214,9 +215,9 @@ class RunLoop:
         finally:
             await critic.close()
         await self._drop_policy()
-        row, dataset = collect(self.context, revision_set, iteration)
+        trainer: AnyTrainer = self.context.registry.create("trainer", plugin.name, plugin.options)
+        row, dataset = collect(self.context, revision_set, iteration, lambda given: trainer.too_long(given, start))
         folder = self._folder(iteration, start, row, aside=aside)
-        trainer = self.context.registry.create("trainer", plugin.name, plugin.options)
         try:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -25,6 +26,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Which of some conversations are too long for the trainer, by their place, and the tokens of each.
+TooLong = Callable[[Sequence[Example]], Mapping[int, int]]
+
+
 def build_dataset(
     samples: Iterable[Sample],
     messages_of: Callable[[Sample], tuple[Message, ...]],
@@ -33,23 +38,50 @@ def build_dataset(
     name: str,
     seed: int,
     general: ReadConversations | None = None,
+    too_long: TooLong = lambda _: {},
 ) -> TrainingSet:
-    """The training set that ``settings`` ask for, in a seeded order.
+    """The training set that ``settings`` ask for, in a seeded order; its ``selection`` counts what was left out.
 
-    ``general`` is what :func:`check_general` gave, where it was asked already. Raises
-    :class:`~agentr_core.errors.NothingToDo` where no sample is left, and :class:`~agentr_core.errors.UsageError` for a
-    file of general conversations that cannot be read.
+    What is ``too_long`` is left out first: caps and the share eta are those of what is trained. ``general`` is what
+    :func:`check_general` gave, where it was asked already. Raises :class:`~agentr_core.errors.NothingToDo` where no
+    sample is left, and :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
     """
     candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
-    agent = _capped(_distinct(candidates), settings, seed)
-    if not agent:
+    if not candidates:
         raise NothingToDo(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
             "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
         )
-    mixed = agent + _general(settings, len(agent), seed, general)
+    distinct = _distinct(candidates)
+    left = too_long([example for _, example in distinct])
+    fitting = [each for place, each in enumerate(distinct) if place not in left]
+    if not fitting:
+        raise _none_fits(left)
+    agent = _capped(fitting, settings, seed)
+    drawn = _general(settings, len(agent), seed, general, too_long)
+    mixed = agent + drawn.examples
     derive_rng(seed, "order").shuffle(mixed)
-    return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))
+    selection = {
+        **_counted("", [example.kind for _, example in candidates]),
+        **_counted("taken_", [example.kind for example in agent]),
+        "equal": len(candidates) - len(distinct),
+        "over_caps": len(fitting) - len(agent),
+        "dropped": len(left) + drawn.dropped,
+        "longest": max([0, drawn.longest, *left.values()]),
+    }
+    return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]), selection)
+
+
+def _none_fits(left: Mapping[int, int]) -> NothingToDo:
+    return NothingToDo(
+        f"none of the {len(left):,} conversations fits the trainer (the longest has {max(left.values()):,} tokens): "
+        "raise its max_length, or take a model with a longer context"
+    )
+
+
+def _counted(prefix: str, kinds: Sequence[str]) -> dict[str, int]:
+    good = kinds.count("good")
+    return {f"{prefix}revisions": len(kinds) - good, f"{prefix}good": good}
 
 
 def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
@@ -113,16 +145,35 @@ def check_general(settings: DataSettings) -> ReadConversations | None:
         raise UsageError(f"data.general: {error}") from None
 
 
-def _general(settings: DataSettings, agent: int, seed: int, read: ReadConversations | None) -> list[Example]:
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """General conversations, and those that were drawn and left out for their length."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: int = 0
+    longest: int = 0
+
+
+def _general(
+    settings: DataSettings, agent: int, seed: int, read: ReadConversations | None, too_long: TooLong
+) -> _Drawn:
     """So many general conversations that the agent data is a share eta of the whole."""
-    if settings.eta >= 1.0:
-        return []
-    read = read or check_general(settings)
-    if read is None:
-        return []
     wanted = round(agent * (1 - settings.eta) / settings.eta)
-    found = list(zip(read.conversations, read.places, strict=True))
-    rng = derive_rng(seed, "general")
-    rounds, rest = divmod(wanted, len(found))
-    drawn = found * rounds + rng.sample(found, rest)
-    return [Example(messages, "general", {"file": settings.general, read.unit: place}) for messages, place in drawn]
+    read = (read or check_general(settings)) if settings.eta < 1.0 else None
+    if read is None or not wanted:
+        return _Drawn()
+    found = [
+        Example(messages, "general", {"file": settings.general, read.unit: place})
+        for messages, place in zip(read.conversations, read.places, strict=True)
+    ]
+    order = derive_rng(seed, "general").sample(found, len(found))
+    kept, left = list[Example](), list[int]()
+    while order and len(kept) < wanted:  # not all of a large file is measured
+        part, order = order[: wanted - len(kept)], order[wanted - len(kept) :]
+        long = too_long(part)
+        kept += [example for place, example in enumerate(part) if place not in long]
+        left += long.values()
+    if not kept:
+        raise _none_fits(dict(enumerate(left)))
+    rounds, rest = divmod(wanted, len(kept))
+    return _Drawn(kept * rounds + kept[:rest], len(left), max(left, default=0))

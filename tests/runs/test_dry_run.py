@@ -28,6 +28,7 @@ OPENAI = (
     *("run", "--dry-run", "-o", "textcraft.world=synthetic", "--critic", "actor", "--model", "m"),
     *("--policy", "openai:http://127.0.0.1:9/v1"),
 )
+SERVED = ("--policy", "openai", "-o", "openai.tokenizer=org/not-here")
 Dry = Callable[..., tuple[int, str, str]]
 
 
@@ -112,6 +113,18 @@ def test_short_names_stand_for_weights_and_no_model_is_loaded(dry: Dry, monkeypa
     code, out, err = dry("run", "--dry-run", "-o", "textcraft.world=synthetic", "--model", "tiny")
     assert code == 0, err
     assert "training conversations, " in out and "steps" in out
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "policy", [(), ("--policy", "openai", "-o", "openai.tokenizer=org/not-here")], ids=["own", "server"]
+)
+def test_a_model_that_is_not_here_is_said_and_the_rest_is_planned(dry: Dry, policy: tuple[str, ...]) -> None:
+    pytest.importorskip("trl")
+    weights = ("-o", "openai.weights=org/not-here") if policy else ()
+    code, out, err = dry("run", "--dry-run", "--model", "org/not-here", "--tasks", "3", *policy, *weights)
+    assert code == 0 and out.count("at most") >= 3, err
+    assert err.count("warning: model: ") == 1 and "so its template, context and memory are not looked at" in err
 
 
 def test_counts_are_those_of_the_tasks_that_there_are(dry: Dry) -> None:

@@ -10,7 +10,7 @@ import gc
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,7 +35,7 @@ from agentr_core import (
 from agentr_sft.config import SFTSettings
 from agentr_sft.identity import identity, weights_folder
 from agentr_sft.memory import memory_need
-from agentr_sft.model import Folder, check_start, load
+from agentr_sft.model import Folder, check_start, load, load_tokenizer, position_limit
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -98,6 +98,22 @@ class SFT(Trainer[SFTSettings]):
         bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and _has_bf16())
         return None if folder is None else memory_need(self.config, folder, bf16=bf16)
 
+    def too_long(self, examples: Sequence[Example], start: Checkpoint) -> Mapping[int, int]:
+        """See :meth:`agentr_core.Trainer.too_long`: what :meth:`render` leaves out."""
+        start, options = _here(start), self._options(start)
+        tokenizer, limit = load_tokenizer(start.model), self._limit(position_limit(start.model))
+        found: dict[int, int] = {}
+        for number, example in enumerate(examples):
+            with _naming(number + 1, example):
+                rows = render_example(example, tokenizer, max_length=limit, options=options)
+                if not rows and any(message.train for message in example.messages):
+                    found[number] = _length(example, tokenizer, options)
+        return found
+
+    def _limit(self, context: int | None) -> int:
+        """Tokens of a row at the most: by the setting, and by what the model reads."""
+        return min(self.config.max_length, context or self.config.max_length)
+
     def steps(self, conversations: int, iteration: int) -> int | None:
         """See :meth:`agentr_core.Trainer.steps`; None with packing, and where a turn may be a row of its own."""
         batch = self.config.batch_size * self.config.accumulate
@@ -117,9 +133,9 @@ class SFT(Trainer[SFTSettings]):
         self, dataset: TrainingSet, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
     ) -> dict[str, Any]:
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
-        limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
+        limit = self._limit(getattr(model.config, "max_position_embeddings", None))
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, counts = self.render(dataset, tokenizer, int(limit), self._options(start))
+        rows, counts = self.render(dataset, tokenizer, limit, self._options(start))
         if report is not None and arguments.process_index == 0:
             report(0, {**counts, "progress": 0.0})
         epochs = self.config.epochs_at(start.iteration + 1)
