@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agentr_core.errors import ExitCode as ExitCode
     from agentr_core.errors import Interrupted as Interrupted
     from agentr_core.errors import MissingDependencyError as MissingDependencyError
+    from agentr_core.errors import ModelNotHere as ModelNotHere
     from agentr_core.errors import NothingToDo as NothingToDo
     from agentr_core.errors import PartialFailure as PartialFailure
     from agentr_core.errors import PluginError as PluginError
@@ -48,12 +49,14 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
     from agentr_core.interfaces.policy import MakeEnvironment as MakeEnvironment
     from agentr_core.interfaces.policy import Policy as Policy
+    from agentr_core.interfaces.policy import PolicyPreview as PolicyPreview
     from agentr_core.interfaces.published_turns import published_action as published_action
     from agentr_core.interfaces.searcher import MergeKey as MergeKey
     from agentr_core.interfaces.searcher import SearchContext as SearchContext
     from agentr_core.interfaces.searcher import Searcher as Searcher
     from agentr_core.interfaces.searcher import by_action as by_action
     from agentr_core.interfaces.searcher import by_response as by_response
+    from agentr_core.interfaces.trainer import MemoryNeed as MemoryNeed
     from agentr_core.interfaces.trainer import Report as Report
     from agentr_core.interfaces.trainer import Trainer as Trainer
     from agentr_core.interfaces.tree import Node as Node
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.turns import is_revision as is_revision
     from agentr_core.interfaces.turns import parse_response as parse_response
     from agentr_core.interfaces.turns import printable as printable
+    from agentr_core.model_files import model_fingerprint as model_fingerprint
     from agentr_core.play.in_flight import run_bounded as run_bounded
     from agentr_core.play.worlds import World as World
     from agentr_core.play.worlds import Worlds as Worlds
@@ -101,8 +105,11 @@ if TYPE_CHECKING:
     from agentr_core.registry.events import RunFinished as RunFinished
     from agentr_core.registry.events import RunStarted as RunStarted
     from agentr_core.registry.events import TreeFinished as TreeFinished
+    from agentr_core.registry.model_names import base_of as base_of
+    from agentr_core.registry.model_names import is_adapter as is_adapter
     from agentr_core.registry.model_names import model_failure as model_failure
     from agentr_core.registry.model_names import resolve_model as resolve_model
+    from agentr_core.registry.model_names import tokenizer_of as tokenizer_of
     from agentr_core.registry.specs import CommandSpec as CommandSpec
     from agentr_core.registry.specs import ModelSpec as ModelSpec
     from agentr_core.registry.specs import PluginSpec as PluginSpec
@@ -144,7 +151,7 @@ _AUTHOR = {
 #: For plugins that run a model or worker processes, keep files, bring commands, or observe runs.
 _ENGINE = {
     "errors": [
-        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError",
+        "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError", "ModelNotHere",
         "PluginError", "PolicyFailure", "boundary",
     ],
     "hashing": ["canonical_json", "content_hash"],
@@ -152,10 +159,12 @@ _ENGINE = {
     "interfaces.critic": ["divergence"],
     "interfaces.environment": ["AnyEnvironment"],
     "interfaces.plugin_config": ["validate_config"],
-    "interfaces.policy": ["AnyPolicy", "MakeEnvironment"],
-    "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
+    "interfaces.policy": ["AnyPolicy", "MakeEnvironment", "PolicyPreview"],
     "interfaces.published_turns": ["published_action"],
+    "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
+    "interfaces.trainer": ["MemoryNeed"],
     "interfaces.turns": ["ParsedAction", "is_revision", "parse_response", "printable"],
+    "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],
     "process.cache_folder": ["cache_folder", "locked"],
     "process.garbage": ["without_collections"],
@@ -166,7 +175,7 @@ _ENGINE = {
     "registry.events": [
         "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",
     ],
-    "registry.model_names": ["model_failure", "resolve_model"],
+    "registry.model_names": ["base_of", "is_adapter", "model_failure", "resolve_model", "tokenizer_of"],
     "registry.specs": ["CommandSpec", "ModelSpec"],
     "seeds": ["derive_seed"],
     "train.conversation_files": ["read_dataset"],

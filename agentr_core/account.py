@@ -45,9 +45,11 @@ ENTRIES: dict[str, Entry] = {
     "lost": Entry("splices dropped", "spliced", "their reward fell when they were executed; revise.repairs tries more"),
     "dropped": Entry("conversations dropped for length", "conversations"),  # the train stage itself warns of them
     "shortened": Entry("conversations shortened", "conversations"),
+    "equal": Entry("equal conversations left out"),
+    "over_caps": Entry("conversations over the caps of a tree (data.max_good_per_tree, data.max_revisions_per_tree)"),
 }
 #: Names that are common and no fault: they are stored, and shown in ``agentr runs show`` alone.
-_QUIET = ("refused", "duplicates")
+_QUIET = ("refused", "duplicates", "equal", "over_caps")
 
 
 def describe(account: Mapping[str, int], *, quiet: bool = True) -> str:

@@ -4,7 +4,8 @@
     ├── UsageError                  2   the user asked for something that cannot be
     │   ├── ConfigError             2   a value out of range, an unknown key, a file that is not TOML
     │   ├── UnknownPluginError      2   no plugin of that name; names the nearest and lists the rest
-    │   └── ResumeError             2   the stored configuration differs from the one asked for
+    │   ├── ResumeError             2   the stored configuration differs from the one asked for
+    │   └── ModelNotHere            2   a model of the hub is not in the local cache and cannot be fetched
     ├── PluginError                 4   a plugin could not be loaded or breaks the contract of its kind
     │   ├── MissingDependencyError  4   an optional package is absent; names the pip line
     │   ├── DuplicatePluginError    4   two distributions register the same name
@@ -66,21 +67,27 @@ class ConfigError(UsageError):
 class UnknownPluginError(UsageError):
     """No plugin of this kind has this name.
 
-    ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists.
+    ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists; ``reason``
+    says why ``module:Class`` is none either.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], reason: str = "") -> None:
         import difflib  # here, since every command imports this module and few are given a wrong name
 
-        self.kind, self.name, self.known = kind, name, sorted(known)
+        self.kind, self.name, self.known, self.reason = kind, name, sorted(known), reason
         noun = "environment" if kind == "env" else kind
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        super().__init__(f"no {noun} is called '{name}'.{hint} There are: {', '.join(self.known) or 'none'}.")
+        besides = f", and {reason}" if reason else ""
+        super().__init__(f"no {noun} is called '{name}'{besides}.{hint} There are: {', '.join(self.known) or 'none'}.")
 
 
 class ResumeError(UsageError):
     """A run is resumed with a configuration other than the stored one."""
+
+
+class ModelNotHere(UsageError):
+    """A model of the hub is not in the local cache, and cannot be fetched from here (or there is none of that name)."""
 
 
 class PluginError(AgentrError):

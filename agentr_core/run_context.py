@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentr_core.errors import Interrupted
+from agentr_core.errors import Interrupted, PluginError, boundary
 from agentr_core.interfaces.critic import AnyCritic
-from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.play.admission import Admission
 from agentr_core.play.worlds import Worlds
@@ -24,8 +24,8 @@ from agentr_core.store.rows import RunRow, TreeRow
 class RunContext:
     """The store and run that a stage writes to, and the worlds whose environments it borrows.
 
-    ``stopped`` turns true once the work is being
-    interrupted: a stage then finishes the items at hand and returns. ``advice`` tells the user how to go on then.
+    ``stopped`` turns true once the work is being interrupted: a stage then finishes the items at hand and returns.
+    ``advice`` tells the user how to go on then.
     """
 
     store: Store
@@ -44,6 +44,18 @@ class RunContext:
         policy: AnyPolicy = self.registry.create("policy", chosen.name, options)
         policy.bind(self.worlds.make)
         return policy
+
+    def preview_policy(self, model: str | None = None) -> PolicyPreview | None:
+        """What is known of the policy that :meth:`make_policy` would make, where that would load a model; else None."""
+        chosen = self.config.policy
+        options = dict(chosen.options) if model is None else {**chosen.options, "model": model}
+        preview = getattr(self.registry.plugin_class("policy", chosen.name), "preview", None)
+        if preview is None:
+            return None
+        config = self.registry.validate("policy", chosen.name, options)
+        with boundary(PluginError, f"looking ahead at policy '{chosen.name}'"):
+            found: PolicyPreview | None = preview(config)
+        return found
 
     def make_searcher(self) -> AnySearcher:
         """The run's searcher."""

@@ -31,7 +31,7 @@ def checkpoints() -> None:
 @lists()
 def list_(store: Store, reference: str | None, iteration: int | None) -> Listing:
     """The checkpoints of a run, or of all runs."""
-    found = store.checkpoints.select(run_id(store, reference), iteration=iteration)
+    found = store.checkpoints.select(run_id(store, reference, "checkpoints"), iteration=iteration)
     rows = [(_cells(store, row), _json(row)) for row in found]
     headers = ("checkpoint", "run", "iteration", "trainer", "dataset", "step", "complete", "made", "path")
     return Listing(headers, rows, empty="there are no checkpoints; train one with: agentr train")
@@ -80,4 +80,4 @@ def export_(store: Store, which: str, folder: Path) -> None:
 def _find(store: Store, which: str) -> CheckpointRow:
     complete = partial(store.checkpoints.select, complete=True)
     missing = "no complete checkpoint; train one with: agentr train"
-    return by_number_or_run(store, which, store.checkpoints.get, complete, missing)
+    return by_number_or_run(store, which, store.checkpoints.get, complete, "checkpoints", missing)

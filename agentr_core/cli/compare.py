@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from agentr_core.runs.report import Table
     from agentr_core.store import RunRow, Store
 
+if TYPE_CHECKING:
+    from agentr_core.store.runs import Having
+
 
 @click.command()
 @click.argument("references", metavar="[RUN]...", nargs=-1)
@@ -42,7 +45,8 @@ def compare(references: tuple[str, ...], critics: bool, form: TableFormat | None
     if json_ and form is not None:
         raise UsageError("--json and --format: choose one")
     with open_store(db, read_only=True) as store:
-        chosen = [store.runs.find(reference) for reference in dict.fromkeys(references or ("last",))]
+        having: Having = "revisions" if critics else "evaluations"
+        chosen = [store.runs.find(reference, having) for reference in dict.fromkeys(references or ("last",))]
         tables = _tables(store, chosen, critics)
     if not any(table.rows for table in tables):
         what = "revised" if critics else "evaluated"

@@ -33,7 +33,7 @@ def datasets() -> None:
 @lists()
 def list_(store: Store, reference: str | None, iteration: int | None) -> Listing:
     """The datasets of a run, or of all runs."""
-    found = store.datasets.select(run_id(store, reference), iteration=iteration)
+    found = store.datasets.select(run_id(store, reference, "datasets"), iteration=iteration)
     rows = [(_cells(store, row), {**row.as_dict(), "kinds": _kinds(store, row)}) for row in found]
     headers = ("dataset", "run", "iteration", "name", "recipe", "examples", "of these", "content")
     return Listing(headers, rows, empty="there are no datasets; make one with: agentr train")
@@ -106,4 +106,4 @@ def export_(store: Store, which: str, format_: str, output: str | None) -> None:
 
 def _find(store: Store, which: str) -> DatasetRow:
     missing = "no dataset yet; make one with: agentr train"
-    return by_number_or_run(store, which, store.datasets.get, store.datasets.select, missing)
+    return by_number_or_run(store, which, store.datasets.get, store.datasets.select, "datasets", missing)

@@ -36,7 +36,7 @@ def list_(store: Store, reference: str, iteration: int | None) -> Listing:
     """The evaluations of a run: what was measured, how it did, and what it gained on the run's first model."""
     from agentr_core.runs.report import iteration_rows
 
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="evaluations")
     found = store.evaluations.select(run.id, iteration=iteration)
     known = {row["eval"]: row for row in iteration_rows(store, run)}
     rows = [(_cells(run, row, known.get(row.id)), row.as_dict()) for row in found]
@@ -139,7 +139,7 @@ def _task_pages(store: Store, row: EvalRow, results: list[EvalResult], task: str
 @exports
 def export_(store: Store, reference: str, iteration: int | None) -> Export:
     """Every evaluated task of a run with its conversation, one JSON object a line."""
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="evaluations")
     return Export(_rows(store, store.evaluations.select(run.id, iteration=iteration)), "results")
 
 

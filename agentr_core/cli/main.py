@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentr_core import __version__
-from agentr_core.cli.options import plugin_options
+from agentr_core.cli.options import given_once, plugin_options
 from agentr_core.cli.streams import give_up_stdout, system_error, write_what_can_be_written
 from agentr_core.errors import AgentrError, ExitCode
 
@@ -212,7 +212,7 @@ def _import_command(target: str) -> click.Command:
     module, _, name = target.partition(":")
     command = getattr(importlib.import_module(module), name)
     assert isinstance(command, click.Command)
-    return command
+    return given_once(command)
 
 
 if __name__ == "__main__":

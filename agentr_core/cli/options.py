@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -45,6 +46,41 @@ def plugin_options(command: F) -> F:
         callback=_select,
         help="Load a plugin from a .py file or a module.",
     )(command)
+
+
+def given_once(command: click.Command) -> click.Command:
+    """``command``, which now refuses an option of one value that is given twice, as all commands below it do.
+
+    click takes the last one and says nothing, so that half of what was typed would be left out.
+    """
+    for below in getattr(command, "commands", {}).values():
+        given_once(below)
+    if "make_parser" not in vars(command):
+        # The parser alone knows what was typed twice, and click has no setting for its class.
+        vars(command)["make_parser"] = partial(_strict_parser, command.make_parser)
+    return command
+
+
+def _strict_parser(make: Callable[[click.Context], Any], ctx: click.Context) -> Any:
+    parser = make(ctx)
+    parse = parser.parse_args
+
+    def parse_args(args: list[str]) -> tuple[Any, Any, list[click.Parameter]]:
+        values, rest, order = parse(args)
+        for param in order:
+            if _takes_one(param) and order.count(param) > 1:
+                raise click.UsageError(f"{param.opts[-1]} is given {order.count(param)} times; give it once", ctx)
+        return values, rest, order
+
+    parser.parse_args = parse_args
+    return parser
+
+
+def _takes_one(param: click.Parameter) -> bool:
+    """Whether a second value would take the place of the first; a switch without an opposite says the same twice."""
+    if not isinstance(param, click.Option) or param.multiple or param.count:
+        return False
+    return not param.is_flag or bool(param.secondary_opts)
 
 
 #: flag -> the setting behind it, and how click shows it. ``-o KEY=VALUE`` sets any other.

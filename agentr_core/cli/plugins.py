@@ -132,9 +132,27 @@ def _named(found: Registry, name: str, kind: Kind | None) -> list[Entry]:
         return [found.entry(kind, name)]
     head = name.partition(":")[0]
     kinds = [each for each in KINDS if head in found.names(each)]
+    if not kinds and ":" in name:
+        return [found.entry(_kind_of_class(found, name), name)]
     if not kinds:
         raise UnknownPluginError("plugin", name, {each for one in KINDS for each in found.names(one)})
     return [found.entry(each, name) for each in kinds]
+
+
+def _kind_of_class(found: Registry, name: str) -> Kind:
+    """The kind of ``module:Class`` by what the class derives from."""
+    from agentr_core.testing.plugins import BASES
+
+    try:
+        target = found.plugin_class(KINDS[0], name)
+    except UnknownPluginError as error:
+        everything = {each for kind in KINDS for each in found.names(kind)}
+        raise UnknownPluginError("plugin", name, everything, error.reason) from None
+    kinds = [kind for kind, base in BASES.items() if isinstance(target, type) and issubclass(target, base)]
+    if not kinds:
+        bases = ", ".join(base.__name__ for base in BASES.values())
+        raise PluginError(f"'{name}' is no plugin: it derives from none of {bases} of agentr_core")
+    return kinds[0]
 
 
 def _summary(entry: Entry, found: Registry) -> str:

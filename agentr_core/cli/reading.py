@@ -15,6 +15,7 @@ from agentr_core.process.terminal import screen_columns
 
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, Store
+    from agentr_core.store.runs import Having
 
 F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
@@ -115,13 +116,18 @@ def number(text: str, noun: str) -> int:
         raise UsageError(f"'{text}' is no number of a {noun}; list them with: agentr {noun}s list") from None
 
 
-def run_id(store: Store, reference: str | None) -> int | None:
-    """The id of a run; None where none is named."""
-    return store.runs.find(reference).id if reference else None
+def run_id(store: Store, reference: str | None, having: Having) -> int | None:
+    """The id of a run (``last``: of the newest that has what is asked); None where none is named."""
+    return store.runs.find(reference, having).id if reference else None
 
 
 def by_number_or_run(
-    store: Store, which: str, by_number: Callable[[int], RowT], by_run: Callable[[int], Sequence[RowT]], missing: str
+    store: Store,
+    which: str,
+    by_number: Callable[[int], RowT],
+    by_run: Callable[[int], Sequence[RowT]],
+    having: Having,
+    missing: str,
 ) -> RowT:
     """The row with this number, or the newest one of a run.
 
@@ -129,7 +135,7 @@ def by_number_or_run(
     """
     if which.isdecimal() and len(which) < 20:
         return by_number(int(which))
-    run = store.runs.find(which)
+    run = store.runs.find(which, having)
     found = by_run(run.id)
     if not found:
         raise NothingToDo(f"run {run.short} has {missing} --run {run.short}")

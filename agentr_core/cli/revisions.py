@@ -116,7 +116,7 @@ def _preference_rows(store: Store, sets: list[RevisionSetRow]) -> Iterator[dict[
 
 
 def _sets(store: Store, reference: str, iteration: int | None, critic: str | None) -> list[RevisionSetRow]:
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="revisions")
     return store.revisions.select(run.id, iteration=iteration, critic=critic)
 
 
@@ -150,7 +150,7 @@ def _find(store: Store, which: str) -> tuple[RevisionSetRow, Sample]:
             for sample in store.revisions.samples(row.id, kept=True):
                 if sample.kind != "good":
                     return row, sample
-        raise NothingToDo(f"run {store.runs.find(which).short} has no revision that was kept")
+        raise NothingToDo(f"run {store.runs.find(which, 'revisions').short} has no revision that was kept")
     if len(parts) == 4:
         row = store.revisions.get(number(parts[0], "revision"))
         for sample in store.revisions.samples(row.id, tree_id=number(parts[1], "revision")):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentr_core.cli.options import db_option, json_option, plugin_options, resolve_settings, run_options
 from agentr_core.cli.output import print_json, print_table, say
+from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from agentr_core.runs.start_and_resume import RunOutcome
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @run_options
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run, whose configuration must be this one.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and what it would cost, and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check all that can be, print the plan and what it may cost, and do nothing."
+)
 @json_option
 @click.pass_context
 def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, **_: Any) -> int:
@@ -36,12 +40,20 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
         return _print_plan(resolved, json_)
     progress = Progress()
     if resumed is not None:
+        _check_resumed(resolved)
         outcome = start_and_resume.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
     else:
         outcome = start_and_resume.run(
             resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress
         )
     return close(outcome, resolved.db, json_)
+
+
+def _check_resumed(resolved: Resolved) -> None:
+    """A run that goes on has its name and its folder already."""
+    for key in ("name", "out"):
+        if resolved.sources.get(key) == f"--{key}":
+            raise UsageError(f"--{key}: the run that --resume goes on with has its own already; leave it out")
 
 
 @click.command()
@@ -136,16 +148,17 @@ def next_commands(outcome: RunOutcome, db: str) -> None:
 
 
 def _print_plan(resolved: Resolved, json_: bool) -> int:
-    from agentr_core.settings.forecast import headline, plan, plan_line
+    from agentr_core.runs.estimate import told
+    from agentr_core.runs.look_ahead import dry_run
+    from agentr_core.settings.forecast import headline, plan_line
 
-    counts = plan(resolved.config)
+    checks, found = dry_run(resolved.config, db=resolved.db, out=resolved.out)
     if json_:
-        print_json({"settings": resolved.config.model_dump(mode="json"), "plan": counts})
+        rows = [asdict(check) for check in checks]
+        print_json({"settings": resolved.config.model_dump(mode="json"), "plan": asdict(found), "checks": rows})
         return 0
-    click.echo(headline(resolved.config))
-    click.echo(plan_line(resolved.config))
-    click.echo(
-        f"at most {counts['completions_at_most']:,} completions in {counts['trees']:,} trees, "
-        f"{counts['evaluation_turns_at_most']:,} turns in {counts['evaluation_episodes']:,} evaluation episodes"
-    )
+    for check in checks:
+        say(f"{'warning: ' if check.warning else ''}{check.what}: {check.told}")
+    for line in (headline(resolved.config), plan_line(resolved.config), *told(found)):
+        click.echo(line)
     return 0

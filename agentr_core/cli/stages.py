@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentr_core.runs.report import Table
     from agentr_core.settings.layers import Resolved
     from agentr_core.store import RunRow, Store
+    from agentr_core.store.runs import Having
 
 _run_option = click.option("--run", "reference", default="last", metavar="RUN", help="The run whose trees are used.")
 
@@ -57,7 +58,7 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
     from agentr_core.process.progress import Progress
     from agentr_core.runs import single_stages
 
-    resolved = _over_stored(ctx, reference)
+    resolved, reference = _over_stored(ctx, reference, "trees")
     metrics = single_stages.revise_again(
         reference, resolved.config, db=resolved.db, iteration=iteration, progress=Progress()
     )
@@ -79,7 +80,7 @@ def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **
     from agentr_core.process.progress import Progress
     from agentr_core.runs import single_stages
 
-    resolved = _over_stored(ctx, reference)
+    resolved, reference = _over_stored(ctx, reference, "revisions")
     out = None if resolved.out is None else Path(resolved.out)
     metrics = single_stages.train_again(
         reference, resolved.config, db=resolved.db, iteration=iteration, out=out, progress=Progress()
@@ -103,6 +104,7 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
     from agentr_core.cli.run import close
     from agentr_core.process.progress import Progress
     from agentr_core.runs import single_stages, start_and_resume
+    from agentr_core.runs.preflight import measured_on_training
 
     if reference is None and checkpoint is None:
         resolved = resolve_settings(ctx)
@@ -112,8 +114,10 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
         return close(outcome, resolved.db, json_)
     if ctx.params["name"] and ctx.get_parameter_source("name") is ParameterSource.COMMANDLINE:
         raise UsageError("--name: names a run, and this measures a model of one; tables name it by model and settings")
-    reference = reference or "last"
-    resolved = _over_stored(ctx, reference)
+    resolved, reference = _over_stored(ctx, reference or "last", "checkpoints" if checkpoint else "trees")
+    _check_one_model(resolved, checkpoint)
+    if told := measured_on_training(resolved.config):
+        say(f"warning: evaluate.split: {told}")
     metrics = single_stages.evaluate_again(
         reference, resolved.config, db=resolved.db, checkpoint=checkpoint, progress=Progress()
     )
@@ -121,15 +125,22 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
     return 0
 
 
-def _over_stored(ctx: click.Context, reference: str) -> Resolved:
-    """What the user asked for, over the settings that a stored run was started with."""
+def _check_one_model(resolved: Resolved, checkpoint: str | None) -> None:
+    """Refuse what names two models: one of the two would be left out."""
+    named = resolved.sources.get("policy.model", "")
+    if checkpoint is not None and named.startswith("-"):
+        raise UsageError(f"--checkpoint {checkpoint} and {named} name two models; give one of the two")
+
+
+def _over_stored(ctx: click.Context, reference: str, having: Having) -> tuple[Resolved, str]:
+    """What the user asked for, over the settings that a stored run was started with; and the key of that run."""
     from agentr_core.settings.layer import stored_layer
     from agentr_core.store import open_store
 
     path = ctx.params.get("db") or "agentr.db"
     with open_store(path, read_only=True) as store:
-        row = store.runs.find(reference)
-    return resolve_settings(ctx, below=stored_layer(f"run {row.short}", row.config))
+        row = store.runs.find(reference, having)
+    return resolve_settings(ctx, below=stored_layer(f"run {row.short}", row.config)), row.key
 
 
 def _report(rows: list[dict[str, Any]], json_: bool, db: str, reference: str, what: str) -> None:

@@ -71,7 +71,7 @@ def _attempts(
     """The whole attempts that are asked for; trees are loaded one after the other."""
     from agentr_core.cli.trees import find_tree
 
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="trees")
     rows = [find_tree(store, run, which)] if which else store.trees.select(run.id, iteration=iteration)
     for row in rows:
         if not row.n_nodes:

@@ -36,7 +36,7 @@ def trees() -> None:
 @lists()
 def list_(store: Store, reference: str, iteration: int | None, status: WorkStatus | None) -> Listing:
     """The trees of a run, in the order they were planned."""
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="trees")
     found = store.trees.select(run.id, iteration=iteration, status=status)
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
     rows = [(_cells(run, row), row.as_dict()) for row in found]
@@ -74,7 +74,7 @@ def show(
     """
     from agentr_core.cli.drawing import View, draw
 
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="trees")
     row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
     tree = store.trees.load(row.id)
     revision_set = _newest_set(store, run, row.iteration, critic)
@@ -108,7 +108,7 @@ def _marked(node: Node, marks: Marks) -> dict[str, Any]:
 @exports
 def export_(store: Store, reference: str, iteration: int | None, tokens: bool) -> Export:
     """Trees with all their nodes, one JSON object a line."""
-    run = store.runs.find(reference)
+    run = store.runs.find(reference, having="trees")
     rows = [row for row in store.trees.select(run.id, iteration=iteration) if row.n_nodes]
     return Export((_whole(store, row, tokens) for row in rows), "trees")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.environment import AnyEnvironment
@@ -20,6 +21,21 @@ class MakeEnvironment(Protocol):
         """Raises :class:`~agentr_core.errors.UsageError` where a run has several environments and no task is given."""
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyPreview:
+    """What is known of a policy before it is made; the names are those of :class:`Policy`."""
+
+    model: str
+    weights: str | None
+    template_options: dict[str, Any] | None
+    context_length: int | None
+    count_tokens: Callable[[Sequence[Message]], int]
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """A model that is loaded here has no price."""
+        return None
+
+
 class Policy(ABC, Generic[ConfigT]):
     """Something that continues conversations.
 
@@ -32,6 +48,14 @@ class Policy(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+
+    @classmethod
+    def preview(cls, config: Any) -> PolicyPreview | None:
+        """What the policy of ``config`` will be, without loading its model; None (the default): make it to find out.
+
+        Raises what making it would raise, as far as it is known before the model is loaded.
+        """
+        return None
 
     @property
     def model(self) -> str:
@@ -76,6 +100,10 @@ class Policy(ABC, Generic[ConfigT]):
     @property
     def context_length(self) -> int | None:
         """How many tokens prompt and completion may have together; None where there is no limit."""
+        return None
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Dollars for so many tokens; None where nothing is known of prices."""
         return None
 
     @property

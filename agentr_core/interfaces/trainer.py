@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.records import Checkpoint, TrainingSet
+from agentr_core.records import Checkpoint, Example, TrainingSet
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
 #: Called with the optimizer step and the metrics at that step.
 Report = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a training takes of a device's memory, in bytes.
+
+    ``least``: what it cannot do without, which ``parts`` names; ``most``: with its largest batch, named by ``batch``.
+    ``free``: what ``device`` has for it. ``advice``: what to set, or to do, where that is too little.
+    """
+
+    device: str
+    free: int
+    least: int
+    most: int
+    parts: str
+    batch: str
+    advice: str
 
 
 class Trainer(ABC, Generic[ConfigT]):
@@ -49,6 +67,21 @@ class Trainer(ABC, Generic[ConfigT]):
         ``instructions`` are those of a task. Cheap: no weights are loaded. Raises
         :class:`~agentr_core.errors.UsageError` for what :meth:`train` would refuse after the search is paid for.
         """
+        return None
+
+    def memory(self, start: Checkpoint) -> MemoryNeed | None:
+        """What training from ``start`` takes of the free memory; None where it is not known. Cheap, as above."""
+        return None
+
+    def too_long(self, examples: Sequence[Example], start: Checkpoint) -> Mapping[int, int]:
+        """Which of ``examples`` :meth:`train` would leave out for their length, by their place; the tokens of each.
+
+        The dataset is made of the others, so that its shares and caps are those of what is trained. None by default.
+        """
+        return {}
+
+    def steps(self, conversations: int, iteration: int) -> int | None:
+        """Optimizer steps for so many conversations in a 1-based iteration, at the most; None where it is not known."""
         return None
 
 

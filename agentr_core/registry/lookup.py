@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from agentr_core.errors import (
@@ -164,12 +165,15 @@ class Registry:
     def _local_entry(self, kind: Kind, name: str) -> Entry:
         """``module:Class``, installed by nobody."""
         discovery.allow_local_modules()
-        head = name.partition(":")[0]
+        head, _, rest = name.partition(":")
         if not _can_import(head):
-            raise UnknownPluginError(kind, name, self.names(kind))
+            reason = f"no module '{head}' can be imported (looked for in '{Path.cwd()}' and among what is installed)"
+            raise UnknownPluginError(kind, name, self.names(kind), reason)
         with boundary(PluginError, f"{NOUNS[kind]} '{name}': importing {head}"):
-            origin, version = discovery.origin_of(importlib.import_module(head))
-        return Entry(PluginSpec(kind=kind, name=name, target=name), discovery.Plugin(name, head, origin, version))
+            module = importlib.import_module(head)
+        origin, version = discovery.origin_of(module)
+        spec = PluginSpec(kind=kind, name=name, target=name, summary=_first_words(getattr(module, rest, None), name))
+        return Entry(spec, discovery.Plugin(name, head, origin, version))
 
     def spec(self, kind: Kind, name: str) -> PluginSpec:
         """The spec behind a name; raises as :meth:`entry` does."""
@@ -221,6 +225,11 @@ class Registry:
             raise PluginError(f"{_feature(entry)} {change}")
         with boundary(PluginError, f"making {NOUNS[kind]} '{name}'"):
             return target(checked)
+
+    def plugin_class(self, kind: Kind, name: str) -> Any:
+        """The class behind a name; raises as :meth:`create` does where its packages or its module are missing."""
+        self.require(kind, name)
+        return self._target(self.entry(kind, name))
 
     def outdated(self, kind: Kind, name: str) -> str | None:
         """What to change in a plugin that was written for an older agentr; None for all others. Imports the plugin.
@@ -312,6 +321,11 @@ def use(new: Registry | None) -> None:
     """Make ``new`` what :func:`registry` returns; None starts afresh at the next call."""
     global _default
     _default = new
+
+
+def _first_words(target: object, name: str) -> str:
+    """What a class that nobody registered says of itself in the first line of its docstring, else its name."""
+    return next(iter((getattr(target, "__doc__", None) or "").strip().splitlines()), name)
 
 
 def _feature(entry: Entry) -> str:

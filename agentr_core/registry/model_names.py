@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import textwrap
 from pathlib import Path
 
-from agentr_core.errors import UsageError
+from agentr_core.errors import ModelNotHere, UsageError
 from agentr_core.registry.lookup import registry
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
 _LONGEST = 600
 #: A model folder has one of these, but for an adapter: its base model has one.
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+_ADAPTER = "adapter_config.json"
 _LARGE = {".safetensors", ".bin", ".json", ".model"}
 _POINTER = b"version https://git-lfs"
 
@@ -35,18 +37,42 @@ def resolve_model(name: str) -> Path | str:
     return name
 
 
+def is_adapter(source: Path | str) -> bool:
+    """Whether a model is a folder with an adapter, which is nothing without the model that it is made for."""
+    return isinstance(source, Path) and (source / _ADAPTER).is_file()
+
+
+def base_of(source: Path | str) -> Path | str:
+    """The model that an adapter's folder names as its base; any other model is its own.
+
+    Raises :class:`~agentr_core.errors.UsageError` where there is no such base.
+    """
+    if not isinstance(source, Path) or not is_adapter(source):
+        return source
+    base = str(json.loads((source / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"])
+    try:
+        return resolve_model(base)
+    except UsageError as cause:
+        raise UsageError(f"the adapter in '{source}' needs its base model: {cause}") from cause
+
+
+def tokenizer_of(source: Path | str) -> Path | str:
+    """Where a model's tokenizer lies: in its folder, or with the base of an adapter that was saved without one."""
+    return base_of(source) if isinstance(source, Path) and not any(source.glob("tokenizer*")) else source
+
+
 def model_failure(name: str, source: Path | str, cause: BaseException) -> UsageError:
     """The one sentence for a model that could not be loaded from ``source``, what :func:`resolve_model` returned."""
     reason = _first_line(cause)
     if isinstance(source, Path):
         return UsageError(f"the model in '{name}' cannot be loaded ({reason}); {_choices()}")
-    return UsageError(f"'{name}' is no folder here and cannot be loaded from the hub ({reason}); {_choices()}")
+    return ModelNotHere(f"'{name}' is no folder here and cannot be loaded from the hub ({reason}); {_choices()}")
 
 
 def _checked(folder: Path, name: str) -> Path:
     if not folder.is_dir():
         raise UsageError(f"'{name}' is a file, and a model is a folder with config.json, weights and tokenizer")
-    adapter = (folder / "adapter_config.json").is_file()
+    adapter = is_adapter(folder)
     if not adapter and not (folder / "config.json").is_file():
         raise UsageError(f"the folder '{name}' holds no model: it has no config.json; {_choices()}")
     _check_fetched(folder, name)

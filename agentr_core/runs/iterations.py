@@ -7,7 +7,7 @@ with the rows of the run that was never interrupted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,13 @@ from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, revising_ahead
 from agentr_core.run_context import RunContext, StageResult
-from agentr_core.runs.preflight import preflight
+from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow
@@ -47,6 +48,8 @@ class RunLoop:
         self.context, self.out, self.stages = context, out, stages
         self._policy: AnyPolicy | None = None
         self._is_ready = False
+        #: True once nothing of what can be known at the start speaks against the run.
+        self.begun = False
         #: The checkpoint that acts now, and the one that the loaded policy is; None is the configured model.
         self._model: str | None = None
         self._loaded: str | None = None
@@ -76,11 +79,18 @@ class RunLoop:
             return
         self._model = self._model_for(*coming)
         stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
-        if "train" in stages:
-            trainable(await self._made(), self.context.config.policy.name)
+        known = self.context.preview_policy(self._model) or await self._made()
+        await self._say(free_checks(self.context, known, self.out, stages))
+        policy = await self._made()
+        self.begun = True
         with self._told_how_to_go_on():
-            actor = await self._actor()
-        async for found in preflight(self.context, actor, self.out, stages):
+            await self._actor()
+        if "revise" in stages:
+            await self._say(critic_answers(self.context, policy))
+
+    async def _say(self, checks: AsyncIterator[Found]) -> None:
+        """What is worth a line of what the checks find."""
+        async for found in checks:
             if found.warning:
                 self.context.progress.say(f"warning: {found.what}: {found.told}")
 
@@ -216,9 +226,9 @@ class RunLoop:
             with closing(critic):
                 await critic.close()
         await self._drop_policy()
-        row, dataset = collect(self.context, revision_set, iteration)
+        trainer: AnyTrainer = self.context.registry.create("trainer", plugin.name, plugin.options)
+        row, dataset = collect(self.context, revision_set, iteration, lambda given: trainer.too_long(given, start))
         folder = self._folder(iteration, start, row, aside=aside)
-        trainer = self.context.registry.create("trainer", plugin.name, plugin.options)
         try:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:
@@ -251,13 +261,3 @@ def own_checkpoint(context: RunContext, iteration: int) -> CheckpointRow | None:
     stages = context.store.runs.stages(context.run.id)  # by iteration; a stage without a trainer has made nothing
     made = [row.result_id for row in stages if row.stage == "train" and row.iteration <= iteration and row.result_id]
     return context.store.checkpoints.get(made[-1]) if made else None
-
-
-def trainable(policy: AnyPolicy, name: str) -> str:
-    """Where the policy's weights can be loaded from; :class:`UsageError` for one that cannot be trained."""
-    if policy.weights is None:
-        raise UsageError(
-            f"the policy '{name}' has no weights to train; tell it where they are if it takes an option 'weights' "
-            f"(agentr plugins show {name}), or choose --policy transformers, or --trainer none"
-        )
-    return policy.weights

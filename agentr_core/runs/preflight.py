@@ -1,6 +1,7 @@
 """Before a token is paid for: what can be known at the start fails at the start, in one sentence.
 
-``agentr run`` looks at all of it before the first stage, ``agentr doctor --model M --env E`` does so alone.
+``agentr run`` looks at all of it before the first stage, ``agentr doctor --model M --env E`` does so alone, and
+``agentr run --dry-run`` at what costs neither a token nor the loading of a model.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from agentr_core.errors import AgentrError, UsageError
 from agentr_core.evaluate.stage import evaluation_tasks
 from agentr_core.interfaces.critic import StepwiseCritic
-from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
+from agentr_core.interfaces.trainer import AnyTrainer, MemoryNeed
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.episode import Episode, distances_along
 from agentr_core.play.in_flight import ENDS_ALL
@@ -38,8 +40,14 @@ class Found:
     warning: bool = False
 
 
-async def preflight(context: RunContext, policy: AnyPolicy, out: Path, stages: Sequence[str]) -> AsyncIterator[Found]:
-    """Look at tasks, data, folders, context and critic of a run; a check that fails raises what tells the user why.
+#: What acts, or what is known of it before it is made.
+Actor = AnyPolicy | PolicyPreview
+#: A share of the free memory from which on a training is likely not to fit.
+NEAR = 0.9
+
+
+async def free_checks(context: RunContext, policy: Actor, out: Path, stages: Sequence[str]) -> AsyncIterator[Found]:
+    """Look at tasks, data, folders, context, plugins and memory of a run, without a token or a model.
 
     Raises :class:`~agentr_core.errors.UsageError` for what cannot be, and the errors of the plugins themselves.
     """
@@ -50,12 +58,33 @@ async def preflight(context: RunContext, policy: AnyPolicy, out: Path, stages: S
         lambda: _room(context, policy),
         lambda: _trainer(context, policy, stages),
     ]
+    if "search" in stages:
+        context.make_searcher()
+    if "revise" in stages:
+        await context.make_critic().close()  # a class that cannot be made says so
     for check in checks:
         for found in check():
             yield found
-    if "revise" in stages:
-        async for found in _critic(context, policy):
-            yield found
+
+
+async def critic_answers(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found]:
+    """A critic that asks a model gets an answer that it can read; a judge that is away is no reason not to begin.
+
+    Raises :class:`~agentr_core.errors.UsageError` where the judge is not what was asked for.
+    """
+    critic = context.make_critic()
+    try:
+        if isinstance(critic, StepwiseCritic):
+            critique, verdict = await _first_verdict(context, policy, critic)
+            if critique.tokens and verdict is not None:
+                yield _readable(context, verdict)
+    except ENDS_ALL:
+        raise
+    except AgentrError as error:
+        yield Found("critic", f"'{context.config.critic.name}' could not be tried: {error}", warning=True)
+    finally:
+        with closing(critic):
+            await critic.close()
 
 
 def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
@@ -69,6 +98,17 @@ def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         if "evaluate" in stages:
             measured, there = config.evaluate_of(name), len(evaluation_tasks(world, config))
             yield _counted(f"{before}evaluate.tasks", measured.split, there, measured.tasks)
+    if "evaluate" in stages and (told := measured_on_training(config)):
+        yield Found("evaluate.split", told, warning=True)
+
+
+def measured_on_training(config: RunConfig) -> str | None:
+    """What to say where a model is measured on the tasks that it is trained on; None where it is not."""
+    for name in config.environments:
+        split = config.evaluate_of(name).split
+        if split == config.search_of(name).split:
+            return f"'{split}' is the split that is trained on, so this does not measure what was learned"
+    return None
 
 
 def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
@@ -80,8 +120,13 @@ def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
 
 
 def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
-    mixed = "train" in stages and context.config.data.eta < 1.0
-    read = check_general(context.config.data) if mixed else None
+    settings = context.config.data
+    if "train" not in stages:
+        return
+    if settings.eta >= 1.0 and settings.general is not None:
+        yield Found("data.general", f"'{settings.general}' is not used, since data.eta is 1", warning=True)
+        return
+    read = check_general(settings)
     if read is not None:
         skipped = sum(read.skipped.values())
         told = f"{len(read.conversations):,} general conversations, {skipped:,} that cannot be used"
@@ -102,7 +147,7 @@ def _folder(out: Path, stages: Sequence[str]) -> Iterator[Found]:
     yield Found("--out", f"{out} can be written")
 
 
-def _room(context: RunContext, policy: AnyPolicy) -> Iterator[Found]:
+def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
     if policy.context_length is None:
         return
@@ -119,17 +164,44 @@ def _room(context: RunContext, policy: AnyPolicy) -> Iterator[Found]:
     yield Found("context", f"{tokens:,} tokens of instructions and task of {policy.context_length:,}")
 
 
-def _trainer(context: RunContext, policy: AnyPolicy, stages: Sequence[str]) -> Iterator[Found]:
+def trainable(policy: Actor, name: str) -> str:
+    """Where the policy's weights can be loaded from; :class:`UsageError` for one that cannot be trained."""
+    if policy.weights is None:
+        raise UsageError(
+            f"the policy '{name}' has no weights to train; choose --policy transformers, name the weights where the "
+            f"policy takes them (-o {name}.weights=FOLDER, as 'openai' does), or train nothing with --trainer none"
+        )
+    return policy.weights
+
+
+def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Iterator[Found]:
     """What the trainer makes of the model's chat template; it refuses here what it would refuse after the search."""
-    if "train" not in stages or policy.weights is None:
+    if "train" not in stages:
         return
-    chosen = context.config.trainer
-    trainer = context.registry.create("trainer", chosen.name, chosen.options)
-    start = Checkpoint(model=policy.weights, base_model=policy.weights, template_options=policy.template_options)
+    weights, chosen = trainable(policy, context.config.policy.name), context.config.trainer
+    trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
+    start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
     for name, world in context.worlds.items():
         told = trainer.check(start, world.environment.instructions(_a_task(world, context.config)))
         if told is not None:
             yield Found("chat template" + (f" ({name})" if len(context.worlds) > 1 else ""), told)
+    if (need := trainer.memory(start)) is not None:
+        yield _fits(need)
+
+
+def _fits(need: MemoryNeed) -> Found:
+    """What a training takes of the memory; :class:`UsageError` where it cannot be had."""
+    free = f"{_size(need.free)} of {need.device} are free"
+    least = f"training takes {_size(need.least)} for {need.parts}"
+    if need.least > need.free:
+        raise UsageError(f"{least}, and only {free}; {need.advice}")
+    told = f"{least}, up to {_size(need.most)} with {need.batch}; {free}"
+    near = need.most > NEAR * need.free
+    return Found("memory", f"{told}; {need.advice}" if near else told, warning=near)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:,.1f} GB" if count >= 2**30 else f"{count / 2**20:,.0f} MB"
 
 
 def _a_task(world: World, config: RunConfig) -> Task:
@@ -139,23 +211,6 @@ def _a_task(world: World, config: RunConfig) -> Task:
 def _head(world: World, config: RunConfig) -> tuple[Message, ...]:
     task = _a_task(world, config)
     return head(world.environment, task, task.instruction)
-
-
-async def _critic(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found]:
-    """A critic that asks a model gets an answer that it can read; a judge that is away is no reason not to begin."""
-    critic = context.make_critic()
-    try:
-        if isinstance(critic, StepwiseCritic):
-            critique, verdict = await _first_verdict(context, policy, critic)
-            if critique.tokens and verdict is not None:
-                yield _readable(context, verdict)
-    except ENDS_ALL:
-        raise
-    except AgentrError as error:
-        yield Found("critic", f"'{context.config.critic.name}' could not be tried: {error}", warning=True)
-    finally:
-        with closing(critic):
-            await critic.close()
 
 
 async def _first_verdict(

@@ -11,7 +11,8 @@ from agentr_core.process.interrupt import StopSignal
 from agentr_core.process.progress import Progress
 from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
-from agentr_core.runs.start_and_resume import check_plugins, set_up
+from agentr_core.runs.provenance import check_plugins
+from agentr_core.runs.start_and_resume import set_up
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import open_store
 

@@ -16,13 +16,8 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import BASELINE, RunLoop
-from agentr_core.runs.start_and_resume import (
-    check_plugins,
-    checkpoint_folder,
-    provenance,
-    set_up,
-    stored_config,
-)
+from agentr_core.runs.provenance import check_environment, check_plugins, provenance
+from agentr_core.runs.start_and_resume import checkpoint_folder, set_up, stored_config
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store, open_store
 
@@ -39,12 +34,19 @@ def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
     return row
 
 
+def _check_worlds(context: RunContext) -> None:
+    """Refuse environments of another version than those that the run was played in."""
+    for name, world in context.worlds.items():
+        check_environment(context.store, context.run, name, world.environment)
+
+
 def revise_again(
     reference: str, config: RunConfig, *, db: str | Path, iteration: int | None, progress: Progress
 ) -> list[Mapping[str, float]]:
     """Another critic or other thresholds over the trees that a run has: no new search, sets side by side."""
 
     async def work(context: RunContext) -> list[Mapping[str, float]]:
+        _check_worlds(context)
         loop = RunLoop(context, _folder(context, None))
         rows = context.store.trees.select(context.run.id, status="done")
         wanted = sorted({row.iteration for row in rows if iteration in (None, row.iteration)})
@@ -72,6 +74,7 @@ def evaluate_again(
     """Measure a checkpoint of a run (its id, or ``last``), or with None the model that the run started from."""
 
     async def work(context: RunContext) -> Mapping[str, float]:
+        _check_worlds(context)
         model, iteration = find_checkpoint(context.store, context.run, checkpoint)
         return await RunLoop(context, _folder(context, None)).evaluate_once(iteration, model)
 
@@ -91,9 +94,7 @@ def _on_stored_run(
         row = stored_run(store, reference, config)
         if store.runs.is_alive(row):
             raise UsageError(f"run {row.short} is still being worked on (process {row.pid}); stop that one first")
-        known = {(plugin.kind, plugin.name) for plugin in store.runs.plugins(row.id)}
-        added = [plugin for plugin in provenance(config, registry) if (plugin.kind, plugin.name) not in known]
-        store.runs.save_plugins(row.id, added)
+        store.runs.save_plugins(row.id, provenance(config, registry))
         advice = "what is done is kept; the same command goes on with the rest"
         with StopSignal() as stopped, set_up(store, row, config, progress, registry, stopped, advice) as context:
             return asyncio.run(work(context))

@@ -24,13 +24,12 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.events import RunFinished, RunStarted
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
-from agentr_core.registry.specs import Kind
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
+from agentr_core.runs.provenance import check_plugins, check_versions, provenance
 from agentr_core.settings.forecast import headline, plan_line
-from agentr_core.settings.layers import NO_TRAINER
-from agentr_core.settings.run_config import ChosenPlugin, RunConfig
-from agentr_core.store import PluginRow, RunRow, Store, open_store
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.store import RunRow, Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,8 @@ def resume(
     are done as well, and the stages that follow (``agentr retry``).
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
-    :class:`~agentr_core.errors.ResumeError` shows each difference.
+    :class:`~agentr_core.errors.ResumeError` shows each difference. It is also raised where the environment or a plugin
+    of the run has another version by now.
     """
     with open_store(db) as store:
         row = store.runs.find(reference)
@@ -92,6 +92,7 @@ def resume(
         for file in stored.plugins:
             registry.add_file(file)
         check_plugins(stored, registry)
+        check_versions(store, row, stored, registry)
         with only_worker(store, row):
             if again:
                 reopen(store, row)
@@ -153,14 +154,25 @@ def carry_on(
     registry: Registry | None = None,
     resumed: bool = False,
 ) -> RunOutcome:
-    """Do what is missing of a run, and mark how it ended."""
+    """Do what is missing of a run, and mark how it ended; one that is refused before it begins leaves no row."""
     registry, progress = registry or default_registry(), progress or Progress(quiet=True)
     progress.say(f"run {row.short}  {headline(config, stages)}   {store.path}")
     progress.say(plan_line(config, stages) if not resumed else f"going on with {_what_is_done(store, row)}")
     progress.say()
-    with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
-        loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
-        asyncio.run(loop.work())
+    begun = resumed
+    try:
+        with working(store, row, config, progress=progress, registry=registry, resumed=resumed) as context:
+            loop = RunLoop(context, checkpoint_folder(store, out) / row.short, tuple(stages))
+            try:
+                asyncio.run(loop.work())
+            finally:
+                begun = begun or loop.begun
+    except Interrupted:
+        raise
+    except Exception:
+        if not begun:
+            store.runs.forget(row.id)
+        raise
     return RunOutcome(store.runs.find(row.key), failures(store, row.id))
 
 
@@ -261,37 +273,3 @@ def failures(store: Store, run_id: int) -> int:
     evaluations = store.evaluations.select(run_id)
     episodes = [result for row in evaluations for result in store.evaluations.results(row.id)]
     return trees + revised + sum(result.error is not None for result in episodes)
-
-
-def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
-    """The plugins of a run; one without training has no trainer."""
-    for chosen in config.env:
-        yield "env", chosen
-    yield from (("policy", config.policy), ("searcher", config.searcher))
-    yield "critic", config.critic
-    if config.trainer.name != NO_TRAINER:
-        yield "trainer", config.trainer
-
-
-def check_plugins(config: RunConfig, registry: Registry) -> None:
-    """Raise at once for a plugin that does not exist, lacks a package, or has wrong options."""
-    for kind, plugin in chosen_plugins(config):
-        registry.require(kind, plugin.name)
-        registry.validate(kind, plugin.name, plugin.options)
-
-
-def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
-    """What code the plugins of a run are: their distributions, versions and options."""
-    options = {(kind, plugin.name): plugin.options for kind, plugin in chosen_plugins(config)}
-    rows = registry.provenance(list(options))
-    return [
-        PluginRow(
-            kind=row["kind"],
-            name=row["name"],
-            distribution=row["distribution"],
-            version=row["version"],
-            target=registry.spec(row["kind"], row["name"]).target,
-            config=options[row["kind"], row["name"]],
-        )
-        for row in rows
-    ]

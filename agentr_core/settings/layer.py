@@ -56,9 +56,18 @@ def flag_layer(flags: Mapping[str, Any], options: Sequence[str] = ()) -> Layer:
         key = key.strip()
         if not equals or not all(key.split(".")):
             raise ConfigError(f"-o {option}: write KEY=VALUE, e.g. -o env.max_steps=30")
-        put(values, key, parse_value(text), f"-o {key}")
-        labels[key] = f"-o {key}"
+        label, same = f"-o {key}", _whole_name(key)
+        if same in labels:
+            raise ConfigError(f"{label}: is set by {labels[same]} already; give one of the two")
+        put(values, key, parse_value(text), label)
+        labels[same] = labels[key] = label
     return Layer("flag", values, labels)
+
+
+def _whole_name(key: str) -> str:
+    """``env`` for ``env.name``: both name the plugin."""
+    kind, _, rest = key.partition(".")
+    return kind if kind in KINDS and rest == "name" else key
 
 
 def environment_layer(variables: Mapping[str, Any]) -> Layer:

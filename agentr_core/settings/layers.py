@@ -246,10 +246,15 @@ def _options(
     own = Layer(f"preset {preset}", {kind: dict(model.PRESETS.get(preset, {}))})
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
+    typed: dict[str, str] = {}
     for layer in (own, *reversed(layers)):
         for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
             if kind == "env" and _not_its_own(key, dotted, model, group):
                 continue
+            if layer.source == "flag" and dotted in typed:
+                raise ConfigError(f"{layer.label(key)}: is set by {typed[dotted]} already; give one of the two")
+            if layer.source == "flag":
+                typed[dotted] = layer.label(key)
             put(options, dotted, value, layer.label(key))
             sources[f"{group}.{dotted}"], labels[dotted] = layer.origin(key), layer.label(key)
     if kind == "policy" and "model" in options and "model" not in model.model_fields:

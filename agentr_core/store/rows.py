@@ -116,6 +116,14 @@ class StageRow(Row):
     result_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a stage took for so many trees or episodes, in seconds."""
+
+    items: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRow(Row):
     """One value of one metric at one step."""

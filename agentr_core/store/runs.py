@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import secrets
 import socket
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import agentr_core
 from agentr_core.errors import NothingToDo, UsageError
@@ -17,11 +19,22 @@ from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.process.file_lock import is_held
 from agentr_core.store.columns import now, pack_json, readable
 from agentr_core.store.connection import Connection
-from agentr_core.store.rows import MetricRow, PluginRow, RunRow, RunStatus, StageRow, WorkStatus
+from agentr_core.store.rows import MetricRow, Pace, PluginRow, RunRow, RunStatus, StageRow, WorkStatus
 from agentr_core.store.selecting import row_by_id, select_rows
+from agentr_core.store.tasks import version_of
 
 _RUNS = "SELECT * FROM runs"
 _STAGES = "SELECT * FROM stages"
+_SECONDS = "86400.0 * (julianday(s.finished_at) - julianday(s.started_at))"
+#: What a run may be asked to have.
+Having = Literal["trees", "revisions", "datasets", "checkpoints", "evaluations"]
+_HAVING: dict[Having, str] = {
+    "trees": "trees WHERE n_nodes > 0",
+    "revisions": "revision_sets WHERE status = 'done'",
+    "datasets": "datasets WHERE 1",
+    "checkpoints": "checkpoints WHERE complete = 1",
+    "evaluations": "evals WHERE status = 'done'",
+}
 #: A reference shorter than this names runs by the start of their keys alone.
 _LEAST_END = 4
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -43,8 +56,10 @@ class Runs:
         """All runs, newest first."""
         return select_rows(self._connection, RunRow, _RUNS, {"status": status}, "id DESC")
 
-    def find(self, reference: str) -> RunRow:
-        """The run of this name (the newest one), of this key or the start or end of one; ``last`` is the newest run.
+    def find(self, reference: str, having: Having | None = None) -> RunRow:
+        """The run of this name, of this key or the start or end of one; ``last`` is the newest run.
+
+        Where ``having`` names what is asked of the run, ``last`` is the newest that has any of it, if one does.
 
         Raises :class:`~agentr_core.errors.NothingToDo` where there are no runs at all, and
         :class:`~agentr_core.errors.UsageError` where none is meant, or more than one.
@@ -53,7 +68,7 @@ class Runs:
         if not runs:
             raise NothingToDo(f"there are no runs in {self._connection.path} yet; start one with: agentr run")
         if reference == "last":
-            return runs[0]
+            return next((run for run in runs if having is None or self._has(run, having)), runs[0])
         for run in runs:
             if reference in (run.name, run.key):
                 return run
@@ -65,6 +80,9 @@ class Runs:
         if not matches:
             raise UsageError(_unknown_run(reference, runs))
         return matches[0]
+
+    def _has(self, run: RunRow, what: Having) -> bool:
+        return self._connection.one(f"SELECT 1 FROM {_HAVING[what]} AND run_id = ?", (run.id,)) is not None
 
     def get(self, run_id: int) -> RunRow:
         """The run with this number."""
@@ -88,13 +106,21 @@ class Runs:
         name: str | None = None,
         config_hash: str | None = None,
     ) -> RunRow:
-        """A new run, with this process as its owner. ``config_hash`` is that of ``config`` unless given."""
+        """A new run, with this process as its owner. ``config_hash`` is that of ``config`` unless given.
+
+        Raises :class:`~agentr_core.errors.UsageError` for a name that another run has: either would answer to it.
+        """
         if name == "last":
             raise UsageError("a run cannot be named 'last', which always means the newest run")
         key = new_key()
         values = (key, name, command, "running", canonical_json(config), config_hash or content_hash(config), seed)
         owner = (agentr_core.__version__, socket.gethostname(), os.getpid(), now())
         with self._connection.transaction():
+            if name is not None and (taken := select_rows(self._connection, RunRow, _RUNS, {"name": name}, "id DESC")):
+                raise UsageError(
+                    f"--name {name}: run {taken[0].short} is called so already; choose another name, or go on with "
+                    f"that run: agentr resume {name}"
+                )
             self._connection.execute(
                 "INSERT INTO runs (key, name, command, status, config_json, config_hash, seed, agentr_version, host,"
                 " pid, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -102,6 +128,13 @@ class Runs:
             )
             (row,) = select_rows(self._connection, RunRow, _RUNS, {"key": key}, "id")
         return row
+
+    def forget(self, run_id: int) -> None:
+        """Take out a run that has not begun anything: its row and its plugins'. One with a stage stays."""
+        begun = "SELECT 1 FROM stages WHERE run_id = ?1"
+        with self._connection.transaction():
+            self._connection.execute(f"DELETE FROM run_plugins WHERE run_id = ?1 AND NOT EXISTS ({begun})", (run_id,))
+            self._connection.execute(f"DELETE FROM runs WHERE id = ?1 AND NOT EXISTS ({begun})", (run_id,))
 
     def set_status(self, run_id: int, status: RunStatus, error: str | None = None) -> None:
         """End a run, or (``running``) take it over: this process becomes its owner."""
@@ -119,13 +152,22 @@ class Runs:
         return select_rows(self._connection, PluginRow, "SELECT * FROM run_plugins", {"run_id": run_id}, "kind, name")
 
     def save_plugins(self, run_id: int, plugins: Iterable[PluginRow]) -> None:
-        """Keep what code the run uses; a later row of the same kind and name replaces the earlier one."""
+        """Keep what code the run was begun with: a row of the same kind and name that is there already stays."""
         rows = [
             (run_id, row.kind, row.name, row.distribution, row.version, row.target, canonical_json(row.config))
             for row in plugins
         ]
         with self._connection.transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO run_plugins VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR IGNORE INTO run_plugins VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def env_versions(self, run_id: int, env: str) -> list[str]:
+        """The versions of an environment in which the run's tasks were searched or evaluated; usually one, or none."""
+        found = self._connection.all(
+            "SELECT DISTINCT env_version FROM tasks WHERE env = ? AND id IN (SELECT task_id FROM trees WHERE run_id = ?"
+            " UNION SELECT r.task_id FROM eval_results r JOIN evals e ON e.id = r.eval_id WHERE e.run_id = ?)",
+            (env, run_id, run_id),
+        )
+        return sorted({version_of(row["env_version"]) for row in found})
 
     def stages(self, run_id: int) -> list[StageRow]:
         """The stages of a run by iteration, in the order they follow each other."""
@@ -176,6 +218,32 @@ class Runs:
                 (status, pack_json(metrics), result_id, now(), run_id, iteration, stage),
             )
 
+    def search_pace(self, model: str, env: str, searcher_hash: str) -> Pace | None:
+        """The fastest search stage of a model with the same environment and searcher; None where there is none.
+
+        The fastest, since the time that a stage was interrupted for counts as well.
+        """
+        found = self._connection.all(
+            f"SELECT s.run_id, s.iteration, count(*) AS items, {_SECONDS} AS seconds FROM stages s"
+            " JOIN trees t ON t.run_id = s.run_id AND t.iteration = s.iteration JOIN tasks k ON k.id = t.task_id"
+            " WHERE s.stage = 'search' AND s.status = 'done' AND t.model = ? AND k.env = ? AND t.searcher_hash = ?"
+            " GROUP BY s.run_id, s.iteration",
+            (model, env, searcher_hash),
+        )
+        return _pace(found)
+
+    def evaluation_pace(self, model: str, settings: Mapping[str, Any], env: Mapping[str, Any]) -> Pace | None:
+        """As :meth:`search_pace`, for stages that evaluated a model under the same settings."""
+        found = self._connection.all(
+            f"SELECT e.config_json, count(*) AS items, {_SECONDS} AS seconds FROM stages s JOIN evals e"
+            " ON e.id = s.result_id JOIN eval_results r ON r.eval_id = e.id"
+            " WHERE s.stage = 'evaluate' AND s.status = 'done' AND e.model = ? GROUP BY e.id",
+            (model,),
+        )
+        wanted = {**settings, "env": env, "tasks": None}
+        alike = [row for row in found if wanted.items() <= {**json.loads(row["config_json"]), "tasks": None}.items()]
+        return _pace(alike)
+
     def accounts(self, run_id: int) -> dict[tuple[int, str], dict[str, int]]:
         """What went otherwise than it should, by iteration and stage (``account.py`` says what the names mean)."""
         found: dict[tuple[int, str], dict[str, int]] = {}
@@ -202,6 +270,11 @@ class Runs:
         rows = [(run_id, iteration, stage, name, step, value) for name, value in values.items()]
         with self._connection.transaction():
             self._connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _pace(rows: Iterable[sqlite3.Row]) -> Pace | None:
+    paces = [Pace(row["items"], row["seconds"]) for row in rows if row["seconds"]]
+    return min(paces, key=lambda pace: pace.seconds / pace.items, default=None)
 
 
 def _unknown_run(reference: str, runs: Sequence[RunRow], shown: int = 5) -> str:

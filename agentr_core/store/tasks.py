@@ -12,6 +12,10 @@ from agentr_core.store.rows import TaskRow
 from agentr_core.store.selecting import row_by_id, select_rows
 
 _TASKS = "SELECT * FROM tasks"
+#: Between an environment's version and the content of a task that is not the one stored under its key.
+_BESIDE = " · "
+#: Characters of that content's hash.
+_DIGITS = 12
 
 
 class Tasks:
@@ -42,7 +46,7 @@ class Tasks:
             ids = self._save([(env_version, task) for task in tasks], env)
             stored = {row.id: row for row in self.select(env=env, env_version=env_version)}
             other = [task for task in tasks if not _same(stored[ids[task.key]], task)]
-            return ids | self._save([(f"{env_version} · {_content(task)}", task) for task in other], env)
+            return ids | self._save([(f"{env_version}{_BESIDE}{_content(task)}", task) for task in other], env)
 
     def _save(self, tasks: Sequence[tuple[str, Task]], env: str) -> dict[str, int]:
         rows = [(env, version, t.key, t.split, t.instruction, pack_json(t.metadata)) for version, t in tasks]
@@ -58,8 +62,14 @@ class Tasks:
         return {task.key: known[version, task.key] for version, task in tasks}
 
 
+def version_of(stored: str) -> str:
+    """The environment's own version out of what a task is stored under."""
+    head, mark, content = stored.rpartition(_BESIDE)
+    return head if mark and len(content) == _DIGITS else stored
+
+
 def _content(task: Task) -> str:
-    return content_hash([task.split, task.instruction, task.metadata])[:12]
+    return content_hash([task.split, task.instruction, task.metadata])[:_DIGITS]
 
 
 def _same(row: TaskRow, task: Task) -> bool:

@@ -11,6 +11,25 @@ from collections.abc import Mapping
 
 #: From this share of conversations left out on, there is a warning.
 _MANY = 0.05
+_KINDS = ("revisions", "good")
+
+
+def with_left_out(metrics: Mapping[str, float], selection: Mapping[str, int]) -> dict[str, float]:
+    """``metrics`` of a trainer, with those among the dropped that the dataset was made without."""
+    before = selection.get("dropped", 0)
+    if not before or ("loss" in metrics and "examples" not in metrics):  # one step's, which count no conversations
+        return dict(metrics)
+    longest = max(metrics.get("longest", 0.0), float(selection.get("longest", 0)))
+    return {**metrics, "dropped": metrics.get("dropped", 0.0) + before, "longest": longest}
+
+
+def selection_note(selection: Mapping[str, int]) -> str:
+    """``135 of 162 revisions, 76 of 80 good (27 over the caps of a tree, 4 equal)``; empty where none was left out."""
+    reasons = [(selection.get("over_caps", 0), "over the caps of a tree"), (selection.get("equal", 0), "equal")]
+    reasons.append((selection.get("over_mixture", 0), "over the share of an environment"))
+    told = ", ".join(f"{count:,} {why}" for count, why in reasons if count)
+    taken = ", ".join(f"{selection.get(f'taken_{kind}', 0):,} of {selection.get(kind, 0):,} {kind}" for kind in _KINDS)
+    return f"{taken} ({told})" if told else ""
 
 
 def length_note(metrics: Mapping[str, float], setting: tuple[str, int | None], eta: float = 1.0) -> str:
@@ -29,7 +48,8 @@ def length_note(metrics: Mapping[str, float], setting: tuple[str, int | None], e
         parts.append(f"{shortened:,} shortened")
     if dropped and eta < 1.0 and "general" in metrics and metrics.get("examples"):
         share = 1 - metrics["general"] / metrics["examples"]
-        parts.append(f"{100 * share:.0f}% agent data left (data.eta={eta:g})")
+        if round(100 * share) != round(100 * eta):
+            parts.append(f"{100 * share:.0f}% agent data left (data.eta={eta:g})")
     return " · ".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -27,6 +27,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Which of some conversations are too long for the trainer, by their place, and the tokens of each.
+TooLong = Callable[[Sequence[Example]], Mapping[int, int]]
+
+
 def build_dataset(
     samples: Iterable[Sample],
     messages_of: Callable[[Sample], tuple[Message, ...]],
@@ -37,44 +41,57 @@ def build_dataset(
     general: ReadConversations | None = None,
     env_of: Mapping[int, str] | None = None,
     weights: Mapping[str, float] | None = None,
+    too_long: TooLong = lambda _: {},
 ) -> TrainingSet:
-    """The training set that ``settings`` ask for, in a seeded order.
+    """The training set that ``settings`` ask for, in a seeded order; its ``selection`` counts what was left out.
 
-    ``general`` is what :func:`check_general` gave, where it was asked already. ``env_of`` says of which environment a
-    tree is, where a run has several: what of each is taken is :func:`in_proportion`'s to say. Raises
-    :class:`~agentr_core.errors.NothingToDo` where no sample is left, and :class:`~agentr_core.errors.UsageError` for a
-    file of general conversations that cannot be read.
+    What is ``too_long`` is left out first: caps and the share eta are those of what is trained. ``general`` is what
+    :func:`check_general` gave, where it was asked already. ``env_of`` says of which environment a tree is, where a run
+    has several: what of each is taken is :func:`in_proportion`'s to say.
+
+    Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
+    :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
     """
     candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
-    agent = _capped(_distinct(candidates), settings, seed)
-    if not agent:
+    if not candidates:
         raise NothingToDo(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
             "(see agentr revisions list; lower revise.alpha, or search more tasks or simulations)"
         )
+    distinct = _distinct(candidates)
+    left = too_long([example for _, example in distinct])
+    fitting = [each for place, each in enumerate(distinct) if place not in left]
+    if not fitting:
+        raise _none_fits(left)
+    agent = capped = _capped(fitting, settings, seed)
     if env_of is not None:
-        agent = [
-            replace(example, origin={"env": env_of[example.origin["tree"]], **example.origin}) for example in agent
-        ]
-        agent = in_proportion(agent, weights or {}, max_share=settings.max_share, seed=seed)
-    mixed = agent + _general(settings, len(agent), seed, general)
+        known = [replace(one, origin={"env": env_of[one.origin["tree"]], **one.origin}) for one in capped]
+        agent = in_proportion(known, weights or {}, max_share=settings.max_share, seed=seed)
+    drawn = _general(settings, len(agent), seed, general, too_long)
+    mixed = agent + drawn.examples
     derive_rng(seed, "order").shuffle(mixed)
-    return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]))
+    selection = {
+        **_counted("", [example.kind for _, example in candidates]),
+        **_counted("taken_", [example.kind for example in agent]),
+        "equal": len(candidates) - len(distinct),
+        "over_caps": len(fitting) - len(capped),
+        **({"over_mixture": len(capped) - len(agent)} if env_of is not None else {}),
+        "dropped": len(left) + drawn.dropped,
+        "longest": max([0, drawn.longest, *left.values()]),
+    }
+    return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]), selection)
 
 
-def what_was_left(samples: Sequence[Sample], dataset: TrainingSet, settings: DataSettings) -> str:
-    """How many conversations the caps and the removal of equal ones left, in a few words; nothing where all stay."""
-    offered = _of_recipe(samples, settings.recipe)
-    taken = [example for example in dataset.examples if example.kind != "general"]
-    if len(taken) == len(offered):
-        return ""
-    good = sum(sample.kind == "good" for sample in offered)
-    kept = sum(example.kind == "good" for example in taken)
-    return (
-        f"{len(taken) - kept} of {len(offered) - good} revisions and {kept} of {good} good attempts: equal ones once, "
-        f"at most {settings.max_revisions_per_tree} and {settings.max_good_per_tree} of one tree "
-        "(data.max_revisions_per_tree, data.max_good_per_tree)"
+def _none_fits(left: Mapping[int, int]) -> NothingToDo:
+    return NothingToDo(
+        f"none of the {len(left):,} conversations fits the trainer (the longest has {max(left.values()):,} tokens): "
+        "raise its max_length, or take a model with a longer context"
     )
+
+
+def _counted(prefix: str, kinds: Sequence[str]) -> dict[str, int]:
+    good = kinds.count("good")
+    return {f"{prefix}revisions": len(kinds) - good, f"{prefix}good": good}
 
 
 def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
@@ -138,16 +155,35 @@ def check_general(settings: DataSettings) -> ReadConversations | None:
         raise UsageError(f"data.general: {error}") from None
 
 
-def _general(settings: DataSettings, agent: int, seed: int, read: ReadConversations | None) -> list[Example]:
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """General conversations, and those that were drawn and left out for their length."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: int = 0
+    longest: int = 0
+
+
+def _general(
+    settings: DataSettings, agent: int, seed: int, read: ReadConversations | None, too_long: TooLong
+) -> _Drawn:
     """So many general conversations that the agent data is a share eta of the whole."""
-    if settings.eta >= 1.0:
-        return []
-    read = read or check_general(settings)
-    if read is None:
-        return []
     wanted = round(agent * (1 - settings.eta) / settings.eta)
-    found = list(zip(read.conversations, read.places, strict=True))
-    rng = derive_rng(seed, "general")
-    rounds, rest = divmod(wanted, len(found))
-    drawn = found * rounds + rng.sample(found, rest)
-    return [Example(messages, "general", {"file": settings.general, read.unit: place}) for messages, place in drawn]
+    read = (read or check_general(settings)) if settings.eta < 1.0 else None
+    if read is None or not wanted:
+        return _Drawn()
+    found = [
+        Example(messages, "general", {"file": settings.general, read.unit: place})
+        for messages, place in zip(read.conversations, read.places, strict=True)
+    ]
+    order = derive_rng(seed, "general").sample(found, len(found))
+    kept, left = list[Example](), list[int]()
+    while order and len(kept) < wanted:  # not all of a large file is measured
+        part, order = order[: wanted - len(kept)], order[wanted - len(kept) :]
+        long = too_long(part)
+        kept += [example for place, example in enumerate(part) if place not in long]
+        left += long.values()
+    if not kept:
+        raise _none_fits(dict(enumerate(left)))
+    rounds, rest = divmod(wanted, len(kept))
+    return _Drawn(kept * rounds + kept[:rest], len(left), max(left, default=0))

@@ -10,23 +10,28 @@ from typing import Any
 
 from agentr_core.errors import Interrupted
 from agentr_core.interfaces.trainer import AnyTrainer
+from agentr_core.model_files import model_fingerprint
 from agentr_core.records import Checkpoint, TrainingSet
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
-from agentr_core.train.length_notes import length_note, length_warning
-from agentr_core.train.recipes import build_dataset, check_general, what_was_left
+from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
+from agentr_core.train.recipes import TooLong, build_dataset, check_general
 
 
-def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -> tuple[DatasetRow, TrainingSet]:
-    """Build and store the dataset of one iteration after the recipe of ``data``; what was skipped is said."""
+def collect(
+    context: RunContext, revision_set: RevisionSetRow, iteration: int, too_long: TooLong = lambda _: {}
+) -> tuple[DatasetRow, TrainingSet]:
+    """Build and store the dataset of one iteration after the recipe of ``data``; what was skipped is said.
+
+    What is ``too_long`` for the trainer is left out.
+    """
     settings = context.config.data
     general = _general(context)
-    samples = context.store.revisions.samples(revision_set.id)
     dataset = build_dataset(
-        samples,
+        context.store.revisions.samples(revision_set.id),
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
         name=f"{settings.recipe}-{revision_set.critic}",
@@ -34,9 +39,8 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         general=general,
         env_of=_environments(context, iteration) if len(context.worlds) > 1 else None,
         weights=context.config.weights,
+        too_long=too_long,
     )
-    if told := what_was_left(samples, dataset, settings):
-        context.progress.say(f"dataset: {told}")
     row = context.store.datasets.save(
         context.run.id,
         iteration,
@@ -45,7 +49,11 @@ def collect(context: RunContext, revision_set: RevisionSetRow, iteration: int) -
         content_hash=dataset.content_hash,
         recipe=settings.recipe,
         set_id=revision_set.id,
-        config={**settings.model_dump(mode="json"), **({"general_read": general.as_dict()} if general else {})},
+        config={
+            **settings.model_dump(mode="json"),
+            **({"general_read": general.as_dict()} if general else {}),
+            "selection": dict(dataset.selection),
+        },
     )
     return row, dataset
 
@@ -91,7 +99,7 @@ async def train_checkpoint(
     if row.complete:
         return StageResult(row.metrics, row.id, _account(dataset, row.metrics))
     with context.progress.stage(f"iter {iteration} train", len(dataset.examples), "rows") as bar:
-        line = _Line(context, trainer)
+        line = _Line(context, trainer, dataset.selection)
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
@@ -104,21 +112,26 @@ async def train_checkpoint(
         seed = derive_seed(context.config.seed, "train", iteration) % 2**31
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
         bar.advance(len(dataset.examples) - bar.done, line.after(checkpoint.metrics))
-    context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=checkpoint.metrics)
-    context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, checkpoint.metrics))
-    return StageResult(checkpoint.metrics, row.id, _account(dataset, checkpoint.metrics))
+    made = with_left_out(checkpoint.metrics, dataset.selection)
+    context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=made)
+    context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, made))
+    return StageResult(made, row.id, _account(dataset, made))
 
 
 def _account(dataset: TrainingSet, metrics: Mapping[str, float]) -> dict[str, int]:
     lengths = {name: int(metrics[name]) for name in ("dropped", "shortened") if name in metrics}
-    return {"conversations": len(dataset.examples), **lengths}
+    left = {name: dataset.selection.get(name, 0) for name in ("equal", "over_caps")}
+    return {"conversations": len(dataset.examples) + dataset.selection.get("dropped", 0), **lengths, **left}
 
 
 def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
-    """What tells trainings on one dataset apart."""
+    """What tells trainings on one dataset apart.
+
+    The start is what its files are, wherever they lie; a hub id or short name stands for itself.
+    """
     identity = {
         "trainer": context.config.trainer.model_dump(mode="json"),
-        "start": context.store.checkpoints.kept_model(start.model),
+        "start": model_fingerprint(start.model) or start.model,
         "seed": context.config.seed,
     }
     return {**identity, "template_options": start.template_options} if start.template_options else identity
@@ -130,6 +143,7 @@ class _Line:
 
     context: RunContext
     trainer: AnyTrainer
+    selection: Mapping[str, int]
     losses: list[float] = field(default_factory=list)
     lengths: str = ""
     warned: bool = False
@@ -138,6 +152,7 @@ class _Line:
         """The line after a report or at the end; a warning is said once, on a line of its own."""
         if "loss" in metrics:
             self.losses.append(metrics["loss"])
+        metrics = with_left_out(metrics, self.selection)
         if "dropped" in metrics:
             eta, setting = self.context.config.data.eta, self._setting()
             self.lengths = length_note(metrics, setting, eta)
@@ -145,7 +160,7 @@ class _Line:
                 self.context.progress.say(f"warning: {warning}")
                 self.warned = True
         loss = f"loss {self.losses[0]:.2f} → {self.losses[-1]:.2f}" if self.losses else ""
-        return " · ".join(part for part in (self.lengths, loss) if part)
+        return " · ".join(part for part in (selection_note(self.selection), self.lengths, loss) if part)
 
     def _setting(self) -> tuple[str, int | None]:
         """The setting that bounds the length of conversations, as it is typed, and its value."""

@@ -262,3 +262,9 @@ def test_a_model_with_a_short_name(install: Callable[..., Path], tmp_path: Path)
     assert resolve_model("small") == site
     with pytest.raises(UsageError, match=r"there is no model folder '\./small'; .* or one of: .*small"):
         resolve_model("./small")
+
+
+def test_a_module_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownPluginError, match=r"no critic is called 'nomod:Foo', and no module 'nomod' can be imp"):
+        Registry().entry("critic", "nomod:Foo")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from learning import write_model
 from pydantic import BaseModel
 
 from agentr_core import Checkpoint, RunConfig, scratch_run
@@ -116,6 +118,16 @@ def test_what_a_stage_reads_tells_its_rows_apart(
 
 def test_another_start_is_another_training(configured: Settings) -> None:
     assert training(configured(), start="other") != training(configured())
+
+
+def test_a_start_is_what_its_files_are(configured: Settings, tmp_path: Path) -> None:
+    """A project that was moved goes on, and a model that was replaced in its place is another one."""
+    model, moved = write_model(tmp_path / "model", 0.5), tmp_path / "moved"
+    before = training(configured(), start=str(model))
+    model.rename(moved)
+    assert training(configured(), start=str(moved)) == before
+    (moved / "rate.txt").write_text("0.25")
+    assert training(configured(), start=str(moved)) != before
 
 
 @pytest.mark.parametrize("identity", [revision, verdicts, evaluation, training])

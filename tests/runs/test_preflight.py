@@ -26,6 +26,17 @@ def test_a_wrong_run_ends_before_its_first_stage(
     assert sentence in refused.stderr and "Traceback" not in refused.stderr
     with sqlite3.connect(tmp_path / "agentr.db") as connection:
         assert connection.execute("SELECT count(*) FROM stages").fetchone()[0] == 0
+        assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] == 0, "it was never a run"
+
+
+def test_a_typo_leaves_the_last_run_the_last(agentr: Agentr) -> None:
+    assert agentr("search", *SCRIPTED, "--iterations", "1", "--name", "good").returncode == 0
+    assert agentr("run", *SCRIPTED, "--split", "tset", "--name", "typo").returncode == 2
+    rows = json.loads(agentr("runs", "list", "--json").stdout)
+    assert [row["name"] for row in rows] == ["good"]
+    assert agentr("eval", *SCRIPTED, "--eval-tasks", "2", "-o", "evaluate.max_turns=2").returncode == 0
+    assert json.loads(agentr("trees", "list", "last", "--json").stdout), "those of the run that has trees"
+    assert agentr("compare").returncode == 0
 
 
 def test_fewer_tasks_than_were_asked_for_are_said(agentr: Agentr) -> None:

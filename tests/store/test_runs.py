@@ -7,7 +7,8 @@ import pytest
 
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.process.file_lock import held
-from agentr_core.store import PluginRow, Store
+from agentr_core.records import Task
+from agentr_core.store import PluginRow, Store, TreePlan
 from agentr_core.store.runs import new_key
 
 
@@ -28,10 +29,42 @@ def test_a_run_is_found_by_name_key_prefix_and_last(store: Store) -> None:
     assert [run.id for run in store.runs.select()] == [2, 1]
 
 
-def test_the_newest_of_a_name_is_meant(store: Store) -> None:
+def test_a_name_is_that_of_one_run(store: Store) -> None:
+    first = store.runs.create("run", {}, seed=1, name="base")
+    with pytest.raises(
+        UsageError, match=rf"--name base: run {first.short} is called so already; .* agentr resume base"
+    ):
+        store.runs.create("run", {}, seed=2, name="base")
+    assert store.runs.select() == [first]
+
+
+def test_of_a_name_that_an_older_version_gave_twice_the_newest_is_meant(store: Store) -> None:
     store.runs.create("run", {}, seed=1, name="base")
-    newest = store.runs.create("run", {}, seed=2, name="base")
-    assert store.runs.find("base") == newest
+    newest = store.runs.create("run", {}, seed=2)
+    with store.transaction():
+        store.connection.execute("UPDATE runs SET name = 'base'")
+    assert store.runs.find("base").id == newest.id
+
+
+def test_last_is_the_newest_run_that_has_what_is_asked(store: Store) -> None:
+    searched, empty = (store.runs.create("run", {}, seed=seed) for seed in (1, 2))
+    ids = store.tasks.save("world", "1", [Task(key="a", split="train", instruction="a")])
+    plan = [TreePlan(ids["a"], 1)]
+    (tree,) = store.trees.plan(searched.id, 1, plan, searcher="mcts", searcher_hash="h", model="m")
+    assert store.runs.find("last", "trees") == empty, "a tree that is only planned is nothing to look at"
+    with store.transaction():
+        store.connection.execute("UPDATE trees SET n_nodes = 1 WHERE id = ?", (tree.id,))
+    assert store.runs.find("last", "trees") == searched
+    assert store.runs.find("last") == store.runs.find("last", "evaluations") == empty
+
+
+def test_a_run_that_has_not_begun_is_forgotten_and_another_is_not(store: Store) -> None:
+    refused, begun = (store.runs.create("run", {}, seed=seed) for seed in (1, 2))
+    store.runs.open_stage(begun.id, 1, "search")
+    for run in (refused, begun):
+        store.runs.save_plugins(run.id, [PluginRow(kind="env", name="e", distribution="d", version="1", target="m:C")])
+        store.runs.forget(run.id)
+    assert [run.id for run in store.runs.select()] == [begun.id] and store.runs.plugins(begun.id)
 
 
 def test_an_unknown_run_is_told_with_the_nearest_and_the_last_ones(store: Store) -> None:
@@ -104,14 +137,14 @@ def test_a_stage_that_is_done_stays_done(store: Store) -> None:
     assert store.runs.stage(run.id, 2, "search") is None
 
 
-def test_plugins_and_metrics_are_replaced_by_later_ones(store: Store) -> None:
+def test_the_first_plugins_stay_and_metrics_are_replaced_by_later_ones(store: Store) -> None:
     run = store.runs.create("run", {}, seed=1)
     row = PluginRow(
         kind="env", name="textcraft", distribution="agentr-core", version="1", target="m:C", config={"a": 1}
     )
     store.runs.save_plugins(run.id, [row])
     store.runs.save_plugins(run.id, [replace(row, version="2")])
-    assert store.runs.plugins(run.id) == [replace(row, version="2")]
+    assert store.runs.plugins(run.id) == [row], "the code that the run was begun with"
     store.runs.save_metrics(run.id, 1, "train", 10, {"loss": 0.5, "lr": 1e-5})
     store.runs.save_metrics(run.id, 1, "train", 10, {"loss": 0.4})
     store.runs.save_metrics(run.id, 2, "train", 0, {"loss": float("nan")})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agentr_scripted.config import FlawedConfig
 from agentr_scripted.flawed import FlawedPolicy
 
-from agentr_core import Checkpoint, Trainer, TrainingSet
+from agentr_core import Checkpoint, Example, Trainer, TrainingSet
 from agentr_core.interfaces.plugin_config import PluginConfig
 
 
@@ -88,3 +89,12 @@ class Choosy(Halver):
         more["report"](1, {"loss": 2.0})
         made = super().train(dataset, start, out)
         return made.model_copy(update={"metrics": counts})
+
+
+class Measuring(Choosy):
+    """Says beforehand what it would leave out."""
+
+    def too_long(self, examples: Sequence[Example], start: Checkpoint) -> dict[int, int]:
+        lengths = [sum(len(turn.content) for turn in example.messages) for example in examples]
+        limit = self.config.max_length  # type: ignore[attr-defined]
+        return {place: length for place, length in enumerate(lengths) if length > limit}

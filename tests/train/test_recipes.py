@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from agentr_core import ConfigError, Message, NothingToDo, TrainingSet, UsageError, validate_config
+from agentr_core import ConfigError, Example, Message, NothingToDo, TrainingSet, UsageError, validate_config
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.store.rows import Sample
-from agentr_core.train.recipes import build_dataset, check_general, what_was_left
+from agentr_core.train.length_notes import selection_note
+from agentr_core.train.recipes import build_dataset, check_general
 
 
 def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:
@@ -22,8 +23,19 @@ def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:
     return Sample(tree_id=tree, kind=kind, good_leaf=leaf, **{"messages": turns, "reward": 1.0, **fields})
 
 
-def build(samples: Sequence[Sample], *, seed: int = 0, **settings: Any) -> TrainingSet:
-    return build_dataset(samples, lambda one: one.messages, DataSettings(**settings), name="test", seed=seed)
+def build(samples: Sequence[Sample], *, seed: int = 0, too_long: Any = lambda _: {}, **settings: Any) -> TrainingSet:
+    chosen = DataSettings(**settings)
+    return build_dataset(samples, lambda one: one.messages, chosen, name="test", seed=seed, too_long=too_long)
+
+
+def long(*kinds_and_leaves: str) -> Any:
+    """What a trainer says that is too long: conversations that end so, of 900 tokens and more."""
+
+    def too_long(examples: Sequence[Example]) -> dict[int, int]:
+        ends = [example.messages[-1].content for example in examples]
+        return {place: 900 + place for place, end in enumerate(ends) if end in kinds_and_leaves}
+
+    return too_long
 
 
 def said(dataset: TrainingSet) -> list[str]:
@@ -80,14 +92,6 @@ def test_no_tree_gives_more_than_its_caps() -> None:
     dataset = build(samples, max_good_per_tree=3, max_revisions_per_tree=5)
     counts = Counter((example.origin["tree"], example.kind) for example in dataset.examples)
     assert counts == {(1, "good"): 3, (2, "good"): 3, (1, "revision"): 5, (2, "revision"): 5}
-
-
-def test_what_the_caps_left_is_told() -> None:
-    samples = [sample(kind, 1, leaf) for leaf in range(9) for kind in ("good", "revision")]
-    settings = DataSettings(max_good_per_tree=3, max_revisions_per_tree=5)
-    told = what_was_left(samples, build(samples, max_good_per_tree=3, max_revisions_per_tree=5), settings)
-    assert told.startswith("5 of 9 revisions and 3 of 9 good attempts: equal ones once, at most 5 and 3 of one tree")
-    assert what_was_left(samples[:2], build(samples[:2]), DataSettings()) == ""
 
 
 def test_the_order_is_the_seeds() -> None:
@@ -153,3 +157,49 @@ def test_eta_needs_a_file() -> None:
 def test_nothing_to_train_on_says_what_to_do() -> None:
     with pytest.raises(NothingToDo, match=r"lower revise\.alpha"):
         build([SAMPLES[3]])
+
+
+def test_what_is_too_long_is_left_out_before_caps_and_eta(general: Path) -> None:
+    """Two of ten are too long: the caps are filled with others, and the share is that of what is trained."""
+    samples = [sample("revision", 1, leaf) for leaf in range(6)] + [sample("good", 1, leaf) for leaf in range(4)]
+    dataset = build(samples, too_long=long("revision 1 0", "good 1 3"), max_revisions_per_tree=5)
+    assert sorted(said(dataset)) == [*(f"good 1 {n}" for n in range(3)), *(f"revision 1 {n}" for n in range(1, 6))]
+    assert dataset.selection == {
+        "revisions": 6, "good": 4, "taken_revisions": 5, "taken_good": 3,
+        "equal": 0, "over_caps": 0, "dropped": 2, "longest": 909,
+    }  # fmt: skip
+    mixed = build(samples, too_long=long("revision 1 0", "good 1 3"), eta=0.5, general=str(general))
+    assert Counter(example.kind == "general" for example in mixed.examples) == {True: 8, False: 8}
+
+
+def test_general_conversations_that_are_too_long_are_drawn_anew(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    turns = [[{"role": "user", "content": "hello"}, {"role": "assistant", "content": f"hi {n}"}] for n in range(20)]
+    path.write_text("\n".join(json.dumps({"messages": each}) for each in turns))
+    agent = [sample("good", tree, 0) for tree in range(3)]
+    ends = {example.messages[-1].content for example in general_of(build(agent, eta=0.5, general=str(path)))}
+    dataset = build(agent, eta=0.5, general=str(path), too_long=long(*ends))
+    drawn = {example.messages[-1].content for example in general_of(dataset)}
+    assert len(drawn) == 3 and not ends & drawn
+    assert dataset.selection["dropped"] == len(ends) == 3
+    short = [f"hi {n}" for n in range(20)][1:]
+    repeated = build(agent, eta=0.5, general=str(path), too_long=long(*short))
+    assert [example.messages[-1].content for example in general_of(repeated)] == ["hi 0"] * 3
+
+
+def general_of(dataset: TrainingSet) -> list[Example]:
+    return [example for example in dataset.examples if example.kind == "general"]
+
+
+def test_where_nothing_fits_it_is_said_how_long_they_are() -> None:
+    with pytest.raises(NothingToDo, match=r"none of the 1 conversations fits the trainer \(the longest has 900 tokens"):
+        build([sample("good", 1, 1)], too_long=long("good 1 1"))
+
+
+def test_the_selection_says_how_samples_became_examples() -> None:
+    samples = [sample("revision", 1, leaf) for leaf in range(5)] + [sample("good", 1, 1), sample("good", 2, 1)]
+    twice = sample("good", 3, 1, messages=samples[-1].messages)
+    dataset = build([*samples, twice], max_revisions_per_tree=3)
+    told = "3 of 5 revisions, 2 of 3 good (2 over the caps of a tree, 1 equal)"
+    assert selection_note(dataset.selection) == told
+    assert selection_note(build(samples).selection) == ""

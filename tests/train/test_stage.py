@@ -67,3 +67,28 @@ def test_conversations_that_the_trainer_left_out_are_in_its_line(trained: Any, l
     if warned:
         assert f" of {row.n_examples} conversations are too long" in warnings[0]
         assert "; set learning:Choosy.max_length to " in warnings[0]
+
+
+def test_eta_is_that_of_what_is_trained_and_the_dropped_are_told_all_the_same(trained: Any, tmp_path: Path) -> None:
+    path = tmp_path / "general.jsonl"
+    path.write_text(json.dumps(FINE))
+    data = {"data": {"general": str(path), "eta": 0.5}}
+    said, row = trained(**data, **{"trainer": "learning:Measuring", "learning:Measuring": {"max_length": 2600}})
+    dropped = row.config["selection"]["dropped"]
+    assert dropped > 0 and f"{dropped} dropped for length (learning:Measuring.max_length=2600)" in said
+    assert f"warning: {dropped} of {row.n_examples + dropped} conversations are too long" in said
+    assert "agent data left" not in said, "it is the share that was asked for"
+    with open_store(tmp_path / "agentr.db", read_only=True) as store:
+        kinds = [item.kind for item in store.datasets.items(row.id)]
+        (made,) = store.checkpoints.select()
+        account = store.runs.accounts(row.run_id)[1, "train"]
+    assert 2 * kinds.count("general") == len(kinds) == row.n_examples
+    assert made.metrics["dropped"] == account["dropped"] == dropped
+    assert account["conversations"] == row.n_examples + dropped
+
+
+def test_the_line_says_how_revisions_became_rows(trained: Any) -> None:
+    said, row = trained(data={"max_revisions_per_tree": 1})
+    (line,) = [line for line in said.splitlines() if line.startswith("iter 1 train")]
+    taken, of = (row.config["selection"][name] for name in ("taken_revisions", "revisions"))
+    assert taken < of and f"{taken} of {of} revisions" in line and "over the caps of a tree" in line

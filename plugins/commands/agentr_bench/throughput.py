@@ -197,7 +197,11 @@ async def _flat(context: RunContext, asked: Sequence[SampleRequest]) -> tuple[in
 
 
 async def _warm_up(policy: AnyPolicy) -> None:
-    """Load the model before the clock runs. A scripted policy has nothing to say without a task: that is no harm."""
+    """Get the policy ready, as a run does, and its model loaded before the clock runs.
+
+    A scripted policy has nothing to say without a task: that is no harm.
+    """
+    await policy.ready()
     words = (Message("system", "You answer."), Message("user", "Say one word."))
     try:
         await policy.sample(SampleRequest(words, SamplingParams(max_tokens=2), session="warm-up"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,10 +12,12 @@ from agentr_core import (
     CritiqueContext,
     Message,
     PluginConfig,
+    PolicyFailure,
     SamplingParams,
     StepwiseCritic,
     Trajectory,
     Verdict,
+    boundary,
     create,
     fewest_left_out,
 )
@@ -35,7 +38,7 @@ class ActorCritic(StepwiseCritic[ActorConfig]):
         self, trajectory: Trajectory, steps: Sequence[int], context: CritiqueContext
     ) -> Sequence[Verdict]:
         """Ask about all ``steps`` at once."""
-        judge = self.judge_for(context)
+        judge = await self.judge_for(context)
         params = SamplingParams(temperature=self.config.temperature, max_tokens=self.config.max_tokens)
         questions = {step: question(trajectory, step, params, context, judge) for step in steps}
         asked = {step: prompt for step, prompt in questions.items() if prompt is not None}
@@ -43,8 +46,8 @@ class ActorCritic(StepwiseCritic[ActorConfig]):
         given = {step: read_verdict(step, answer) for step, answer in zip(asked, answers, strict=True)}
         return [given.get(step) or unasked(step) for step in steps]
 
-    def judge_for(self, context: CritiqueContext) -> AnyPolicy | None:
-        """The policy that judges; None for the acting one."""
+    async def judge_for(self, context: CritiqueContext) -> AnyPolicy | None:
+        """The policy that judges, ready to; None for the acting one, which is."""
         return None
 
 
@@ -58,19 +61,26 @@ class JudgeCritic(ActorCritic):
         super().__init__(config)
         self.config: JudgeConfig = config
         self._judge: AnyPolicy | None = None
+        self._is_ready = False
+        self._turn = asyncio.Lock()
 
-    def judge_for(self, context: CritiqueContext) -> AnyPolicy:
-        """The judging policy, made when it is first needed."""
-        if self._judge is None:
-            self._judge = create("policy", self.config.policy, **self.config.policy_options)
-            context.prepare(self._judge)
-        return self._judge
+    async def judge_for(self, context: CritiqueContext) -> AnyPolicy:
+        """The judging policy, made when it is first needed and asked once, as the run asks its own, to get ready."""
+        async with self._turn:  # many trees are judged at once
+            if self._judge is None:
+                self._judge = create("policy", self.config.policy, **self.config.policy_options)
+                context.prepare(self._judge)
+            if not self._is_ready:
+                with boundary(PolicyFailure, f"the judging policy '{self._judge.model}' did not get ready"):
+                    await self._judge.ready()
+                self._is_ready = True
+            return self._judge
 
     async def close(self) -> None:
         """Release the judging model."""
         if self._judge is not None:
             await self._judge.close()
-            self._judge = None
+            self._judge, self._is_ready = None, False
 
 
 def question(

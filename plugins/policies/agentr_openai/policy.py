@@ -105,6 +105,13 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
         """The ``context_length`` of the configuration: a server does not tell."""
         return self.config.context_length
 
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """By ``openai.prices``; None where they are not set."""
+        prices = self.config.prices
+        if prices == Prices():
+            return None
+        return Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens).cost(prices)
+
     @property
     def busy_seconds(self) -> float:
         """Seconds in which at least one request was waited for."""

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentr_core import ChatPrompts, Message, MissingDependencyError, UsageError, resolve_model
+from agentr_core import (
+    ChatPrompts,
+    Message,
+    MissingDependencyError,
+    ModelNotHere,
+    UsageError,
+    resolve_model,
+    tokenizer_of,
+)
 
 
 class Template:
@@ -24,11 +32,12 @@ class Template:
         from transformers import AutoTokenizer
 
         # A folder may hold a tokenizer alone.
-        place = source if Path(source).is_dir() else resolve_model(source)
+        place = Path(source) if Path(source).is_dir() else resolve_model(source)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place)
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer_of(place))
         except (OSError, ValueError) as error:
-            raise UsageError(f"openai.tokenizer: there is no tokenizer at '{source}': {_line(error)}") from None
+            kind = UsageError if isinstance(place, Path) else ModelNotHere
+            raise kind(f"openai.tokenizer: there is no tokenizer at '{source}': {_line(error)}") from None
         self._prompts = ChatPrompts(tokenizer, options, source)
         self._start = str(tokenizer.bos_token) if self._prompts.adds_start() else ""
 

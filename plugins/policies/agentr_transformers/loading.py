@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from agentr_core import UsageError, model_failure, resolve_model
+from agentr_core import UsageError, base_of, model_failure, tokenizer_of
 from agentr_transformers.attention import use_grouped_attention
 from agentr_transformers.config import TransformersConfig
 from agentr_transformers.runtime import pick_device, pick_dtype, torch, transformers
-
-_ADAPTER = "adapter_config.json"
 
 
 def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
@@ -31,16 +28,21 @@ def load(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
     return model.to(device).eval(), tokenizer
 
 
+def load_settings(config: TransformersConfig, source: Path | str) -> tuple[Any, Any]:
+    """The configuration of the model at ``source``, and its tokenizer; no weights are read."""
+    try:
+        tokenizer = _tokenizer(config, source)
+        load = transformers.AutoConfig.from_pretrained
+        return load(base_of(source), trust_remote_code=config.trust_remote_code), tokenizer
+    except UsageError:
+        raise
+    except Exception as cause:  # as above
+        raise model_failure(config.model, source, cause) from cause
+
+
 def _tokenizer(config: TransformersConfig, source: Path | str) -> Any:
-    """The tokenizer at ``source``; that of the base model where an adapter was saved without one."""
     load = transformers.AutoTokenizer.from_pretrained
-    if isinstance(source, Path) and not any(source.glob("tokenizer*")) and (source / _ADAPTER).is_file():
-        base = str(json.loads((source / _ADAPTER).read_text("utf-8"))["base_model_name_or_path"])
-        try:
-            return load(resolve_model(base), trust_remote_code=config.trust_remote_code)
-        except UsageError as cause:
-            raise UsageError(f"the adapter in '{config.model}' needs its base model: {cause}") from cause
-    return load(source, trust_remote_code=config.trust_remote_code)
+    return load(tokenizer_of(source), trust_remote_code=config.trust_remote_code)
 
 
 def _model(config: TransformersConfig, source: Path | str, device: torch.device) -> Any:

@@ -16,6 +16,7 @@ from agentr_core import (
     EngineLoad,
     Message,
     PolicyFailure,
+    PolicyPreview,
     SampleRequest,
     derive_seed,
     end_tokens,
@@ -25,7 +26,7 @@ from agentr_transformers.config import TransformersConfig
 from agentr_transformers.decode import Flags
 from agentr_transformers.engine import Engine
 from agentr_transformers.jobs import Job, Sample
-from agentr_transformers.loading import load
+from agentr_transformers.loading import load, load_settings
 from agentr_transformers.memory import batch_bytes, prefix_cache_bytes
 from agentr_transformers.positions import servable_context
 from agentr_transformers.probe import NEEDED
@@ -69,6 +70,20 @@ class TransformersPolicy(BatchedPolicy[TransformersConfig]):
         self._batch_tokens = batch_bytes(config.batch_mb, model.device) // self._engine.token_bytes
         self._enders: dict[tuple[str, ...], Flags] = {}
         self._pieces: list[str] = []
+
+    @classmethod
+    def preview(cls, config: TransformersConfig) -> PolicyPreview:
+        """What is known by the model's configuration and tokenizer alone; see :meth:`agentr_core.Policy.preview`."""
+        source = resolve_model(config.model)
+        settings, tokenizer = load_settings(config, source)
+        prompts = ChatPrompts(tokenizer, config.template_options, config.model)
+        return PolicyPreview(
+            model=config.model,
+            weights=str(source),
+            template_options=config.template_options,
+            context_length=servable_context(settings, tokenizer, config.context_length),
+            count_tokens=lambda messages: len(prompts.ids(messages)),
+        )
 
     @property
     def model(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentr_core import UsageError, canonical_json
+from agentr_core import UsageError, base_of, canonical_json, is_adapter
 from agentr_vllm.config import VLLMConfig
 from agentr_vllm.engine import Engine
 from agentr_vllm.runtime import LoRARequest
@@ -77,6 +77,8 @@ _shelf = _Shelf()
 def lend(source: Path | str, config: VLLMConfig, context: int) -> Lease:
     """An engine for the model at ``source``; raises :class:`~agentr_core.UsageError` for an adapter it cannot take."""
     if not config.lora:
+        if is_adapter(source):
+            raise UsageError(f"'{config.model}' is an adapter without its model: set vllm.lora=true, which serves both")
         engine = Engine(source, config, name=config.model, context=context)
         return Lease(engine, None, engine.close)
     base, adapter = _split(source, config)
@@ -91,8 +93,8 @@ def close_kept() -> None:
 
 
 def _split(source: Path | str, config: VLLMConfig) -> tuple[Path | str, LoRARequest | None]:
-    """Base model and adapter of a trainer's folder; anything else is its own base."""
-    folder = Path(source).parent / "adapter"
+    """Base model and adapter of a trainer's folder, or of an adapter's own; anything else is its own base."""
+    folder = Path(source) if is_adapter(source) else Path(source).parent / "adapter"
     settings = folder / "adapter_config.json"
     if not isinstance(source, Path) or not settings.is_file():
         return source, None
@@ -101,8 +103,6 @@ def _split(source: Path | str, config: VLLMConfig) -> tuple[Path | str, LoRARequ
         raise UsageError(
             f"the adapter in '{folder}' has rank {found['r']}, more than vllm.lora_rank={config.lora_rank}: raise that"
         )
-    base = str(found["base_model_name_or_path"])
-    path = Path(base).expanduser()
     # vLLM tells adapters apart by number.
     number = zlib.crc32(str(folder).encode()) % (1 << 30) + 1
-    return (path.resolve() if path.is_dir() else base), LoRARequest(str(folder), number, str(folder))
+    return base_of(folder), LoRARequest(str(folder), number, str(folder))

@@ -20,10 +20,13 @@ from agentr_core import (
     PolicyFailure,
     SampleRequest,
     SamplingParams,
+    UsageError,
+    base_of,
     context_length,
     end_tokens,
     model_failure,
     resolve_model,
+    tokenizer_of,
 )
 from agentr_vllm import adapters, runtime
 from agentr_vllm.config import VLLMConfig
@@ -170,12 +173,14 @@ def _files(config: VLLMConfig, source: Path | str) -> tuple[Any, Any, Any]:
     """The model's configuration, its generation settings (None: it has none) and its tokenizer."""
     remote = {"trust_remote_code": config.trust_remote_code}
     try:
-        settings = transformers.AutoConfig.from_pretrained(source, **remote)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **remote)
+        settings = transformers.AutoConfig.from_pretrained(base_of(source), **remote)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_of(source), **remote)
+    except UsageError:
+        raise
     except Exception as cause:  # OSError, ValueError, KeyError, errors of jinja and tokenizers ...
         raise model_failure(config.model, source, cause) from cause
     try:
-        generation = transformers.GenerationConfig.from_pretrained(source)
+        generation = transformers.GenerationConfig.from_pretrained(base_of(source))
     except OSError:
         generation = None
     return settings, generation, tokenizer

@@ -6,20 +6,12 @@ and a training of days that an upgrade or another machine of the same project wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from hashlib import blake2b
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agentr_core import Checkpoint, PluginConfig
-
-#: Files of a model folder that a training reads.
-_READ = {".json", ".jinja", ".safetensors", ".bin", ".pt", ".model", ".txt", ".py"}
-#: Files that a training leaves behind and none reads.
-_LEFT = {"agentr.json", "training_args.bin", "generation_config.json"}
-#: A file up to this size is read whole, of a larger one so many pieces of that size, spread evenly.
-_WHOLE_BYTES = 64 * 2**20
-_PIECES, _PIECE_BYTES = 256, 2**18
+from agentr_core import Checkpoint, PluginConfig, model_fingerprint
 
 
 def identity(
@@ -63,10 +55,19 @@ def _other_model(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"the files of the model {now['model']} have changed"]
 
 
+def weights_folder(model: str) -> Path | None:
+    """Where the weights of a model lie here: its folder, an adapter's base, or a hub id's copy in the local cache."""
+    folder = Path(model) if Path(model).is_dir() else _cached(model)
+    adapter = None if folder is None else folder / "adapter_config.json"
+    if adapter is not None and adapter.is_file():
+        return weights_folder(str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]))
+    return folder
+
+
 def fingerprint(model: str) -> str | None:
     """A hash over the files of a model (configuration, tokenizer, template, weights); None where there are none yet.
 
-    A hub id stands for the copy in the local cache. Of weights above 64 MiB, 256 pieces count, spread over the file.
+    A hub id stands for the copy in the local cache.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -74,13 +75,7 @@ def fingerprint(model: str) -> str | None:
         if cached is None:
             return None
         folder = cached
-    digest = blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _READ and path.name not in _LEFT and path.is_file():
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-            for piece in _pieces(path):
-                digest.update(piece)
-    return digest.hexdigest()
+    return model_fingerprint(folder)
 
 
 def _cached(model: str) -> Path | None:
@@ -93,14 +88,3 @@ def _cached(model: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return Path(found).parent if found else None
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= _WHOLE_BYTES:
-            yield file.read()
-            return
-        for number in range(_PIECES):
-            file.seek(number * (size - _PIECE_BYTES) // (_PIECES - 1))
-            yield file.read(_PIECE_BYTES)

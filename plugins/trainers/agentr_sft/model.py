@@ -14,9 +14,9 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from agentr_core import ResumeError, UsageError, template_report
+from agentr_core import ModelNotHere, ResumeError, UsageError, base_of, template_report, tokenizer_of
 from agentr_sft.identity import differences
 
 #: In a finished model's folder: the steps and metrics of its training.
@@ -37,7 +37,7 @@ def load(model: str, dtype: torch.dtype) -> tuple[Any, Any]:
 def load_tokenizer(model: str) -> Any:
     """The tokenizer of a model that is to be trained; :class:`UsageError` where turns cannot be masked with it."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_of(Path(model) if Path(model).is_dir() else model))
     except Exception as error:  # OSError, ValueError, errors of jinja and tokenizers ...
         raise _no_model(model, error) from error
     if not tokenizer.chat_template:
@@ -47,6 +47,15 @@ def load_tokenizer(model: str) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def position_limit(model: str) -> int | None:
+    """Tokens that a model reads at the most; None where its configuration does not say."""
+    try:
+        config = AutoConfig.from_pretrained(base_of(Path(model) if Path(model).is_dir() else model))
+    except Exception as error:  # as above
+        raise _no_model(model, error) from error
+    return getattr(config, "max_position_embeddings", None)
 
 
 def check_start(model: str, template_options: Mapping[str, Any], instructions: str, *, max_length: int) -> str:
@@ -68,7 +77,8 @@ def check_start(model: str, template_options: Mapping[str, Any], instructions: s
 
 def _no_model(model: str, error: Exception) -> UsageError:
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return UsageError(f"'{model}' is not a model that can be trained; give a model folder or a hub id ({reason})")
+    kind = UsageError if Path(model).is_dir() else ModelNotHere
+    return kind(f"'{model}' is not a model that can be trained; give a model folder or a hub id ({reason})")
 
 
 class Folder:

@@ -10,7 +10,7 @@ import gc
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from agentr_core import (
     AgentrError,
     Checkpoint,
     Example,
+    MemoryNeed,
     NothingToDo,
     PluginConfig,
     RenderedExample,
@@ -29,10 +30,12 @@ from agentr_core import (
     boundary,
     check_rendered,
     render_example,
+    resolve_model,
 )
 from agentr_sft.config import SFTSettings
-from agentr_sft.identity import identity
-from agentr_sft.model import Folder, check_start, load, put_in_place
+from agentr_sft.identity import identity, weights_folder
+from agentr_sft.memory import memory_need
+from agentr_sft.model import Folder, check_start, load, load_tokenizer, position_limit, put_in_place
 from agentr_sft.order import training_order
 
 import datasets  # isort: skip - these come after agentr_sft.model, which sets how torch's threads wait
@@ -61,6 +64,7 @@ class SFT(Trainer[SFTSettings]):
         report: Report | None = None,
     ) -> Checkpoint:
         """See :meth:`agentr_core.Trainer.train`. With ``resume``, a training that is over is not done again."""
+        start = _here(start)
         if not dataset.examples:
             raise NothingToDo("there is nothing to train on: the dataset is empty")
         folder, seed, options = Folder(out), seed % 2**32, self._options(start)
@@ -86,7 +90,34 @@ class SFT(Trainer[SFTSettings]):
 
     def check(self, start: Checkpoint, instructions: str) -> str:
         """See :meth:`agentr_core.Trainer.check`: what becomes of conversations in the model's chat template."""
-        return check_start(start.model, self._options(start), instructions, max_length=self.config.max_length)
+        return check_start(_here(start).model, self._options(start), instructions, max_length=self.config.max_length)
+
+    def memory(self, start: Checkpoint) -> MemoryNeed | None:
+        """See :meth:`agentr_core.Trainer.memory`; None for a model that is not here yet."""
+        folder = weights_folder(_here(start).model)
+        bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and _has_bf16())
+        return None if folder is None else memory_need(self.config, folder, bf16=bf16)
+
+    def too_long(self, examples: Sequence[Example], start: Checkpoint) -> Mapping[int, int]:
+        """See :meth:`agentr_core.Trainer.too_long`: what :meth:`render` leaves out."""
+        start, options = _here(start), self._options(start)
+        tokenizer, limit = load_tokenizer(start.model), self._limit(position_limit(start.model))
+        found: dict[int, int] = {}
+        for number, example in enumerate(examples):
+            with _naming(number + 1, example):
+                rows = render_example(example, tokenizer, max_length=limit, options=options)
+                if not rows and any(message.train for message in example.messages):
+                    found[number] = _length(example, tokenizer, options)
+        return found
+
+    def _limit(self, context: int | None) -> int:
+        """Tokens of a row at the most: by the setting, and by what the model reads."""
+        return min(self.config.max_length, context or self.config.max_length)
+
+    def steps(self, conversations: int, iteration: int) -> int | None:
+        """See :meth:`agentr_core.Trainer.steps`; None with packing, and where a turn may be a row of its own."""
+        batch = self.config.batch_size * self.config.accumulate
+        return None if self.config.packing else math.ceil(self.config.epochs_at(iteration) * conversations / batch)
 
     def _options(self, start: Checkpoint) -> dict[str, Any]:
         """The policy's template options, or the trainer's own where the policy's are not known."""
@@ -102,9 +133,9 @@ class SFT(Trainer[SFTSettings]):
         self, dataset: TrainingSet, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
     ) -> dict[str, Any]:
         model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
-        limit = min(self.config.max_length, getattr(model.config, "max_position_embeddings", None) or math.inf)
+        limit = self._limit(getattr(model.config, "max_position_embeddings", None))
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, counts = self.render(dataset, tokenizer, int(limit), self._options(start))
+        rows, counts = self.render(dataset, tokenizer, limit, self._options(start))
         if report is not None and arguments.process_index == 0:
             report(0, {**counts, "progress": 0.0})
         epochs = self.config.epochs_at(start.iteration + 1)
@@ -262,6 +293,11 @@ class SFT(Trainer[SFTSettings]):
                 tokenizer.save_pretrained(folder.making)
             folder.finish(result)
         trainer.accelerator.wait_for_everyone()
+
+
+def _here(start: Checkpoint) -> Checkpoint:
+    """A start with the folder that its model's short name stands for."""
+    return start.model_copy(update={"model": str(resolve_model(start.model))})
 
 
 class _InOrder(trl.SFTTrainer):  # type: ignore[misc]

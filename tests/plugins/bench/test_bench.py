@@ -45,6 +45,21 @@ def test_the_sequential_way_can_be_left_out(capsys: pytest.CaptureFixture[str]) 
     assert bench(capsys, "--policy", "flawed", "--sequential", "0")["sequential_nodes_per_second"] is None
 
 
+def test_the_policy_gets_ready_before_it_is_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "tardy.py").write_text(
+        "from agentr_core import UsageError\n"
+        "from agentr_scripted.flawed import FlawedPolicy\n"
+        "class Tardy(FlawedPolicy):\n"
+        "    async def ready(self):\n"
+        "        raise UsageError('serve the model with: serve m')\n"
+    )
+    assert main(["bench", *SMALL, "--policy", "tardy:Tardy", "--trainer", "none"]) == 2
+    assert "serve the model with: serve m" in capsys.readouterr().err
+
+
 @pytest.mark.model
 def test_the_flat_batch_generates_what_the_search_did(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")

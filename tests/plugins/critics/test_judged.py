@@ -10,7 +10,7 @@ from agentr_critics.judged import TOO_LONG, ActorCritic, JudgeCritic
 from agentr_critics.prompts import judge_prompt
 from court import Court
 
-from agentr_core import Completion, ConfigError, PolicyFailure, create, validate_config
+from agentr_core import Completion, ConfigError, PolicyFailure, UsageError, create, validate_config
 from agentr_core.testing.fakes import ScriptedPolicy
 
 
@@ -176,7 +176,12 @@ class TestJudge:
 
     def test_it_is_made_once_and_closed_with_the_critic(self, court, monkeypatch: pytest.MonkeyPatch) -> None:
         class Other(ScriptedPolicy):
-            bound = closed = 0
+            bound = closed = got_ready = 0
+
+            async def ready(self) -> None:
+                assert self.bound == 1 and self.requests == 0
+                self.got_ready += 1
+                await asyncio.sleep(0)  # others come to ask meanwhile
 
             def bind(self, make_environment) -> None:
                 self.bound += 1
@@ -191,7 +196,18 @@ class TestJudge:
         critic = create("critic", "judge")
         court.judge(critic, ("slip", "good"), ("astray", "good"))
         asyncio.run(critic.close())
-        assert [(other.bound, other.closed, other.requests) for other in made] == [(1, 1, 7)]
+        assert [(other.bound, other.got_ready, other.closed, other.requests) for other in made] == [(1, 1, 1, 7)]
+
+    def test_one_that_does_not_get_ready_is_not_asked(self, court, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Elsewhere(ScriptedPolicy):
+            async def ready(self) -> None:
+                raise UsageError("serve the judge with: serve j")
+
+        judge = Elsewhere()
+        monkeypatch.setattr("agentr_critics.judged.create", lambda kind, name, **options: judge)
+        with pytest.raises(UsageError, match="serve the judge with: serve j"):
+            court.judge("judge", ("slip", "good"))
+        assert judge.requests == 0
 
     def test_nothing_is_made_before_it_is_needed(self) -> None:
         critic = create("critic", "judge", policy="no-such-policy")

@@ -10,13 +10,12 @@ from typing import Any, get_args
 
 import pytest
 
-from agentr_core import Checkpoint, Example, Message, ResumeError, TrainingSet, UsageError, content_hash
+from agentr_core import Checkpoint, Example, Message, ResumeError, TrainingSet, UsageError, content_hash, model_files
 from agentr_core.train.export import example_row, write_rows
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from agentr_sft import identity as identities
 from agentr_sft.config import SFTSettings
 from agentr_sft.identity import differences, fingerprint, identity
 from agentr_sft.trainer import SFT
@@ -90,9 +89,9 @@ def test_a_model_is_what_its_files_are(start: Checkpoint, tmp_path: Path) -> Non
 
 
 def test_of_large_weights_pieces_from_start_to_end_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identities, "_WHOLE_BYTES", 1000)
-    monkeypatch.setattr(identities, "_PIECES", 10)
-    monkeypatch.setattr(identities, "_PIECE_BYTES", 100)
+    monkeypatch.setattr(model_files, "_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(model_files, "_PIECES", 10)
+    monkeypatch.setattr(model_files, "_PIECE_BYTES", 100)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(bytes(5000))
     before, seen = fingerprint(str(tmp_path)), 0

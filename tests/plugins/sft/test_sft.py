@@ -37,7 +37,7 @@ trl = pytest.importorskip("trl")
 datasets = pytest.importorskip("datasets")
 
 from agentr_sft.config import SFTSettings  # noqa: E402
-from agentr_sft.model import load  # noqa: E402
+from agentr_sft.model import load, load_tokenizer  # noqa: E402
 from agentr_sft.trainer import SFT  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
 
@@ -375,3 +375,18 @@ def test_a_start_is_looked_at_before_the_run(start: Checkpoint, tmp_path: Path) 
     differing = SFT(SFTSettings(template_options={"enable_thinking": True}))
     with pytest.raises(UsageError, match="leave them out"):
         differing.check(start.model_copy(update={"template_options": {}}), told)
+
+
+@pytest.mark.parametrize("limit", [60, 100, 180, 1024])
+def test_what_is_said_to_be_too_long_is_what_training_drops(limit: int, model_folder: Path, revision: Any) -> None:
+    short = Example((Message("user", "hi"), Message("assistant", "hello", train=True)), "good")
+    untrained = Example((Message("user", "hi " * 400), Message("assistant", "no")), "good")
+    examples = (short, revision(1), untrained, revision(2))
+    trainer, start = SFT(SFTSettings(max_length=limit)), Checkpoint(model=str(model_folder), base_model="base")
+    long = trainer.too_long(examples, start)
+    tokenizer = load_tokenizer(str(model_folder))
+    _, counts = trainer.render(TrainingSet("all", examples, ""), tokenizer, limit)
+    assert (len(long), max(long.values(), default=0)) == (counts["dropped"], counts["longest"])
+    assert set(long) <= {1, 3} and (limit > 60 or long)
+    left = tuple(example for place, example in enumerate(examples) if place not in long)
+    assert trainer.render(TrainingSet("left", left, ""), tokenizer, limit)[1]["dropped"] == 0
