@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.batched_policy import BatchedPolicy as BatchedPolicy
     from agentr_core.interfaces.critic import Critic as Critic
     from agentr_core.interfaces.critic import CritiqueContext as CritiqueContext
-    from agentr_core.interfaces.critic import StepwiseCritic as StepwiseCritic
-    from agentr_core.interfaces.critic import divergence as divergence
     from agentr_core.interfaces.environment import AnyEnvironment as AnyEnvironment
     from agentr_core.interfaces.environment import Environment as Environment
     from agentr_core.interfaces.environment import EnvironmentConfig as EnvironmentConfig
+    from agentr_core.interfaces.first_error import StepwiseCritic as StepwiseCritic
+    from agentr_core.interfaces.first_error import divergence as divergence
     from agentr_core.interfaces.plugin_config import PluginConfig as PluginConfig
     from agentr_core.interfaces.plugin_config import validate_config as validate_config
     from agentr_core.interfaces.policy import AnyPolicy as AnyPolicy
@@ -61,10 +61,10 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.trainer import Trainer as Trainer
     from agentr_core.interfaces.tree import Node as Node
     from agentr_core.interfaces.tree import Tree as Tree
-    from agentr_core.interfaces.turns import ParsedAction as ParsedAction
-    from agentr_core.interfaces.turns import is_revision as is_revision
-    from agentr_core.interfaces.turns import parse_response as parse_response
-    from agentr_core.interfaces.turns import printable as printable
+    from agentr_core.interfaces.turn_parsing import ParsedAction as ParsedAction
+    from agentr_core.interfaces.turn_parsing import is_revision as is_revision
+    from agentr_core.interfaces.turn_parsing import parse_response as parse_response
+    from agentr_core.interfaces.turn_parsing import printable as printable
     from agentr_core.model_files import model_fingerprint as model_fingerprint
     from agentr_core.play.in_flight import run_bounded as run_bounded
     from agentr_core.play.worlds import World as World
@@ -133,8 +133,9 @@ __version__ = "0.1.0"
 _AUTHOR = {
     "api": ["create"],
     "errors": ["NothingToDo", "UsageError"],
-    "interfaces.critic": ["Critic", "CritiqueContext", "StepwiseCritic"],
+    "interfaces.critic": ["Critic", "CritiqueContext"],
     "interfaces.environment": ["Environment", "EnvironmentConfig"],
+    "interfaces.first_error": ["StepwiseCritic"],
     "interfaces.plugin_config": ["PluginConfig"],
     "interfaces.policy": ["Policy"],
     "interfaces.searcher": ["SearchContext", "Searcher"],
@@ -156,14 +157,14 @@ _ENGINE = {
     ],
     "hashing": ["canonical_json", "content_hash"],
     "interfaces.batched_policy": ["BatchedPolicy"],
-    "interfaces.critic": ["divergence"],
     "interfaces.environment": ["AnyEnvironment"],
+    "interfaces.first_error": ["divergence"],
     "interfaces.plugin_config": ["validate_config"],
     "interfaces.policy": ["AnyPolicy", "MakeEnvironment", "PolicyPreview"],
     "interfaces.published_turns": ["published_action"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
     "interfaces.trainer": ["MemoryNeed"],
-    "interfaces.turns": ["ParsedAction", "is_revision", "parse_response", "printable"],
+    "interfaces.turn_parsing": ["ParsedAction", "is_revision", "parse_response", "printable"],
     "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],
     "process.cache_folder": ["cache_folder", "locked"],

@@ -26,7 +26,7 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.in_flight import run_bounded
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from agentr_core.interfaces.tree import take_apart
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.in_flight import run_bounded
 from agentr_core.process.garbage import release_memory, seldom_collecting
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 from agentr_core.store import Store, open_store
 
 ACTIONS = ("get 1 oak log", "craft 4 oak planks using 1 oak log", "inventory", "get 2 iron ingot", "get 1 moonlight")

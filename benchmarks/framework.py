@@ -30,7 +30,7 @@ from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.in_flight import run_bounded
 from agentr_core.process.garbage import seldom_collecting
-from agentr_core.search.tree_context import Save, TreeContext
+from agentr_core.search.search_context import Save, TreeContext
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
 from agentr_core.testing.fakes import CounterEnvironment, InstantPolicy
 

@@ -24,7 +24,7 @@ from agentr_core import Task, create
 from agentr_core.interfaces.tree import Tree
 from agentr_core.play.branches import Branches
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 
 DEPTH = 15
 KINDS = ("boil", "use-thermometer", "identify-life-stages-1", "test-conductivity")

@@ -20,7 +20,7 @@ from agentr_core import AnyEnvironment, AnyPolicy, Completion, PluginConfig, Pol
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "mcts, paper": ("mcts", {"merge": "response"}),

@@ -13,7 +13,7 @@ from agentr_core.errors import UsageError
 from agentr_core.interfaces.observations import LEAST_CHARS, shortened
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.published_turns import parse_agent_r, parse_agentgym
-from agentr_core.interfaces.turns import ParsedAction, parse_response
+from agentr_core.interfaces.turn_parsing import ParsedAction, parse_response
 from agentr_core.records import Observation, Snapshot, StepResult, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)

@@ -1,14 +1,14 @@
 """How published code takes the action out of an agent's turn, for scores that are to be compared with theirs.
 
 Both are case-sensitive, look for the label anywhere (in reasoning as well) and take what stands behind it as it is,
-with whatever instruct models write around an action. The rule that forgives that is in ``interfaces/turns.py``.
+with whatever instruct models write around an action. The rule that forgives that is in ``interfaces/turn_parsing.py``.
 """
 
 from __future__ import annotations
 
 import re
 
-from agentr_core.interfaces.turns import MAX_ACTION_CHARS, ParsedAction, printable
+from agentr_core.interfaces.turn_parsing import MAX_ACTION_CHARS, ParsedAction, printable
 
 _LABEL, _STOP = "Action:", "</s>"
 _NUMBER = re.compile(r"\A\d+\.\s*")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import ParsedAction
+from agentr_core.interfaces.turn_parsing import ParsedAction
 from agentr_core.records import Completion, SamplingParams, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)

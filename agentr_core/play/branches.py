@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeGuard, TypeVar
 
 from agentr_core.errors import EnvironmentFailure, boundary
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import REVISION_ACTION, reaches_environment
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION, reaches_environment
 from agentr_core.play.environment_pool import EnvironmentPool, PooledEnvironment
 from agentr_core.process.gather import gather_all
 from agentr_core.records import Snapshot, StepResult, Task

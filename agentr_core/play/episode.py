@@ -1,7 +1,7 @@
 """One attempt in the making: an environment, the conversation so far, and what the agent does next.
 
 Evaluation, the revision test and verified splices all play episodes; the searcher grows trees instead
-(:mod:`agentr_core.search.tree_context`), by the same rules.
+(:mod:`agentr_core.search.search_context`), by the same rules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.turns import REVISION_ACTION, parse_turn, reaches_environment, step_of
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION, parse_turn, reaches_environment, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.prompts.conversation import fit, fits, head
 from agentr_core.records import Message, SampleRequest, SamplingParams, Step, Task, Trajectory

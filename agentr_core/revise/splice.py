@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from agentr_core.interfaces.turns import REVISION_ACTION, REVISION_REPLY
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION, REVISION_REPLY
 from agentr_core.records import Cut, Message, Step, Trajectory
 
 #: What the agent says when it notices its mistake; one is drawn for each revision trajectory (section 3.1).

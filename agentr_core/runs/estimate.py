@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agentr_core.evaluate.stage import evaluation_tasks
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.critic import StepwiseCritic
+from agentr_core.interfaces.first_error import StepwiseCritic
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.play.worlds import World
 from agentr_core.process.progress import clock

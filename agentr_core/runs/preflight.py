@@ -14,7 +14,7 @@ from typing import Any
 
 from agentr_core.errors import AgentrError, UsageError
 from agentr_core.evaluate.stage import evaluation_tasks
-from agentr_core.interfaces.critic import StepwiseCritic
+from agentr_core.interfaces.first_error import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.trainer import AnyTrainer, MemoryNeed
 from agentr_core.interfaces.tree import Tree
@@ -24,11 +24,11 @@ from agentr_core.play.worlds import World
 from agentr_core.process.closing import closing
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
-from agentr_core.revise.tree_critique import TreeCritique
+from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
 from agentr_core.settings.run_config import RunConfig
-from agentr_core.train.recipes import check_general
+from agentr_core.train.dataset_recipes import check_general
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +246,9 @@ def _readable(context: RunContext, verdict: Verdict) -> Found:
     if verdict.readable:
         return Found("critic", f"'{name}' was asked once and answered '{verdict.label}'")
     answer = " ".join(verdict.rationale.split())[:80]
-    return Found(
-        "critic", f"the first answer to '{name}' holds no verdict ({answer!r}): see its max_tokens", warning=True
+    told = (
+        f"the first answer to '{name}' holds no verdict ({answer!r}): where none does, nothing is cut (Direct-Revision); "
+        f"give it more tokens (-o {name}.max_tokens), or take a judge that follows its format, or a critic that asks no "
+        "model (value)"
     )
+    return Found("critic", told, warning=True)

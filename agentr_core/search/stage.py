@@ -21,7 +21,7 @@ from agentr_core.process.progress import StageProgress
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import TreePlan, TreeRow
@@ -154,7 +154,7 @@ class _Grower:
                 context.store.trees.save_simulation(row.id, tree, new, touched)
             self.nodes += len(new)
 
-        tree_context = await TreeContext.open(
+        search_context = await TreeContext.open(
             task,
             pool=context.worlds.of(task).pool,
             policy=self.policy,
@@ -168,11 +168,11 @@ class _Grower:
             turned=lambda tree, turns: self._turned(row, tree, turns),
         )
         try:
-            tree = await self.searcher.search(task, tree_context)
+            tree = await self.searcher.search(task, search_context)
         finally:
-            tree_context.close()
+            search_context.close()
         self._look()
-        costs = tree_context.costs()
+        costs = search_context.costs()
         self.store_seconds += costs["store_seconds"]
         self.mismatches += costs["environment_mismatches"]
         self.prompt_tokens += costs["prompt_tokens"]

@@ -22,7 +22,7 @@ from pydantic import (
 
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.interfaces.turns import REVISION_ACTION
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 
 SettingsT = TypeVar("SettingsT", bound=PluginConfig)
 

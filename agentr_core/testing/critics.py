@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from agentr_core.interfaces.critic import AnyCritic, divergence
+from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.first_error import divergence
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Cut, Trajectory, Verdict
-from agentr_core.revise.tree_critique import TreeCritique
+from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 

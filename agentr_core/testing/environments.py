@@ -10,7 +10,7 @@ from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import AnyEnvironment, EnvironmentConfig
 from agentr_core.interfaces.observations import LEAST_CHARS, shortened
 from agentr_core.interfaces.signatures import outdated
-from agentr_core.interfaces.turns import ParsedAction
+from agentr_core.interfaces.turn_parsing import ParsedAction
 from agentr_core.records import StepResult, Task
 from agentr_core.seeds import derive_rng
 from agentr_core.testing.contract import Contract, current, require, same

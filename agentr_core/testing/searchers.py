@@ -10,7 +10,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.environment_pool import EnvironmentPool
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 from agentr_core.testing.contract import Contract, require, same
 from agentr_core.testing.fakes import CounterConfig, CounterEnvironment, ScriptedPolicy
 from agentr_core.testing.golden import tree_as_json, tree_from_json

@@ -17,8 +17,8 @@ from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
+from agentr_core.train.dataset_recipes import TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
-from agentr_core.train.recipes import TooLong, build_dataset, check_general
 
 
 def collect(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentr_core.interfaces.turns import CUT_OFF
+from agentr_core.interfaces.turn_parsing import CUT_OFF
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.records import Completion, SampleRequest, SamplingParams, Step
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import agentr_core
-from agentr_core.interfaces.turns import NO_ACTION, TWO_ACTIONS
+from agentr_core.interfaces.turn_parsing import NO_ACTION, TWO_ACTIONS
 
 ANSWERS = {
     "the format itself": "Thought: I look.\nAction: {}",

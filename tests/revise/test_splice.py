@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agentr_core import Cut, Message, Step, Task, Trajectory, derive_rng
-from agentr_core.interfaces.turns import parse_response
+from agentr_core.interfaces.turn_parsing import parse_response
 from agentr_core.revise.splice import REVISION_THOUGHTS, at_an_open_step, revision_signal, splice, training_messages
 
 TASK = Task(key="t", split="train", instruction="Do.")

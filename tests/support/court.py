@@ -11,7 +11,7 @@ from counting import planted
 from agentr_core import Completion, Cut, SampleRequest, Trajectory, Verdict, create
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.play.episode import distances_along
-from agentr_core.revise.tree_critique import TreeCritique
+from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 
 

@@ -14,7 +14,7 @@ from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.in_flight import run_bounded
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 from agentr_core.testing.golden import tree_as_json
 

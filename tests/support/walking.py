@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from agentr_core import Node, Tree
-from agentr_core.interfaces.turns import ParsedAction, step_of
+from agentr_core.interfaces.turn_parsing import ParsedAction, step_of
 from agentr_core.play.branches import Branches
 
 _TREES: WeakKeyDictionary[Branches, Tree] = WeakKeyDictionary()

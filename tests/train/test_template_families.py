@@ -27,7 +27,7 @@ from agentr_core import (
     end_tokens,
     render_example,
 )
-from agentr_core.interfaces.turns import ParsedAction, parse_response, split_reasoning
+from agentr_core.interfaces.turn_parsing import ParsedAction, parse_response, split_reasoning
 from agentr_core.train.token_masks import IGNORE
 
 ROOMY = 4096

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from agentr_core import PluginSpec, hookimpl
 
 _CRITICS = {
-    "actor": ("judged:ActorCritic", "the acting model judges each step (Agent-R)"),
-    "judge": ("judged:JudgeCritic", "another model judges each step"),
-    "value": ("searched:ValueCritic", "first step after which the tree's best return falls"),
-    "last": ("searched:LastCritic", "keeps the whole bad trajectory (Direct-Revision)"),
-    "oracle": ("searched:OracleCritic", "first step that does not bring the environment's goal nearer"),
-    "random": ("searched:RandomCritic", "a step drawn at random"),
+    "actor": ("llm_judge:ActorCritic", "the acting model judges each step (Agent-R)"),
+    "judge": ("llm_judge:JudgeCritic", "another model judges each step"),
+    "value": ("model_free:ValueCritic", "first step after which the tree's best return falls"),
+    "last": ("model_free:LastCritic", "keeps the whole bad trajectory (Direct-Revision)"),
+    "oracle": ("model_free:OracleCritic", "first step that does not bring the environment's goal nearer"),
+    "random": ("model_free:RandomCritic", "a step drawn at random"),
 }
 
 

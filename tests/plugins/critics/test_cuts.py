@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentr_core import ConfigError, Cut, Verdict, divergence
-from agentr_core.interfaces.critic import first_bad
+from agentr_core.interfaces.first_error import first_bad
 
 CUTS = [
     # value: the first step below which no attempt is as good as any above

@@ -10,7 +10,7 @@ import pytest
 from agentr_sciworld.tasks import kinds
 
 from agentr_core import UsageError
-from agentr_core.interfaces.turns import REVISION_ACTION
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 
 #: A kind of each topic whose plans are short; benchmarks/sciworld.py solves all thirty.
 KINDS = [kind.name for kind in kinds() if kind.id in ("1-2", "2-2", "3-1", "4-4", "6-2", "7-3", "8-1", "9-1")]

@@ -112,7 +112,7 @@ def search(make_environment: Callable[[], Any]) -> list[tuple[Any, ...]]:
     """A small tree of the flawed expert; its nodes as plain data."""
     from agentr_core import create
     from agentr_core.play.environment_pool import EnvironmentPool
-    from agentr_core.search.tree_context import TreeContext
+    from agentr_core.search.search_context import TreeContext
 
     async def no_store(*_: Any) -> None:
         return None

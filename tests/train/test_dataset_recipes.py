@@ -13,8 +13,8 @@ import pytest
 from agentr_core import ConfigError, Example, Message, NothingToDo, TrainingSet, UsageError, validate_config
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.store.rows import Sample
+from agentr_core.train.dataset_recipes import build_dataset, check_general
 from agentr_core.train.length_notes import selection_note
-from agentr_core.train.recipes import build_dataset, check_general
 
 
 def sample(kind: Any, tree: int, leaf: int, **fields: Any) -> Sample:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from agentr_critics.config import ActorConfig, JudgeConfig
-from agentr_critics.judged import TOO_LONG, ActorCritic, JudgeCritic
+from agentr_critics.llm_judge import TOO_LONG, ActorCritic, JudgeCritic
 from agentr_critics.prompts import judge_prompt
 from court import Court
 
@@ -191,7 +191,7 @@ class TestJudge:
 
         made: list[Other] = []
         monkeypatch.setattr(
-            "agentr_critics.judged.create", lambda kind, name, **options: made.append(Other()) or made[-1]
+            "agentr_critics.llm_judge.create", lambda kind, name, **options: made.append(Other()) or made[-1]
         )
         critic = create("critic", "judge")
         court.judge(critic, ("slip", "good"), ("astray", "good"))
@@ -204,7 +204,7 @@ class TestJudge:
                 raise UsageError("serve the judge with: serve j")
 
         judge = Elsewhere()
-        monkeypatch.setattr("agentr_critics.judged.create", lambda kind, name, **options: judge)
+        monkeypatch.setattr("agentr_critics.llm_judge.create", lambda kind, name, **options: judge)
         with pytest.raises(UsageError, match="serve the judge with: serve j"):
             court.judge("judge", ("slip", "good"))
         assert judge.requests == 0

@@ -15,7 +15,7 @@ from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import MergeKey, by_action
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import REVISION_ACTION, ParsedAction, parse_turn, step_of
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION, ParsedAction, parse_turn, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
 from agentr_core.play.environment_pool import EnvironmentPool

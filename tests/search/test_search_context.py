@@ -13,10 +13,10 @@ from agentr_mcts.search import MCTS
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError
 from agentr_core.interfaces.searcher import by_response
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.interfaces.turns import CUT_OFF, EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
+from agentr_core.interfaces.turn_parsing import CUT_OFF, EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.records import Completion, SampleRequest, SamplingParams, StepResult, Task
-from agentr_core.search.tree_context import TreeContext
+from agentr_core.search.search_context import TreeContext
 from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 
 PARAMS = SamplingParams(max_tokens=50)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentr_core.interfaces.turns import (
+from agentr_core.interfaces.turn_parsing import (
     EMPTY_ACTION,
     NO_ACTION,
     TOOL_CALL,
