@@ -247,8 +247,8 @@ def _readable(context: RunContext, verdict: Verdict) -> Found:
         return Found("critic", f"'{name}' was asked once and answered '{verdict.label}'")
     answer = " ".join(verdict.rationale.split())[:80]
     told = (
-        f"the first answer to '{name}' holds no verdict ({answer!r}): where none does, nothing is cut (Direct-Revision); "
-        f"give it more tokens (-o {name}.max_tokens), or take a judge that follows its format, or a critic that asks no "
-        "model (value)"
+        f"the first answer to '{name}' holds no verdict ({answer!r}): where none does, nothing is cut "
+        f"(Direct-Revision); give it more tokens (-o {name}.max_tokens), or take a judge that follows its format, or a "
+        "critic that asks no model (value)"
     )
     return Found("critic", told, warning=True)
