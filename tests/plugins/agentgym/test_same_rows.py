@@ -1,0 +1,56 @@
+"""A run through ``env=agentgym`` against ``agentr serve`` stores the rows of the same run in-process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_runs import dump
+from serving import Served
+
+from agentr_core import configure, run
+
+WORLDS = {"textcraft": {"world": "synthetic", "depth": 2}, "webshop": {"products": 40}}
+RUN: dict[str, Any] = {
+    "searcher": "mcts",
+    "critic": "value",
+    "policy": "flawed",
+    "flawed": {"rate": 0.5},
+    "trainer": "none",
+    "iterations": 1,
+    "mcts": {"depth": 8, "simulations": 4, "samples": 3},
+    "search": {"tasks": 6},
+    "evaluate": {"tasks": 3, "max_turns": 8},
+    "concurrency": 4,
+}
+
+
+def rows(db: Path, name: str) -> Iterator[str]:
+    """The rows without the environment's name, options and version, and what is a hash of them."""
+    for line in dump(db):
+        table, values = json.loads(line)
+        if table == "run_plugins" and values["kind"] == "env":
+            continue
+        for field in ("config_json", "preset_json", "plugins_json", "identity_json"):
+            values.pop(field, None)
+        for field in [field for field in values if field.endswith("_hash") or field in ("env", "env_version")]:
+            values.pop(field)
+        yield json.dumps([table, values], sort_keys=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["agentgym", "openenv"])
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_rows_are_those_of_the_run_in_process(tmp_path: Path, world: str, protocol: str) -> None:
+    run(configure(**RUN, env={"name": world, **WORLDS[world]}), db=tmp_path / "inside" / "a.db")
+    with Served(world, protocol=protocol, **WORLDS[world]) as served:
+        kind = {"server": world} if protocol == "agentgym" else {}
+        run(configure(**RUN, env={"name": protocol, "url": served.url, **kind}), db=tmp_path / "served" / "a.db")
+        assert len(served.sessions) == 0
+    inside = list(rows(tmp_path / "inside" / "a.db", world))
+    assert inside == list(rows(tmp_path / "served" / "a.db", protocol))
+    tables = {json.loads(line)[0] for line in inside}
+    assert {"trees", "nodes", "revisions", "evaluations"} <= tables
