@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learning import write_model
 from scripted_runs import dump
 from serving import Served
 
@@ -17,9 +18,8 @@ WORLDS = {"textcraft": {"world": "synthetic", "depth": 2}, "webshop": {"products
 RUN: dict[str, Any] = {
     "searcher": "mcts",
     "critic": "value",
-    "policy": "flawed",
-    "flawed": {"rate": 0.5},
-    "trainer": "none",
+    "policy": "learning:Learner",
+    "trainer": "learning:Halver",
     "iterations": 1,
     "mcts": {"depth": 8, "simulations": 4, "samples": 3},
     "search": {"tasks": 6},
@@ -28,8 +28,14 @@ RUN: dict[str, Any] = {
 }
 
 
-def rows(db: Path, name: str) -> Iterator[str]:
-    """The rows without the environment's name, options and version, and what is a hash of them."""
+def played(folder: Path, env: dict[str, Any]) -> list[str]:
+    """The rows of a run in ``env``, without the environment's name, options and version, and what is a hash of them."""
+    model = write_model(folder / "start", 0.5)
+    run(configure(**RUN, env=env, **{"learning:Learner": {"model": str(model)}}), db=folder / "a.db")
+    return list(rows(folder / "a.db"))
+
+
+def rows(db: Path) -> Iterator[str]:
     for line in dump(db):
         table, values = json.loads(line)
         if table == "run_plugins" and values["kind"] == "env":
@@ -45,12 +51,11 @@ def rows(db: Path, name: str) -> Iterator[str]:
 @pytest.mark.parametrize("protocol", ["agentgym", "openenv"])
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_rows_are_those_of_the_run_in_process(tmp_path: Path, world: str, protocol: str) -> None:
-    run(configure(**RUN, env={"name": world, **WORLDS[world]}), db=tmp_path / "inside" / "a.db")
+    inside = played(tmp_path / "inside", {"name": world, **WORLDS[world]})
     with Served(world, protocol=protocol, **WORLDS[world]) as served:
         kind = {"server": world} if protocol == "agentgym" else {}
-        run(configure(**RUN, env={"name": protocol, "url": served.url, **kind}), db=tmp_path / "served" / "a.db")
+        through = played(tmp_path / "served", {"name": protocol, "url": served.url, **kind})
         assert len(served.sessions) == 0
-    inside = list(rows(tmp_path / "inside" / "a.db", world))
-    assert inside == list(rows(tmp_path / "served" / "a.db", protocol))
-    tables = {json.loads(line)[0] for line in inside}
-    assert {"trees", "nodes", "revisions", "evaluations"} <= tables
+    assert through == inside
+    found = {json.loads(line)[0] for line in inside}
+    assert {"trees", "nodes", "verdicts", "samples", "datasets", "checkpoints", "eval_results"} <= found, found
