@@ -29,7 +29,9 @@ def beside(result: StepResult, state_key: str) -> dict[str, Any]:
 class About:
     """The pages. ``session`` finds the session that a request is about."""
 
-    def __init__(self, name: str, sessions: Sessions, numbering: Numbering, session: Callable[[Request], Session]):
+    def __init__(
+        self, name: str, sessions: Sessions, numbering: Numbering, session: Callable[[Request], Session]
+    ) -> None:
         self._name, self._sessions, self._numbering, self._session = name, sessions, numbering, session
         self._environment = sessions.reference
 

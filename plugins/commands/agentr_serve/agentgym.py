@@ -2,7 +2,8 @@
 
 AgentGym's servers differ in names and shapes; :data:`DIALECTS` has those of the environments that agentr brings, and
 any other environment speaks TextCraft's. Beyond the protocol there is ``/close`` everywhere, and in each answer an
-object ``agentr``, which AgentGym's clients ignore: whether an episode was cut off, the score, the state's key, ``info``.
+object ``agentr``, which AgentGym's clients ignore: whether an episode was cut off, the score, the state's key, and
+``info``.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _sciworld_step(session: Session, result: StepResult, before: float, more: di
 
 
 def _sciworld_reset(session: Session, more: dict[str, Any]) -> Any:
-    """AgentGym's client puts the two texts together with a line break: wherever they are parted, they come out right."""
+    """AgentGym's client joins the two texts with a line break: wherever they are parted, they come out right."""
     description, look = (_LOOK if _LOOK.search(session.observation) else re.compile("\n")).split(session.observation, 1)
     told = {"task_description": description, "observation": look, "reward": 0, "score": 0}
     return {**told, "deleted": False, "done": False, "agentr": more}

@@ -1,7 +1,7 @@
 """AgentGym names a task by a number. Here number N is the task ``PREFIX_N``, as agentr's environments key them.
 
-TextCraft's, ScienceWorld's and WebShop's numbers are AgentGym's own. An environment with other keys is numbered through:
-its splits one after the other.
+TextCraft's, ScienceWorld's and WebShop's numbers are AgentGym's own. An environment with other keys is numbered
+through: its splits one after the other.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from agentr_core import AnyEnvironment, StepResult
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Numbers are drawn below this. A server that counted from 0 would, once started again, hand out numbers that clients of
-#: its former life still hold; and AgentGym's clients expect a number.
+#: Numbers are drawn below this. A server that counted from 0 would, once started again, hand out numbers that clients
+#: of its former life still hold; and AgentGym's clients expect a number.
 NUMBERS = 2**48
 
 

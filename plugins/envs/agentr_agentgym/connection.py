@@ -1,4 +1,4 @@
-"""One HTTP connection to a server that speaks JSON, and what its answers mean. Blocking; used in one thread at a time."""
+"""One HTTP connection to a server that speaks JSON, and what its answers mean. Blocking; for one thread at a time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How the action is taken out of an agent's turn, one rule a dialect.
 
-``react``: agentr's own rule. ``webshop``: what follows the last ``Action:``, else a bare ``search[..]`` or ``click[..]``;
-the rule of the environment ``webshop``. ``whole``: the server parses the turn itself. ``sql``: the last block of SQL.
+``react``: agentr's own rule. ``webshop``: what follows the last ``Action:``, else a bare ``search[..]`` or
+``click[..]``; the rule of the environment ``webshop``. ``whole``: the server parses the turn itself. ``sql``: the last
+block of SQL.
 Whatever the dialect, a revision signal is one, and never reaches the server.
 """
 

@@ -89,8 +89,8 @@ SERVERS: Mapping[str, Server] = {
         domain="a crafting game",
         rules="""\
 You are playing a crafting game. You are shown a list of crafting commands and a goal, and you start with nothing. \
-Make the goal item. There are three actions: get N ITEM fetches an item that no command makes; craft N ITEM using \
-N ITEM, N ITEM carries out one of the listed commands; inventory shows what you carry. Where a command names a kind of \
+Make the goal item. There are three actions: get N ITEM fetches an item that no command makes; craft N ITEM using N \
+ITEM, N ITEM carries out one of the listed commands; inventory shows what you carry. Where a command names a kind of \
 item, such as planks, name the item of that kind that you carry."""
         + _REACT,
         tasks=544,
@@ -99,8 +99,8 @@ item, such as planks, name the item of that kind that you carry."""
         domain="an online shop",
         rules="""\
 You are shopping in an online shop. An instruction says what to buy. There are two actions: search[words], and \
-click[text], where the text is a button, a product's code or an option that is on the page. Click on every option that \
-is asked for, then click[buy now], which ends the task. An action that is not possible changes nothing."""
+click[text], where the text is a button, a product's code or an option that is on the page. Click on every option \
+that is asked for, then click[buy now], which ends the task. An action that is not possible changes nothing."""
         + _REACT,
         tasks=6910,
         dialect="webshop",
@@ -116,11 +116,11 @@ is asked for, then click[buy now], which ends the task. An action that is not po
     "sciworld": Server(
         domain="a science laboratory",
         rules="""\
-You are in a building with several rooms, where you do elementary science experiments. These are the actions, where OBJ \
-is something that you see or carry: look around; look at OBJ; look in OBJ; examine OBJ; read OBJ; inventory; task; open \
-OBJ; close OBJ; go to PLACE; pick up OBJ; put down OBJ; move OBJ to OBJ; activate OBJ; deactivate OBJ; use OBJ [on OBJ]; \
-connect OBJ to OBJ; disconnect OBJ; pour OBJ into OBJ; dunk OBJ into OBJ; mix OBJ; eat OBJ; flush OBJ; wait; wait1; and \
-focus on OBJ, which says that OBJ is what the task asks for: a wrong focus ends the task."""
+You are in a building with several rooms, where you do elementary science experiments. These are the actions, where \
+OBJ is something that you see or carry: look around; look at OBJ; look in OBJ; examine OBJ; read OBJ; inventory; \
+task; open OBJ; close OBJ; go to PLACE; pick up OBJ; put down OBJ; move OBJ to OBJ; activate OBJ; deactivate OBJ; use \
+OBJ [on OBJ]; connect OBJ to OBJ; disconnect OBJ; pour OBJ into OBJ; dunk OBJ into OBJ; mix OBJ; eat OBJ; flush OBJ; \
+wait; wait1; and focus on OBJ, which says that OBJ is what the task asks for: a wrong focus ends the task."""
         + _REACT,
         tasks=4639,
         begins=("task_description", "observation"),
@@ -131,8 +131,8 @@ focus on OBJ, which says that OBJ is what the task asks for: a wrong focus ends 
         domain="a household",
         rules="""\
 You are in a household and are given a task. You are shown the actions that are possible at first; others become \
-possible as you go, such as go to PLACE, open PLACE, take OBJ from PLACE, put OBJ in/on PLACE, clean, heat or cool OBJ \
-with PLACE, use OBJ, examine OBJ, look, inventory. "Nothing happens" means that an action was not possible."""
+possible as you go, such as go to PLACE, open PLACE, take OBJ from PLACE, put OBJ in/on PLACE, clean, heat or cool \
+OBJ with PLACE, use OBJ, examine OBJ, look, inventory. "Nothing happens" means that an action was not possible."""
         + _REACT,
         tasks=2620,
         index_field="game",
@@ -143,9 +143,9 @@ with PLACE, use OBJ, examine OBJ, look, inventory. "Nothing happens" means that 
     "babyai": Server(
         domain="a grid world",
         rules="""\
-You are in a grid of rooms and are given a goal. These are the actions: turn left; turn right; move forward; go to OBJ \
-ID; pick up OBJ ID; go through DOOR ID (an open one); toggle and go through DOOR ID (a closed one, or a locked one whose \
-key you carry); toggle (the door right in front of you)."""
+You are in a grid of rooms and are given a goal. These are the actions: turn left; turn right; move forward; go to \
+OBJ ID; pick up OBJ ID; go through DOOR ID (an open one); toggle and go through DOOR ID (a closed one, or a locked \
+one whose key you carry); toggle (the door right in front of you)."""
         + _REACT,
         tasks=900,
         earned="score",
@@ -153,9 +153,9 @@ key you carry); toggle (the door right in front of you)."""
     "maze": Server(
         domain="a maze",
         rules="""\
-You are in a maze and are told where you are, where the goal is and which walls are beside you. Reach the goal in as few \
-steps as you can. The actions are move up, move down, move left and move right; down and right make the first and the \
-second coordinate larger."""
+You are in a maze and are told where you are, where the goal is and which walls are beside you. Reach the goal in as \
+few steps as you can. The actions are move up, move down, move left and move right; down and right make the first and \
+the second coordinate larger."""
         + _REACT,
         tasks=26,
         under="maze/",
@@ -167,8 +167,8 @@ second coordinate larger."""
     "wordle": Server(
         domain="a word game",
         rules="""\
-Guess a hidden English word of five letters in six attempts. A guess is five letters with spaces between them, such as \
-s h i r e. You are shown a letter for each: g, right and in its place; y, in the word but elsewhere; b, not in the \
+Guess a hidden English word of five letters in six attempts. A guess is five letters with spaces between them, such \
+as s h i r e. You are shown a letter for each: g, right and in its place; y, in the word but elsewhere; b, not in the \
 word."""
         + _REACT,
         tasks=980,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def catalogue(config: AgentGymConfig) -> Numbered | Offered:
     return Offered(config, about)
 
 
-@lru_cache(maxsize=None)
+@cache
 def published(server: str) -> Sequence[int]:
     """The ids of AgentGym's evaluation in their published order; none where they are not known as numbers."""
     found = json.loads(_DATA.read_text(encoding="utf-8")).get(server, "")

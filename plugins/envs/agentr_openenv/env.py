@@ -59,7 +59,7 @@ class OpenEnv(Environment[OpenEnvConfig]):
         self.shares_workers = config.many_sessions  # type: ignore[misc]
         self._task: Task | None = None
         self._shown: list[tuple[str, str]] = []
-        self._first, self._reward, self._ended = "", 0.0, False
+        self._first, self._reward, self._steps, self._ended = "", 0.0, 0, False
         self._last: Mapping[str, Any] = {}
 
     @property
@@ -102,7 +102,7 @@ class OpenEnv(Environment[OpenEnvConfig]):
 
     def reset(self, task: Task) -> Observation:
         """Begin ``task``."""
-        self._task, self._shown, self._ended = None, [], False
+        self._task, self._shown, self._steps, self._ended = None, [], 0, False
         if self.config.probe and not self.catalogue.ours and self.config not in _PROBED:
             self._probe()
             _PROBED.add(self.config)
@@ -123,7 +123,8 @@ class OpenEnv(Environment[OpenEnvConfig]):
             result = self._persistently(lambda: self._act(sent))
             self._shown.append((action, result.observation))
             self._reward = result.reward
-        if not result.terminated and len(self._shown) == self.config.max_steps:
+        self._steps += 1
+        if not result.terminated and self._steps == self.config.max_steps:
             result = result.model_copy(update={"truncated": True})
         self._ended = result.terminated or result.truncated
         return result
