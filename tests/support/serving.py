@@ -11,7 +11,7 @@ from agentr_serve.listening import answer_until_stopped, bound, server
 from agentr_serve.openenv import OpenEnvServer
 from agentr_serve.sessions import Sessions
 
-from agentr_core import create
+from agentr_core import AnyEnvironment, create
 
 PROTOCOLS = {"agentgym": AgentGymServer, "openenv": OpenEnvServer}
 
@@ -19,7 +19,8 @@ PROTOCOLS = {"agentgym": AgentGymServer, "openenv": OpenEnvServer}
 class Served:
     """``with Served("textcraft", world="synthetic") as served``: the environment at ``served.url``.
 
-    ``port`` is that of one that was there before. ``most`` and ``idle`` as of ``agentr serve``.
+    ``port`` is that of one that was there before. ``most`` and ``idle`` as of ``agentr serve``. ``dies_after``: so many
+    sessions that are asked for, and the server is gone.
     """
 
     def __init__(
@@ -30,11 +31,21 @@ class Served:
         port: int = 0,
         most: int = 10_000,
         idle: float = 0.0,
+        dies_after: int = 0,
         **options: Any,
     ) -> None:
         self._listener = bound("127.0.0.1", port)
         self.port = self._listener.getsockname()[1]
-        self.sessions = Sessions(lambda: create("env", env, **options), most=most, idle=idle)
+        self._left = dies_after
+
+        def make() -> AnyEnvironment:
+            self._left -= 1
+            if self._left == 0:
+                self._server.should_exit = self._server.force_exit = True
+            made: AnyEnvironment = create("env", env, **options)
+            return made
+
+        self.sessions = Sessions(make, most=most, idle=idle)
         self._server = server(PROTOCOLS[protocol](env, self.sessions).app())
         self._thread = threading.Thread(
             target=lambda: asyncio.run(answer_until_stopped(self._server, self._listener, self.sessions)), daemon=True

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from learning import write_model
-from scripted_runs import dump
+from scripted_runs import command, dump, environment
 from serving import Served
 
-from agentr_core import configure, run
+from agentr_core import AgentrError, configure, run
 
 WORLDS = {"textcraft": {"world": "synthetic", "depth": 2}, "webshop": {"products": 40}}
 RUN: dict[str, Any] = {
@@ -59,3 +60,28 @@ def test_the_rows_are_those_of_the_run_in_process(tmp_path: Path, world: str, pr
     assert through == inside
     found = {json.loads(line)[0] for line in inside}
     assert {"trees", "nodes", "verdicts", "samples", "datasets", "checkpoints", "eval_results"} <= found, found
+
+
+@pytest.mark.slow
+def test_a_run_whose_server_dies_stops_and_is_resumed(tmp_path: Path) -> None:
+    """It ends with the rows of a run whose server never died."""
+    db, flawed = tmp_path / "a.db", {**RUN, "policy": "flawed", "flawed": {"rate": 0.5}, "trainer": "none"}
+    with Served("textcraft", dies_after=20, **WORLDS["textcraft"]) as served:
+        env = {"name": "agentgym", "url": served.url, "wait": 0.0}
+        with pytest.raises(AgentrError, match="is the server running") as stopped:
+            run(configure(**flawed, env=env), db=db, name="died")
+        assert stopped.value.passing
+        assert "agentr resume" in str(stopped.value)
+        served.stop()
+        with Served("textcraft", port=served.port, **WORLDS["textcraft"]):
+            done = subprocess.run(
+                command("resume", "died", "--db", str(db)),
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert done.returncode == 0, done.stderr
+            run(configure(**flawed, env=env), db=tmp_path / "b.db", name="died")
+    same = [[line for line in rows(path) if '["runs"' not in line] for path in (db, tmp_path / "b.db")]
+    assert same[0] == same[1]
