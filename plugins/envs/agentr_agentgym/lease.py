@@ -8,6 +8,7 @@ its episode again in a new session. Where a server cannot close sessions, ids ar
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +18,14 @@ from agentr_agentgym.servers import Server
 
 #: Seconds that giving an id back may take: nobody waits for more than that when a run ends.
 CLOSE_SECONDS = 3.0
+#: Seconds for which a server that could not be reached is not bothered with giving back: a run may hold many sessions.
+LEFT_ALONE_SECONDS = 30.0
 
 _lock = threading.Lock()
 _open: defaultdict[str, dict[Any, Lease]] = defaultdict(dict)
 _parked: defaultdict[str, list[Any]] = defaultdict(list)
+#: When a server could last not be reached.
+_away: dict[str, float] = {}
 
 
 class Lease:
@@ -39,6 +44,7 @@ class Lease:
     def open(self) -> None:
         """Have a session; :class:`Failed` where the server gives none."""
         with _lock:
+            _away.pop(self._place, None)
             number = _parked[self._place].pop() if _parked[self._place] else None
         if number is None:
             number = self._created(self._connection.post(f"{self._server.under}create", self._server.create))
@@ -71,6 +77,9 @@ class Lease:
             if number is None or _open[self._place].pop(number, None) is None:
                 self._connection.close()
                 return
+        self._connection.close()
+        if time.monotonic() - _away.get(self._place, -LEFT_ALONE_SECONDS) < LEFT_ALONE_SECONDS:
+            return
         closing = Connection(self._connection.url, CLOSE_SECONDS)
         try:
             closing.post(f"{self._server.under}close", {self._server.id_field: number})
@@ -78,11 +87,11 @@ class Lease:
             if park:
                 with _lock:
                     _parked[self._place].append(number)
-        except Failed:
-            pass  # it is gone, or the server is: there is nothing left to give back
+        except Failed as failed:  # it is gone, or the server is: there is nothing left to give back
+            if failed.away:
+                _away[self._place] = time.monotonic()
         finally:
             closing.close()
-            self._connection.close()
 
     def _created(self, said: Any) -> Any:
         number = said.get(self._server.created) if isinstance(said, dict) and self._server.created else said
