@@ -15,11 +15,17 @@ AGENTR_OPENENV_PYTHON=.venv-openenv/bin/python python -m pytest tests/plugins/op
 
 
 @pytest.fixture
-def real() -> Iterator[Callable[[str], str]]:
-    """Starts a server of the package ``openenv`` of a kind; returns its address."""
-    python = os.environ.get("AGENTR_OPENENV_PYTHON")
-    if not python:
+def python() -> str:
+    """An interpreter that has the package ``openenv``."""
+    found = os.environ.get("AGENTR_OPENENV_PYTHON")
+    if not found:
         pytest.skip(ADVICE)
+    return found
+
+
+@pytest.fixture
+def real(python: str) -> Iterator[Callable[[str], str]]:
+    """Starts a server of the package ``openenv`` of a kind; returns its address."""
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from agentr_openenv.env import OpenEnv
+from serving import Served
 
 from agentr_core import UsageError, create
 from agentr_core.testing import EnvironmentContract
@@ -64,3 +67,26 @@ def test_tasks_of_the_task_api(real: Start) -> None:
     assert env.reset(env.tasks("test")[0]) == "begin at 4"
     assert env.reset(env.task(tasks[1].key)) == "begin at 1"
     env.close()
+
+
+PLAY = """
+import asyncio, sys
+from openenv.core import GenericEnvClient
+
+async def play(url):
+    async with GenericEnvClient(base_url=url) as env:
+        print((await env.reset(split="test", index=1)).observation["task"])
+        print((await env.step({"text": "inventory"})).observation["text"])
+
+asyncio.run(play(sys.argv[1]))
+"""
+
+
+def test_openenvs_own_client_plays_at_ours(python: str) -> None:
+    with Served("textcraft", protocol="openenv", world="synthetic") as served:
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            [python, "-c", PLAY, served.url], env=clean, capture_output=True, text=True, check=True, timeout=120
+        )
+        expected = create("env", "textcraft", world="synthetic").tasks("test")[1].key
+        assert done.stdout.splitlines() == [expected, "Inventory: You are not carrying anything."]
