@@ -22,7 +22,8 @@ class TextWorldExpressConfig(PluginConfig):
         ("coin",), min_length=1, description=f"the games to play, of: {', '.join(PARAMETERS)}; or all"
     )
     params: dict[str, int] = Field(
-        default_factory=dict, description="parameters of the games, e.g. params.numLocations=5; left out: the games' own"
+        default_factory=dict,
+        description="parameters of the games, e.g. params.numLocations=5; left out: the games' own",
     )
     max_steps: int = Field(50, ge=0, description="actions after which an episode is truncated; 0: never")
     show_actions: bool = Field(False, description="list the valid actions with each observation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -38,8 +39,8 @@ _NOT_STARTED, _ENDED = "there is no episode: call reset first", "the episode has
 logger = logging.getLogger("agentr.textworld_express")
 
 _INSTRUCTIONS = """\
-You are playing a text game. {about} Do one action at a time. Depending on the game these are the actions, where OBJ is \
-something that you see or carry:
+You are playing a text game. {about} Do one action at a time. Depending on the game these are the actions, where \
+OBJ is something that you see or carry:
 - look around; inventory; move north, south, east or west; open door to north (south, east, west)
 - open OBJ; close OBJ; take OBJ; put OBJ in OBJ; read OBJ; examine OBJ
 - slice, chop or dice OBJ; cook OBJ in OBJ; eat OBJ; prepare meal; task (what you are to do)
@@ -82,9 +83,7 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         self._machine: Machine = machine(JvmSettings(config.java, config.memory_mb, config.timeout))
         self._machine.join(self)
         self._table = TaskTable(config.game)
-        self._kept = Kept(
-            Path(config.cache or cache_folder() / "textworld_express") / content_hash(self.version)[:16]
-        )
+        self._kept = Kept(Path(config.cache or cache_folder() / "textworld_express") / content_hash(self.version)[:16])
         self._seat: Seat | None = None
         self._now: Now | None = None
 
@@ -118,7 +117,7 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         """Begin ``task``: its description, and what is seen first."""
         begin = self._begin(task)
         self._now = None
-        description, seen = self._playing(lambda seat: seat.begin(begin))
+        description, seen = self._playing(begin, lambda seat: seat.begin(begin))
         self._now = Now(begin, (), (seen.observation,), seen)
         return f"{description}\n{self._shown(seen)}"
 
@@ -159,12 +158,12 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
             return kept
         begin = self._begin(task)
         for _ in range(PLANS):
-            if found := self._playing(lambda seat: self._solution(seat, begin), apart=True):
+            if found := self._playing(begin, lambda seat: self._solution(seat, begin), apart=True):
                 return self._kept.keep(task.key, found)
         return None
 
     def distance(self) -> float | None:
-        """How many actions the rest of the demonstration still takes from here: 0 after success, infinite after failure.
+        """How many actions the rest of the demonstration takes from here: 0 after success, infinite after failure.
 
         The actions of the demonstration that were done already are left out; where the rest, played from here, does not
         succeed, an earlier part of it or one valid action before it is tried. None where nothing of that succeeds.
@@ -175,7 +174,11 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         gold = self.demonstrate(self.task(f"{now.begin.game}_{now.begin.seed}"))
         if gold is None:
             return None
-        return self._playing(lambda seat: remaining(seat, now.begin, now.inputs, gold, now.seen.actions), apart=True)
+
+        def look(seat: Seat) -> float | None:
+            return remaining(seat, now.begin, now.inputs, gold, now.seen.actions)
+
+        return self._playing(now.begin, look, apart=True)
 
     def close(self) -> None:
         """The last instance that is closed ends the Java process. May be called twice."""
@@ -217,7 +220,7 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
                 self._replay(seat)
             return work(seat)
 
-        return self._playing(there)
+        return self._playing(self._started().begin, there)
 
     def _own_seat(self) -> Seat:
         """This instance's seat in the process that runs now; a new one where that is another process."""
@@ -227,26 +230,26 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         return self._seat
 
     def _replay(self, seat: Seat) -> None:
-        """Play the episode again in a new process; what it shows must be what it showed."""
+        """Play the episode again, in a new process or after another game; what it shows must be what it showed."""
         now = self._started()
         shown = [seat.begin(now.begin)[1].observation, *(seat.step(text).observation for text in now.inputs)]
         if tuple(shown) != now.shown:
             self.mismatches += 1
             logger.warning("replay of %s, seed %d, showed something else", now.begin.game, now.begin.seed)
 
-    def _playing(self, work: Callable[[Seat], T], *, apart: bool = False) -> T:
-        """``work`` with this instance's seat, or with one of its own (``apart``); again where a process is lost.
+    def _playing(self, begin: Begin, work: Callable[[Seat], T], *, apart: bool = False) -> T:
+        """``work`` on a game of ``begin`` with this instance's seat, or with a new one (``apart``).
 
-        :class:`~agentr_core.EnvironmentFailure` where as many as :data:`ATTEMPTS` are lost one after another.
+        Again where a process is lost; :class:`~agentr_core.EnvironmentFailure`, which may pass, where as many as
+        :data:`ATTEMPTS` are lost one after another.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 seat = Seat(self._machine.jvm) if apart else self._own_seat()
-                try:
-                    return work(seat)
-                finally:
+                with self._machine.turn(begin), contextlib.ExitStack() as stack:
                     if apart:
-                        seat.leave()
+                        stack.callback(seat.leave)
+                    return work(seat)
             except JvmLost as lost:
                 if attempt == ATTEMPTS:
                     raise EnvironmentFailure(

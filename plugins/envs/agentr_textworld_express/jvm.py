@@ -85,6 +85,8 @@ class Jvm:
 
     def __init__(self, settings: JvmSettings) -> None:
         self.settings = settings
+        #: Who has begun the game of a name and seed last, where that matters.
+        self.holders: dict[tuple[str, int], object] = {}
         self._errors: deque[str] = deque(maxlen=20)
         self._process = subprocess.Popen(
             settings.command(),

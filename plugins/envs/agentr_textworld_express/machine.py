@@ -1,7 +1,8 @@
 """The one Java process of this program and these settings, shared by all environments that have the same.
 
-Each environment has a :class:`Seat` in it: a game object of its own, which no other one touches (the games keep no
-state outside theirs). Where the process dies or freezes, the next to ask starts another one, and every seat plays its
+Each environment has a :class:`Seat` in it: a game object of its own, which no other one touches. Only ``sorting`` has
+the same objects in all games of a seed: those take turns, and who finds that somebody else has begun the same one since
+plays its episode again. Where the process dies or freezes, the next to ask starts another one, and every seat plays its
 episode again there.
 """
 
@@ -12,10 +13,15 @@ import json
 import os
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from agentr_core import UsageError
 from agentr_textworld_express.jvm import Jvm, JvmSettings
+
+#: Games whose objects are the same for all games of a seed in a process.
+SHARING = frozenset({"sorting"})
 
 
 class Begin(NamedTuple):
@@ -46,6 +52,18 @@ class Machine:
         self._jvm: Jvm | None = None
         self._lock = threading.Lock()
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
+        self._turns: dict[tuple[str, int], threading.Lock] = {}
+
+    @contextmanager
+    def turn(self, begin: Begin) -> Iterator[None]:
+        """Alone with what all games of this beginning share; at once where they share nothing."""
+        if begin.game not in SHARING:
+            yield
+            return
+        with self._lock:
+            turn = self._turns.setdefault((begin.game, begin.seed), threading.Lock())
+        with turn:
+            yield
 
     @property
     def jvm(self) -> Jvm:
@@ -87,8 +105,15 @@ class Seat:
         self.jvm = jvm
         self._server = jvm.ask(lambda java: java.textworldexpress.runtime.PythonInterface())
         self._loaded: tuple[str, str] | None = None
-        #: True once an episode was begun here: it then stands where its instance is.
-        self.stands = False
+        self._begun: Begin | None = None
+
+    @property
+    def stands(self) -> bool:
+        """True where the episode that was begun here is still as its last input left it."""
+        begun = self._begun
+        if begun is None or begun.game not in SHARING:
+            return begun is not None
+        return self.jvm.holders.get((begun.game, begun.seed)) is self
 
     def begin(self, begin: Begin, *, gold: bool = False) -> tuple[str, Seen]:
         """Start an episode: the task's description and what is seen first. With ``gold`` a solution is planned."""
@@ -98,7 +123,9 @@ class Seat:
                 raise UsageError(f"textworld_express.params: {begin.game} says: {' '.join(wrong.split())}")
             self._loaded = begin[:2]
         shown = self.jvm.ask(lambda _: self._server.generateNewGameJSON(begin.seed, begin.fold, gold))
-        self.stands = True
+        self._begun = begin
+        if begin.game in SHARING:
+            self.jvm.holders[begin.game, begin.seed] = self
         return self.jvm.ask(lambda _: self._server.getTaskDescription()), _seen(shown)
 
     def step(self, text: str) -> Seen:
