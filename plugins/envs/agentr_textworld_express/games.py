@@ -34,7 +34,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 #: What each game is about, for the instructions.
 ABOUT: Mapping[str, str] = MappingProxyType(
     {
-        "cookingworld": "You find and read a recipe, gather its ingredients, do with them as it says, and eat the meal.",
+        "cookingworld": "You find and read a recipe, gather its ingredients, cook as it says and eat the meal.",
         "twc": "You find objects that lie around and put each where it usually belongs.",
         "coin": "You look for a coin in a house and take it.",
         "mapreader": "You take a coin from one place and put it into the box of another; a map shows the way.",
