@@ -29,11 +29,12 @@ class AgentrEnv(gymnasium.Env[str, str]):
     An episode is the task ``task`` (a key); without one, ``reset(seed=S)`` takes task number S of ``split`` (counted
     round its end) and a reset without a seed one by chance; ``reset(options={"task": KEY})`` takes any. Actions are
     bare texts. agentr's reward is that of the state reached, so a step here brings what it adds: the sum over an
-    episode is agentr's final reward. ``info`` has ``score`` and, unless ``valid_actions`` is False, ``valid_actions`` where the
-    environment lists them; after a reset also ``task``, ``instruction`` and ``instructions`` (rules and answer format).
+    episode is agentr's final reward. ``info`` has ``score`` and, unless ``valid_actions`` is False, ``valid_actions``
+    where the environment lists them; after a reset also ``task``, ``instruction`` and ``instructions`` (rules and
+    answer format).
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 (Gymnasium declares it so)
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium declares it so)
 
     def __init__(
         self,

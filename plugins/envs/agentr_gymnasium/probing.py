@@ -10,8 +10,10 @@ from agentr_core import PluginError, canonical_json, derive_rng
 from agentr_gymnasium.config import GymnasiumConfig
 from agentr_gymnasium.player import Copy, Player, Seen
 
-#: Steps before and after the place of which a copy is taken, and of another episode that is played in between.
-BEFORE, AFTER, BETWEEN = 3, 5, 4
+#: Steps before and after the place of which a copy is taken.
+BEFORE, AFTER = 3, 5
+#: Steps of another episode that is played before the copy is put back, each time; 0: none.
+BETWEEN = (0, 1, 2, 5, 9)
 #: What is said to a world of texts that does not tell what can be done.
 WORDS = ("look", "inventory", "help", "north", "south", "east", "west", "up", "down", "left", "right", "1", "2", "wait")
 
@@ -61,7 +63,7 @@ def _try(config: GymnasiumConfig, seed: int, other: int) -> Trial:
         kept, why = _copied(player) if config.state != "replay" else (None, "state=replay")
         rest = _stroll(player, first[-1][1] if first else start, AFTER, 1)
         said = [text for text, _ in first + rest]
-        after = [_after(player, kept, other, rest) for _ in "ab"] if kept is not None else []
+        after = [_after(player, kept, other, steps, rest) for steps in BETWEEN] if kept is not None else []
         again = [player.begin(seed), *_say(player, said)]
         copies = kept is not None and all(shown == [seen for _, seen in rest] for shown in after)
         return Trial(
@@ -80,10 +82,11 @@ def _copied(player: Player) -> tuple[Copy | None, str]:
         return None, " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _after(player: Player, kept: Copy, other: int, rest: list[tuple[str, Seen]]) -> list[Seen] | None:
-    """What ``rest`` shows after another episode and then the copy; None where that raises."""
+def _after(player: Player, kept: Copy, other: int, steps: int, rest: list[tuple[str, Seen]]) -> list[Seen] | None:
+    """What ``rest`` shows after so many steps of another episode and then the copy; None where that raises."""
     try:
-        _stroll(player, player.begin(other), BETWEEN, 2)
+        if steps:
+            _stroll(player, player.begin(other), steps, 1 + steps)
         player.put(kept)
         return _say(player, [text for text, _ in rest])
     except Exception:

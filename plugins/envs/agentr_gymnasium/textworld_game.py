@@ -11,6 +11,8 @@ import textworld
 from agentr_core import UsageError
 from agentr_gymnasium.any_text import AnyText
 
+#: A command is cut off here: the interpreters have small buffers.
+LONGEST = 200
 _WANTED = ("admissible_commands", "policy_commands", "max_score", "won", "lost", "score")
 
 
@@ -34,14 +36,17 @@ class TextWorldGame(gymnasium.Env[str, str]):
         infos = textworld.EnvInfos(**dict.fromkeys(_WANTED, True))
         self._game, self._paid = textworld.start(self._files[number], request_infos=infos), 0.0
         state = self._game.reset()
-        return str(state.feedback), self._told(state)
+        return str(state.feedback).strip(), self._told(state)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Do one command."""
-        state, score, done = self._game.step(action)
+        state, score, done = self._game.step(_typed(action))
         paid = 1.0 if state.won else min(float(score) / (state.max_score or 1), 1.0)
         reward, self._paid = paid - self._paid, paid
-        return str(state.feedback), reward, bool(done), False, self._told(state)
+        return str(state.feedback).strip(), reward, bool(done), False, self._told(state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TextWorldGame:
+        raise TypeError("the game runs in an interpreter that has no copies")
 
     def close(self) -> None:
         """End the interpreter."""
@@ -56,3 +61,8 @@ class TextWorldGame(gymnasium.Env[str, str]):
             "valid_actions": sorted(state.admissible_commands or ()),
             "expert_actions": list(commands) if commands else None,
         }
+
+
+def _typed(text: str) -> str:
+    """What can be typed of a text: an interpreter that is sent a control character may never answer."""
+    return "".join(letter if " " <= letter <= "~" else " " for letter in text)[:LONGEST]
