@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
@@ -23,7 +24,7 @@ from agentr_core import (
 from agentr_textworld_express.config import TextWorldExpressConfig
 from agentr_textworld_express.games import ABOUT, FOLDS, TaskTable, fold_of
 from agentr_textworld_express.gold import Kept
-from agentr_textworld_express.jvm import JvmLost, JvmSettings
+from agentr_textworld_express.jvm import JvmLost, JvmSettings, find_java
 from agentr_textworld_express.machine import Begin, Machine, Seat, Seen, machine
 from agentr_textworld_express.remaining import remaining
 
@@ -83,14 +84,17 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         self._machine: Machine = machine(JvmSettings(config.java, config.memory_mb, config.timeout))
         self._machine.join(self)
         self._table = TaskTable(config.game)
-        self._kept = Kept(Path(config.cache or cache_folder() / "textworld_express") / content_hash(self.version)[:16])
         self._seat: Seat | None = None
         self._now: Now | None = None
 
     @property
     def version(self) -> str:
-        """The games' release and all settings that an observation depends on."""
+        """The games' release and all settings that an observation depends on.
+
+        A run asks for it first, and ends there where there is no Java: :class:`~agentr_core.PluginError`.
+        """
         config = self.config
+        find_java(config.java)
         params = ",".join(f"{name}={value}" for name, value in sorted(config.params.items())) or "default"
         return (
             f"textworld_express-1/textworld-express={metadata.version('textworld-express')}/params={params}"
@@ -186,6 +190,11 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
             self._seat.leave()
             self._seat = None
         self._machine.leave(self)
+
+    @cached_property
+    def _kept(self) -> Kept:
+        folder = Path(self.config.cache or cache_folder() / "textworld_express")
+        return Kept(folder / content_hash(self.version)[:16])
 
     def _begin(self, task: Task) -> Begin:
         game, seed = str(task.metadata["game"]), int(task.metadata["seed"])

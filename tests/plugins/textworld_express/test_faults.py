@@ -151,3 +151,18 @@ def test_a_java_that_does_not_start(make: Any, tmp_path: Path) -> None:
     env = make(java=str(program))
     with pytest.raises(PluginError, match=r"did not start TextWorldExpress .*Could not create the Java Virtual"):
         env.reset(env.task("coin_0"))
+
+
+def test_a_run_without_java_ends_at_once_and_tasks_are_listed_all_the_same(java: str, tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AGENTR_", "JAVA_"))}
+    bare = {**kept, "PATH": str(tmp_path)}
+    start = [sys.executable, "-m", "agentr_core"]
+    rest = ("--policy", "flawed", "--searcher", "mcts", "--trainer", "none", "--db", str(tmp_path / "agentr.db"))
+    done = subprocess.run(
+        [*start, "run", "--env", "textworld_express", *rest], capture_output=True, text=True, env=bare
+    )
+    assert done.returncode == 4 and "Traceback" not in done.stderr and "warning" not in done.stderr
+    assert "error: textworld_express needs Java, and there is no java on the PATH: install Java 8" in done.stderr
+    listed = [*start, "tasks", "list", "--env", "textworld_express", "--split", "dev", "--json"]
+    done = subprocess.run(listed, capture_output=True, text=True, env=bare)
+    assert done.returncode == 0 and '"coin_10999"' in done.stdout
