@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentr_core.api import configure as configure
     from agentr_core.api import create as create
     from agentr_core.api import open_store as open_store
+    from agentr_core.api import plugin_names as plugin_names
     from agentr_core.api import run as run
     from agentr_core.api import run_async as run_async
     from agentr_core.errors import AgentrError as AgentrError
@@ -186,7 +187,7 @@ _ENGINE = {
 
 #: For scripts, notebooks, and commands that work on a run of their own.
 _SCRIPT = {
-    "api": ["configure", "open_store", "run", "run_async"],
+    "api": ["configure", "open_store", "plugin_names", "run", "run_async"],
     "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
     "play.in_flight": ["run_bounded"],
     "play.worlds": ["World", "Worlds"],

@@ -30,6 +30,11 @@ def create(kind: Kind, name: str, /, **config: Any) -> Any:
     return registry().create(kind, name, config, prefix=f"{name}: ")
 
 
+def plugin_names(kind: Kind) -> list[str]:
+    """The names of the installed plugins of a kind, sorted: ``plugin_names("env")``."""
+    return registry().names(kind)
+
+
 def open_store(path: str | Path = "agentr.db", *, read_only: bool = False) -> Store:
     """Open a project's database; unless ``read_only``, it is made or brought up to date where needed.
 

@@ -102,7 +102,7 @@ class Environment(ABC, Generic[ConfigT]):
     @final
     def begin(self, task: Task) -> StepResult:
         """:meth:`reset` as agents are shown it: search, episodes and replays all begin here."""
-        return self._shown(StepResult(observation=self.reset(task)))
+        return _shown(StepResult(observation=self.reset(task)), self.config)
 
     @final
     def act(self, action: str) -> StepResult:
@@ -111,14 +111,7 @@ class Environment(ABC, Generic[ConfigT]):
         An observation above ``max_observation_chars`` is shortened; ``info["left_out"]`` then counts the characters
         that are not shown.
         """
-        return self._shown(self.step(action))
-
-    def _shown(self, result: StepResult) -> StepResult:
-        limit: int | None = getattr(self.config, "max_observation_chars", None)
-        if limit is None or len(result.observation) <= limit:
-            return result
-        text, count = shortened(result.observation, limit)
-        return result.model_copy(update={"observation": text, "info": {**result.info, "left_out": count}})
+        return _shown(self.step(action), self.config)
 
     def snapshot(self) -> Snapshot:
         """The present state, to be given back to :meth:`restore` of any instance with the same configuration."""
@@ -168,6 +161,15 @@ class Environment(ABC, Generic[ConfigT]):
 
     def close(self) -> None:
         """Release what the environment holds. May be called twice."""
+
+
+def _shown(result: StepResult, config: Any) -> StepResult:
+    """A function, since authors of environments may call a method of theirs so."""
+    limit: int | None = getattr(config, "max_observation_chars", None)
+    if limit is None or len(result.observation) <= limit:
+        return result
+    text, count = shortened(result.observation, limit)
+    return result.model_copy(update={"observation": text, "info": {**result.info, "left_out": count}})
 
 
 #: An environment with whatever configuration.

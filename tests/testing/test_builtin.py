@@ -25,6 +25,8 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
         "only": "identify-life-stages-2", "variations": 1, "simplifications": "noElectricalAction", "workers": 1,
         "cache": CACHE,
     },
+    ("env", "textworld_express"): {"game": "simonsays,mapreader", "cache": CACHE},
+    ("env", "gymnasium"): {"id": "FrozenLake-v1", "actions": "left,down,right,up"},
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
     ("policy", "openai"): {"model": "stub", "base_url": "http://127.0.0.1:9/v1"},
     ("policy", "vllm"): {"model": "tiny"},
@@ -38,7 +40,7 @@ HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
 #: tests/plugins/openai, and vLLM's engine starts once in tests/plugins/vllm.
 ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai"), ("policy", "vllm")}
-NEED_JAVA = {("env", "sciworld")}
+NEED_JAVA = {("env", "sciworld"), ("env", "textworld_express")}
 
 PLUGINS = Registry()
 RULES: list[tuple[str, str, int]] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agentr_core import AnyEnvironment, MissingDependencyError, create
+from agentr_core import AnyEnvironment, MissingDependencyError, UsageError, create
 from agentr_core.cli import resolve_settings, say
 
 PROTOCOLS = ("agentgym", "openenv")
@@ -47,7 +47,9 @@ def serve(
     from agentr_serve.listening import answer_until_stopped, bound, server
     from agentr_serve.sessions import Sessions
 
-    chosen = resolve_settings(ctx, require=False).config.env
+    chosen, *others = resolve_settings(ctx, require=False).config.env
+    if others:
+        raise UsageError(f"--env: one server serves one environment; start another for '{others[0].name}'")
     make = partial(_make, chosen.name, dict(chosen.options))
     listener = bound(host, port)
     kept = Sessions(make, most=sessions, idle=idle)

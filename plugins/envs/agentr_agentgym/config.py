@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from agentr_agentgym.servers import SERVERS
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 
 
-class AgentGymConfig(PluginConfig):
+class AgentGymConfig(EnvironmentConfig):
     """Settings of the ``agentgym`` environment."""
 
     url: str = Field("http://127.0.0.1:36001", description="where the server is")

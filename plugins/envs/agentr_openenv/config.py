@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from agentr_core import PluginConfig
+from agentr_core import EnvironmentConfig
 
 
-class OpenEnvConfig(PluginConfig):
+class OpenEnvConfig(EnvironmentConfig):
     """Settings of the ``openenv`` environment."""
 
     url: str = Field("http://127.0.0.1:8000", description="where the server is")
