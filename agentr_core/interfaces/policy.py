@@ -23,13 +23,17 @@ class MakeEnvironment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PolicyPreview:
-    """What is known of a policy before it is made; the names are those of :class:`Policy`."""
+    """What is known of a policy before it is made; the names are those of :class:`Policy`.
+
+    ``is_here``: the model's files have been looked at; where not, only its name is known.
+    """
 
     model: str
     weights: str | None
     template_options: dict[str, Any] | None
     context_length: int | None
     count_tokens: Callable[[Sequence[Message]], int]
+    is_here: bool = True
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """A model that is loaded here has no price."""

@@ -35,7 +35,7 @@ class Estimate:
     verdicts_at_most: int
     completion_tokens: int
     prompt_tokens: int | None
-    conversations: int
+    conversations: int | None
     steps: int | None
     dollars: float | None
     dollars_of_completions: float | None
@@ -60,7 +60,7 @@ def estimate(context: RunContext, policy: Actor, stages: Sequence[str], store: S
     completions = requests * samples * int(options.get("max_tokens", 0))
     completions += measured * sum(each.tokens for each in played) + verdicts * of_verdict
     prompts = None if policy.context_length is None else asked * policy.context_length
-    conversations = _conversations(context, tasks)
+    conversations = _conversations(context, tasks, searcher.simulations * depth * samples)
     plain = sum(each.plain for each in played)
     search, evaluation = _seconds(context, policy, store, trees, measured * plain)
     return Estimate(
@@ -74,7 +74,7 @@ def estimate(context: RunContext, policy: Actor, stages: Sequence[str], store: S
         completion_tokens=completions,
         prompt_tokens=prompts,
         conversations=conversations if "train" in stages else 0,
-        steps=_steps(context, conversations) if "train" in stages else None,
+        steps=_steps(context, conversations) if "train" in stages and conversations else None,
         dollars=None if prompts is None else policy.price(prompts, completions),
         dollars_of_completions=policy.price(0, completions),
         search_seconds=search,
@@ -110,9 +110,14 @@ def _verdicts(context: RunContext, trees: int, nodes: int, depth: int) -> tuple[
     return trees * min(nodes, pairs * depth) * votes, int(chosen.options.get("max_tokens", 0))
 
 
-def _conversations(context: RunContext, tasks: int) -> int:
-    """Training conversations of one iteration: what the caps leave of each tree, and general ones."""
+def _conversations(context: RunContext, tasks: int, nodes: int) -> int | None:
+    """Training conversations of one iteration: what the caps leave of each tree, and general ones.
+
+    None where the caps are so wide that they bound nothing: a tree has so many ``nodes``.
+    """
     data = context.config.data
+    if max(data.max_good_per_tree, data.max_revisions_per_tree) > nodes:
+        return None
     revisions = min(data.max_revisions_per_tree, context.config.revise.max_pairs_per_tree)
     return round(tasks * (data.max_good_per_tree + revisions) / data.eta)
 

@@ -58,7 +58,7 @@ def dry_run(config: RunConfig, *, db: str, out: str | None) -> tuple[list[Found]
             made = context.make_policy()
         except ModelNotHere as error:
             found, counts = await looked_at(context, _unseen(config))
-            return [_not_here(error), *(each for each in found if each.what != "model")], counts
+            return [_not_here(error), *found], counts
         try:
             return await looked_at(context, made)
         finally:
@@ -78,7 +78,8 @@ def _unseen(config: RunConfig) -> PolicyPreview:
     options = config.policy.options
     model = str(options.get("model"))
     context = options.get("context_length")
-    return PolicyPreview(model, str(options.get("weights") or model), None, context, lambda messages: 0)
+    weights = str(options.get("weights") or model)
+    return PolicyPreview(model, weights, None, context, count_tokens=lambda messages: 0, is_here=False)
 
 
 @contextmanager

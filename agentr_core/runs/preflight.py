@@ -149,7 +149,7 @@ def _folder(out: Path, stages: Sequence[str]) -> Iterator[Found]:
 
 def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
-    if policy.context_length is None:
+    if policy.context_length is None or not _is_here(policy):
         return
     tokens, turn = max(
         (policy.count_tokens(_head(world, context.config)), context.config.evaluate_of(name).max_tokens)
@@ -162,6 +162,11 @@ def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
             "take a model with a longer context, or give turns fewer tokens"
         )
     yield Found("context", f"{tokens:,} tokens of instructions and task of {policy.context_length:,}")
+
+
+def _is_here(policy: Actor) -> bool:
+    """Whether the model's files can be looked at."""
+    return not isinstance(policy, PolicyPreview) or policy.is_here
 
 
 def trainable(policy: Actor, name: str) -> str:
@@ -179,6 +184,8 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
     if "train" not in stages:
         return
     weights, chosen = trainable(policy, context.config.policy.name), context.config.trainer
+    if not _is_here(policy):
+        return
     trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
     start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
     for name, world in context.worlds.items():

@@ -27,9 +27,15 @@ def test_a_command_of_the_recipe(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "llama.toml").write_text(settings)
     (tmp_path / "start-from-base.toml").write_text(first_line + settings)
     done = subprocess.run(
-        command(*words, "--dry-run"), cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
+        command(*words, "--dry-run"),
+        cwd=tmp_path,
+        env=environment(HF_HUB_OFFLINE="1"),  # nothing is fetched for this, wherever it runs
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert "training conversations" not in done.stdout, "the paper's caps bound nothing"
     assert "Llama-3.1-8B-Instruct" in done.stdout + done.stderr
     assert "3 iterations" in done.stdout + done.stderr
 
@@ -45,5 +51,11 @@ def test_json_on_the_command_line(tmp_path: Path) -> None:
         *("-o", "openai.base_url=https://n.openai.azure.com/openai/deployments/d?api-version=2024-10-21"),
         *("-o", "openai.headers.api-key=${AZURE_OPENAI_API_KEY}", "-o", "openai.query.api-version=2024-10-21"),
     )
-    done = subprocess.run(command(*words), cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300)
+
+    def call(**extra: str) -> subprocess.CompletedProcess[str]:
+        where = {"cwd": tmp_path, "env": environment(**extra)}
+        return subprocess.run(command(*words), **where, capture_output=True, text=True, timeout=300)
+
+    assert "AZURE_OPENAI_API_KEY is not set" in call().stderr, "a dry run finds what is missing"
+    done = call(AZURE_OPENAI_API_KEY="k")
     assert done.returncode == 0, done.stderr

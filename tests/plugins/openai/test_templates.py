@@ -59,3 +59,11 @@ def test_options_of_the_template_are_those_that_servers_are_given(folder: Path) 
     with pytest.raises(UsageError, match="must be 'strip', 'keep' or 'off'"):
         body = {"chat_template_kwargs": {"reasoning": "maybe"}}
         OpenAIPolicy(OpenAIConfig(model="m", tokenizer=str(folder), extra_body=body))
+
+
+def test_an_adapter_without_a_tokenizer_takes_that_of_its_base(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "tiny"}')
+    assert Template(str(tmp_path), {}).render(TURNS) == Template("tiny", {}).render(TURNS)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "./gone"}')
+    with pytest.raises(UsageError, match=r"needs its base model: there is no model folder './gone'"):
+        Template(str(tmp_path), {})
