@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agentr_core.train.recipes import build_dataset
+from agentr_core.train.dataset_recipes import build_dataset
 
 import agentr_core
 from agentr_core import TrainingSet, open_store
