@@ -27,6 +27,8 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("env", "textworld_express"): {"game": "simonsays,mapreader", "cache": CACHE},
     ("env", "gymnasium"): {"id": "FrozenLake-v1", "actions": "left,down,right,up"},
+    ("env", "agentgym"): {"url": "http://127.0.0.1:9", "server": "textcraft"},
+    ("env", "openenv"): {"url": "http://127.0.0.1:9"},
     ("policy", "transformers"): {"model": MODEL, "device": "cpu", "context_length": 512},
     ("policy", "openai"): {"model": "stub", "base_url": "http://127.0.0.1:9/v1"},
     ("policy", "vllm"): {"model": "tiny"},
@@ -38,8 +40,10 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
-#: tests/plugins/openai, and vLLM's engine starts once in tests/plugins/vllm.
-ONLY_REGISTERED = {("policy", "replay"), ("policy", "openai"), ("policy", "vllm")}
+#: tests/plugins/openai, agentgym and openenv, and vLLM's engine starts once in tests/plugins/vllm.
+ONLY_REGISTERED = {
+    ("policy", "replay"), ("policy", "openai"), ("policy", "vllm"), ("env", "agentgym"), ("env", "openenv"),
+}  # fmt: skip
 NEED_JAVA = {("env", "sciworld"), ("env", "textworld_express")}
 
 PLUGINS = Registry()
