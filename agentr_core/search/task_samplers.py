@@ -70,10 +70,10 @@ def by_depth(tasks: Sequence[Task], request: SamplerRequest) -> list[Task]:
     """Easy tasks first: a window over the tasks by depth, which moves so that the last iteration has the deepest.
 
     Depth is the task's ``depth`` or ``difficulty``; tasks that have neither stand last, in their order. (The length of
-    a demonstration would tell as well, but to ask for thousands of them takes hours where a simulator has to play
-    them.) The window has as many tasks as an iteration's part of the split, ``wanted`` at least, and the ones to search
-    are drawn from it: what is the curriculum of a run that has fewer trees than tasks is then still all depths. With
-    ``rotate`` those of it that were not searched yet come before the others.
+    a demonstration would tell as well, but some simulators have to play each before they know it.) The window is an
+    iteration's part of the split, ``wanted`` tasks at least, and those to search are drawn from it: a run with fewer
+    trees than tasks then still goes through all depths. With ``rotate``, tasks of the window that were not searched yet
+    come before the others.
     """
     ordered = sorted(tasks, key=depth_of)
     width = min(len(tasks), max(request.wanted, math.ceil(len(tasks) / request.iterations)))
@@ -123,14 +123,14 @@ def choose(name: str, tasks: Sequence[Task], request: SamplerRequest) -> list[Ta
     sampler = TASK_SAMPLERS.get(name) or _of_the_user(name)
     with boundary(PluginError, f"search.sampler '{name}'"):
         chosen = list(sampler(tasks, request))
-    known = {task.key for task in tasks}
+    known = {task.key: task for task in tasks}
     keys = [task.key if isinstance(task, Task) else None for task in chosen]
-    if not known.issuperset(keys) or len(set(keys)) < len(keys) or not 0 < len(keys) <= request.wanted:
+    if not known.keys() >= set(keys) or len(set(keys)) < len(keys) or not 0 < len(keys) <= request.wanted:
         raise PluginError(
             f"search.sampler '{name}' must give 1 to {request.wanted} of the tasks that it is given, each once "
-            f"(it gave {len(chosen)}, {len(known.intersection(keys))} different ones of them)"
+            f"(it gave {len(chosen)}, {len(known.keys() & set(keys))} different ones of them)"
         )
-    return chosen
+    return [known[task.key] for task in chosen]
 
 
 def _of_the_user(name: str) -> Sampler:
