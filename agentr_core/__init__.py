@@ -118,6 +118,9 @@ if TYPE_CHECKING:
     from agentr_core.run_context import RunContext as RunContext
     from agentr_core.runs.scratch import scratch_run as scratch_run
     from agentr_core.search.stage import grow_trees as grow_trees
+    from agentr_core.search.task_samplers import TASK_SAMPLERS as TASK_SAMPLERS
+    from agentr_core.search.task_samplers import PastSearch as PastSearch
+    from agentr_core.search.task_samplers import SamplerRequest as SamplerRequest
     from agentr_core.seeds import derive_rng as derive_rng
     from agentr_core.seeds import derive_seed as derive_seed
     from agentr_core.settings.run_config import RunConfig as RunConfig
@@ -179,6 +182,7 @@ _ENGINE = {
     ],
     "registry.model_names": ["base_of", "is_adapter", "model_failure", "resolve_model", "tokenizer_of"],
     "registry.specs": ["CommandSpec", "ModelSpec"],
+    "search.task_samplers": ["TASK_SAMPLERS", "PastSearch", "SamplerRequest"],
     "seeds": ["derive_seed"],
     "train.conversation_files": ["read_dataset"],
     "train.template_report": ["TemplateReport", "template_report"],

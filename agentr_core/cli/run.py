@@ -88,18 +88,31 @@ def retry(reference: str, db: str, json_: bool) -> int:
 def close(outcome: RunOutcome, db: str, json_: bool) -> int:
     """Print the closing table and what to type next; exit code 3 where items failed."""
     from agentr_core.errors import ExitCode
+    from agentr_core.runs.costs import costs
     from agentr_core.runs.report import account_lines, iterations
     from agentr_core.store import open_store
 
     with open_store(db, read_only=True) as store:
         table, odd = iterations(store, outcome.run), account_lines(store, outcome.run)
+        each = costs(store, outcome.run)
     if json_:
         told = {"failed": outcome.failed, "account": odd}
-        print_json({"run": outcome.run.key, "status": outcome.run.status, **told, "rows": table.data})
+        print_json(
+            {
+                "run": outcome.run.key,
+                "status": outcome.run.status,
+                **told,
+                "rows": table.data,
+                "environments": each.data,
+            }
+        )
     else:
         say("")
         if table.rows:
             print_table(table.columns, table.rows)
+        if each.rows:
+            say("")
+            print_table(each.columns, each.rows)
         for line in odd:
             say(line)
         next_commands(outcome, db)

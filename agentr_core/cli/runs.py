@@ -88,6 +88,7 @@ def export_(store: Store, reference: str) -> Export:
 
 
 def _lines(store: Store, run: RunRow) -> Iterator[str]:
+    from agentr_core.runs.costs import costs
     from agentr_core.runs.report import account_lines, iterations
 
     yield from _head(store, run)
@@ -98,6 +99,10 @@ def _lines(store: Store, run: RunRow) -> Iterator[str]:
     if table.rows:
         yield ""
         yield from table_lines(table.columns, table.rows)
+    took_each = costs(store, run)
+    if took_each.rows:
+        yield ""
+        yield from table_lines(took_each.columns, took_each.rows)
     if odd := account_lines(store, run, quiet=False):
         yield from ("", *odd)
     plugins = store.runs.plugins(run.id)
@@ -138,6 +143,8 @@ def _options(config: Any) -> str:
 
 
 def _whole(store: Store, run: RunRow) -> dict[str, Any]:
+    from agentr_core.runs.costs import costs
+
     return {
         **run.as_dict(),
         "alive": store.runs.is_alive(run),
@@ -147,6 +154,7 @@ def _whole(store: Store, run: RunRow) -> dict[str, Any]:
             {"iteration": iteration, "stage": stage, **counts}
             for (iteration, stage), counts in store.runs.accounts(run.id).items()
         ],
+        "environments": costs(store, run).data,
         "trees": dict(sorted(Counter(row.status for row in store.trees.select(run.id)).items())),
         "revision_sets": [row.as_dict() for row in store.revisions.select(run.id)],
         "datasets": [row.as_dict() for row in store.datasets.select(run.id)],

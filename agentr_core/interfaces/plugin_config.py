@@ -67,7 +67,7 @@ def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], st
         return f"{flag}: is required"
     message = str(item["msg"])
     message = message.removeprefix("Value error, ").removeprefix("Input ")
-    message = f"{flag}: {message[:1].lower()}{message[1:]}"
+    message = f"{flag}: {message[:1].lower()}{message[1:]}".removeprefix(": ")  # of no one key: it names its own
     return message if isinstance(item.get("input"), Mapping) else f"{message} (got {got})"
 
 

@@ -94,7 +94,12 @@ def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         before = f"{name}." if len(context.worlds) > 1 else ""
         if "search" in stages:
             settings, there = config.search_of(name), len(training_tasks(world, config, 1))
-            yield _counted(f"{before}search.tasks", settings.split, there, settings.tasks)
+            in_split = len(world.tasks(settings.split))
+            if there < min(settings.tasks, in_split):
+                taken = f"{settings.tasks:,} were asked for, and '{settings.sampler}' takes {there:,} of {in_split:,}"
+                yield Found(f"{before}search.tasks", taken, warning=True)
+            else:
+                yield _counted(f"{before}search.tasks", settings.split, there, settings.tasks)
         if "evaluate" in stages:
             measured, there = config.evaluate_of(name), len(evaluation_tasks(world, config))
             yield _counted(f"{before}evaluate.tasks", measured.split, there, measured.tasks)

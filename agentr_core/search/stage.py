@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -22,6 +22,7 @@ from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
 from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
 from agentr_core.search.search_context import TreeContext
+from agentr_core.search.task_samplers import PastSearch, SamplerRequest, choose
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import TreePlan, TreeRow
@@ -92,18 +93,41 @@ def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> d
 
 
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
-    tasks = [task for world in context.worlds.values() for task in training_tasks(world, context.config, iteration)]
-    tasks = side_by_side(tasks)
-    ids = context.task_ids(tasks)
-    seeds = [derive_seed(context.config.seed, "tree", iteration, task.key, TREE_NUMBER) for task in tasks]
+    """The trees of an iteration; what was chosen once stays, whatever becomes of the trees that it was chosen by."""
+    planned = context.store.trees.select(context.run.id, iteration=iteration)
+    tasks = [(row.task_id, row.task) for row in planned] or _choose(context, iteration)
     return context.store.trees.plan(
         context.run.id,
         iteration,
-        [TreePlan(task_id, seed) for task_id, seed in zip(ids, seeds, strict=True)],
+        [
+            TreePlan(number, derive_seed(context.config.seed, "tree", iteration, key, TREE_NUMBER))
+            for number, key in tasks
+        ],
         searcher=context.config.searcher.name,
         searcher_hash=content_hash(context.config.searcher.model_dump(mode="json")),
         model=context.model_of(policy),
     )
+
+
+def _choose(context: RunContext, iteration: int) -> list[tuple[int, str]]:
+    """The tasks to search, as ids in the store and keys: of all environments side by side."""
+    config, past = context.config, _history(context, iteration)
+    worlds = context.worlds.items()
+    tasks = [task for name, world in worlds for task in training_tasks(world, config, iteration, past.get(name, {}))]
+    tasks = side_by_side(tasks)
+    return list(zip(context.task_ids(tasks), [task.key for task in tasks], strict=True))
+
+
+def _history(context: RunContext, iteration: int) -> dict[str, dict[str, tuple[PastSearch, ...]]]:
+    """What the finished trees of earlier iterations came to, by environment and key of the task; out of the store."""
+    trees, run_id = context.store.trees, context.run.id
+    ends, found = trees.count_ends(run_id, iteration), dict[str, dict[str, tuple[PastSearch, ...]]]()
+    for row in trees.select(run_id, status="done") if iteration > 1 else ():
+        if row.iteration < iteration:
+            past = PastSearch(row.iteration, row.best_reward or 0.0, *ends.get(row.id, (0, 0)))
+            of_world = found.setdefault(row.env, {})
+            of_world[row.task] = (*of_world.get(row.task, ()), past)
+    return found
 
 
 @dataclass(slots=True)
@@ -239,15 +263,26 @@ class _Grower:
         return full + cached
 
 
-def training_tasks(world: World, config: RunConfig, iteration: int) -> list[Task]:
-    """The tasks of one environment searched in a 1-based iteration: a window of the split, shuffled by the run's seed.
+def training_tasks(
+    world: World, config: RunConfig, iteration: int, history: Mapping[str, tuple[PastSearch, ...]] | None = None
+) -> list[Task]:
+    """The tasks of one environment searched in a 1-based iteration: those that ``search.sampler`` takes of the split.
 
-    With ``search.rotate`` an iteration takes other tasks than the last while there are any, then begins again.
+    It is handed the split shuffled by the run's seed, and ``history``: what earlier iterations came to, by key. Raises
+    :class:`~agentr_core.errors.NothingToDo` where the split is empty, and as
+    :func:`~agentr_core.search.task_samplers.choose` does.
     """
     settings = config.search_of(world.name)
     tasks = world.tasks(settings.split)
     if not tasks:
         raise NothingToDo(f"the split '{settings.split}' of '{world.name}' has no tasks; choose another search.split")
     derive_rng(config.seed, "tasks", settings.split).shuffle(tasks)
-    start = (iteration - 1) * settings.tasks if settings.rotate else 0
-    return [tasks[(start + offset) % len(tasks)] for offset in range(min(settings.tasks, len(tasks)))]
+    request = SamplerRequest(
+        iteration=iteration,
+        iterations=config.iterations,
+        wanted=settings.tasks,
+        rotate=settings.rotate,
+        rng=derive_rng(config.seed, "sampler", world.name, iteration),
+        history=history or {},
+    )
+    return choose(settings.sampler, tasks, request)

@@ -6,6 +6,7 @@ business; here is only what the values mean and which are allowed.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -34,12 +35,31 @@ class ChosenPlugin(PluginConfig):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+#: What chooses the tasks of an iteration (``search/task_samplers.py``); the first is the default.
+SAMPLERS = ("uniform", "by_depth", "failing_first")
+
+
 class SearchSettings(PluginConfig):
     """The search stage: one tree for each task (Agent-R section 3.1, phase I)."""
 
     tasks: int = Field(default=60, ge=1, description="training tasks searched in each iteration")
     split: str = Field(default="train", description="the environment's split they come from")
     rotate: bool = Field(default=True, description="take other tasks in each iteration while there are any")
+    sampler: str = Field(
+        default=SAMPLERS[0], description=f"which tasks: {', '.join(SAMPLERS)}, or a function of yours, module:function"
+    )
+
+    @field_validator("sampler")
+    @classmethod
+    def _sampler_exists(cls, name: str) -> str:
+        module, colon, function = name.partition(":")
+        if name not in SAMPLERS and not (module and colon and function):
+            near = difflib.get_close_matches(name, SAMPLERS, n=1)
+            hint = f" did you mean '{near[0]}'?" if near else ""
+            raise ValueError(
+                f"there is no sampler '{name}';{hint} there are {', '.join(SAMPLERS)}, or a function as module:function"
+            )
+        return name
 
 
 def _as_list(value: object) -> object:
@@ -264,8 +284,11 @@ class RunConfig(PluginConfig):
 
     @property
     def hash(self) -> str:
-        """Hash of :meth:`identity`."""
-        return content_hash(self.identity())
+        """Hash of :meth:`identity`; the sampler that was the only one before there were several does not count."""
+        identity = self.identity()
+        if identity["search"]["sampler"] == SAMPLERS[0]:
+            del identity["search"]["sampler"]
+        return content_hash(identity)
 
 
 #: How a model is measured is one for all environments: their results are averaged.
@@ -281,7 +304,7 @@ def _of_its_own(chosen: ChosenEnvironment, section: str, common: SettingsT) -> S
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, (chosen.name, section, *first["loc"])))
-        raise ValueError(f"{where}: {first['msg']}") from None
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

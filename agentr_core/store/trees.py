@@ -46,6 +46,14 @@ SELECT count(parent) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 
 FROM nodes JOIN trees ON trees.id = nodes.tree_id
 WHERE trees.run_id = ? AND trees.iteration = ?
 """
+#: A flag of 8 is ``terminal``. An end is what ``Tree.leaves`` gives: terminal, nothing below it, not the root.
+_ENDS = """
+WITH earlier AS (SELECT id FROM trees WHERE run_id = ? AND iteration < ? AND status = 'done')
+SELECT tree_id, count(*) AS attempts, sum(reward >= 1.0) AS solved FROM nodes
+WHERE tree_id IN earlier AND flags & 8 > 0 AND parent IS NOT NULL
+  AND (tree_id, node) NOT IN (SELECT tree_id, parent FROM nodes WHERE tree_id IN earlier AND parent IS NOT NULL)
+GROUP BY tree_id
+"""
 _VERDICTS = """
 SELECT v.*, coalesce(body, rationale) AS reason FROM verdicts v LEFT JOIN texts ON texts.hash = v.rationale
 WHERE v.tree_id = ? ORDER BY v.node
@@ -192,6 +200,14 @@ class Trees:
         """How the turns of an iteration's trees ended: all, cut off, refused, merged as copies, with a full context."""
         row = self._connection.one(_TURNS, (run_id, iteration))
         return {} if row is None else {name: int(row[name] or 0) for name in row.keys()}  # noqa: SIM118 - a Row
+
+    def count_ends(self, run_id: int, before: int) -> dict[int, tuple[int, int]]:
+        """Whole attempts, and those of reward 1, of each tree that is done of iterations ``before`` this one, by tree.
+
+        A tree without a whole attempt is not among them.
+        """
+        rows = self._connection.all(_ENDS, (run_id, before))
+        return {row["tree_id"]: (row["attempts"], row["solved"]) for row in rows}
 
     def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, Verdict]]:
         """All verdicts on the nodes of a tree: by critic and judge hash, then by node."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from killing import KILLER, has_run, sqlite_is_sound
+from learning import write_model
 from scripted_runs import Agentr, dump
 
 import agentr_core
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
+from agentr_core.runs.costs import costs
 from agentr_core.runs.report import iterations
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import EvalResult, open_store
@@ -174,3 +176,52 @@ def test_the_mixture(weights: dict[str, float], max_share: float, expected: dict
     assert counts == expected
     assert taken == [one for one in examples if one in taken]
     assert taken == in_proportion(examples, weights, max_share=max_share, seed=3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over both whose one iteration trains, beside general conversations."""
+    folder = tmp_path_factory.mktemp("trained")
+    general = folder / "general.jsonl"
+    turn = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day"}]}
+    general.write_text("".join(json.dumps(turn) + "\n" for _ in range(50)))
+    learner = {"model": str(write_model(folder / "base", 0.5))}
+    changes = {"policy": "learning:Learner", "trainer": "learning:Halver", "learning:Learner": learner}
+    mixed = {**changes, "data": {"eta": 0.8, "general": str(general)}}
+    run(configure("textcraft,webshop", **mixed), db=folder / "agentr.db", progress=Progress(quiet=True))
+    return folder / "agentr.db"
+
+
+def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
+    with open_store(trained, read_only=True) as store:
+        last = store.runs.find("last")
+        table, trees = costs(store, last), store.trees.select(last.id)
+        (dataset,) = store.datasets.select(last.id)
+        results = [each for row in store.evaluations.select(last.id) for each in store.evaluations.results(row.id)]
+    assert [row["environment"] for row in table.data] == ["textcraft", "webshop", "general"]
+    assert [row["trees"] for row in table.data] == [5, 5, 0]
+    assert sum(row["training_rows"] for row in table.data) == dataset.n_examples
+    assert all(row["training_rows"] for row in table.data)
+    for row in table.data[:2]:
+        own = [tree.stats for tree in trees if tree.env == row["environment"]]
+        assert row["samples"] == sum(stats["samples"] for stats in own) > 0
+        assert row["environment_seconds"] == pytest.approx(sum(stats["environment_seconds"] for stats in own))
+        assert row["eval_episodes"] == sum(result.env == row["environment"] for result in results) > 0
+        assert row["cached_share"] is None, "a scripted policy counts no tokens"
+
+
+def test_runs_show_tells_it_in_80_columns(agentr: Agentr, trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained, tmp_path / "agentr.db")
+    told = json.loads(agentr("runs", "show", "last", "--json").stdout)["environments"]
+    assert [row["environment"] for row in told] == ["textcraft", "webshop", "general"]
+    shown = agentr("runs", "show", "last", COLUMNS="80").stdout.splitlines()
+    (first,) = [number for number, line in enumerate(shown) if line.startswith("environment")]
+    lines = shown[first : first + shown[first:].index("")]
+    assert [line.split()[0] for line in lines[-3:]] == ["textcraft", "webshop", "general"]
+    assert len(lines[0].split()) == len(lines[-1].split()) == 9 and all(len(line) <= 80 for line in lines)
+
+
+def test_one_environment_alone_has_no_such_table(tmp_path: Path) -> None:
+    run(configure("textcraft"), db=tmp_path / "agentr.db", progress=Progress(quiet=True))
+    with open_store(tmp_path / "agentr.db", read_only=True) as store:
+        assert costs(store, store.runs.find("last")).rows == []

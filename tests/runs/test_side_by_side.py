@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,19 @@ def test_runs_that_differ_in_the_seed_alone_are_summed_up(db: Path) -> None:
     assert mcts["against_first"] == pytest.approx(successes[0] - each.data[0]["success"]), "paired by seed"
     assert best["success_half"] is None and mcts["success_half"] is not None
     assert summary.rows[1][0] == "mcts-0 and 2 more"
+
+
+def test_a_run_from_before_there_was_a_setting_had_its_default(db: Path, tmp_path: Path) -> None:
+    old = shutil.copy(db, tmp_path / "old.db")
+    with sqlite3.connect(old) as connection:
+        changed = "UPDATE runs SET config_json = json_remove(config_json, '$.search.sampler') WHERE name = 'mcts-0'"
+        assert connection.execute(changed).rowcount == 1
+    tables = []
+    for path in (db, old):
+        with agentr_core.open_store(path) as store:
+            chosen = [store.runs.find(name) for name in ("mcts-0", "mcts-1", "mcts-2")]
+            tables.append([table.rows for table in side_by_side.side_by_side(store, chosen)])
+    assert tables[0] == tables[1] and len(tables[0]) == 2
 
 
 def test_an_interval_over_seeds_is_students() -> None:

@@ -115,7 +115,7 @@ def test_one_number_is_a_list_of_one() -> None:
         (["env.max_stepz=3"], r"-o env\.max_stepz: there is no such setting; did you mean 'max_steps'\? There are: "),
         (["env.max_steps=lots"], r"-o env\.max_steps: should be a valid integer.* \(got lots\)"),
         (["search.taks=3"], r"-o search\.taks: there is no setting 'taks'\. Did you mean 'tasks'\? There are: tasks, "),
-        (["search=3"], r"-o search: is a table of settings: tasks, split, rotate \(got 3\)"),
+        (["search=3"], r"-o search: is a table of settings: tasks, split, rotate, sampler \(got 3\)"),
         (["itertions=3"], r"-o itertions: there is no setting 'itertions'\. Did you mean 'iterations'\?"),
         (["textcarft.depth=3"], r"-o textcarft\.depth: there is no plugin 'textcarft'\. Did you mean 'textcraft'\?"),
         (["revise.alpha=[0.5, 2]"], r"-o revise\.alpha: "),
