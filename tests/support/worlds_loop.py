@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agentr_core.train.dataset_recipes import build_dataset
-
 import agentr_core
 from agentr_core import TrainingSet, open_store
 from agentr_core.settings.run_config import DataSettings
+from agentr_core.train.dataset_recipes import build_dataset
 
 
 def one_iteration(db: Path, **settings: Any) -> tuple[dict[str, Any], TrainingSet]:
