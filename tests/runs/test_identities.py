@@ -23,7 +23,9 @@ from agentr_core.train.stage import training_identity
 Change = dict[str, Any]
 Settings = Callable[..., RunConfig]
 #: Fields whose other value cannot be told from their type.
-OTHERS: dict[str, Any] = {"alpha": [0.25], "general": "general.jsonl", "split": "dev", "revision_action": "wait"}
+OTHERS: dict[str, Any] = {
+    "alpha": [0.25], "general": "general.jsonl", "split": "dev", "revision_action": "wait", "demonstrations": 3,
+}  # fmt: skip
 
 
 def other_value(model: type[BaseModel], name: str) -> Any:
