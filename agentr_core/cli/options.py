@@ -223,7 +223,8 @@ def environment_options(name: str, options: Sequence[str]) -> dict[str, str]:
         key, equals, text = option.partition("=")
         if not equals:
             raise UsageError(f"-o {option}: must be KEY=VALUE")
-        texts[key.strip().removeprefix(f"{name}.").removeprefix("env.")] = text
+        table, _, below = key.strip().partition(".")
+        texts[below if below and table in ("env", name.partition(":")[0]) else key.strip()] = text
     return texts
 
 
