@@ -15,8 +15,9 @@ from agentr_core.records import Message, Step, Task
 #: ``exact``: all is as in the file; ``other``: played to its end, and something else was shown or brought; ``broken``:
 #: it cannot be played to its end here.
 Outcome = Literal["exact", "other", "broken"]
-#: What may differ.
-OBSERVATION, REWARD = "another observation", "another reward"
+#: What may differ. An opening differs where its writers left out what is in sight, which changes nothing of the rest.
+OPENING, OBSERVATION, REWARD = "another opening", "another observation", "another reward"
+OPENING_ALONE = f"{OPENING}, all else alike"
 ENDED, RAISED = "the episode ends before the conversation", "the environment fails"
 
 #: How an agent takes note of its instructions (AgentGym: "OK. I'll follow ...", ETO: "OK"); no action.
@@ -44,12 +45,14 @@ class Replay:
 
     ``messages`` are what to train on: where all is as in the file, the conversation as this environment tells it (its
     own instructions, then the turns with their flags), else that of the file. ``reward`` is the last one here.
-    ``stopped`` says why it could not be played to its end; empty where it was.
+    ``difference`` is the first one of ``differing``. ``stopped`` says why it could not be played to its end; empty
+    where it was.
     """
 
     messages: tuple[Message, ...]
     reward: float
     difference: Difference | None = None
+    differing: int = 0
     stopped: str = ""
 
     @property
@@ -62,7 +65,9 @@ class Replay:
     @property
     def why(self) -> str:
         """What keeps it from being exact, in a few words; empty where nothing does."""
-        return self.stopped or (self.difference.what if self.difference else "")
+        if self.stopped or self.difference is None:
+            return self.stopped
+        return OPENING_ALONE if self.difference.what == OPENING and self.differing == 1 else self.difference.what
 
 
 def opening_of(messages: Sequence[Message]) -> int:
@@ -88,32 +93,27 @@ async def replay(
     """
     start = opening_of(messages)
     episode = await Episode.begin(environment, task)
-    difference = _first(messages[start - 1].content, episode.head[-1].content)
+    found = _compared(
+        OPENING, 0, _opening(messages[start - 1].content, episode.head[-1].content), episode.head[-1].content
+    )
     for at in range(start, len(messages), 2):
         if episode.ended:
-            difference = difference or Difference(ENDED, len(episode.steps) + 1, messages[at].content, "(the end)")
-            return Replay(tuple(messages), episode.trajectory().reward, difference, ENDED)
+            found.append(Difference(ENDED, len(episode.steps) + 1, messages[at].content, "(the end)"))
+            return Replay(tuple(messages), episode.trajectory().reward, found[0], len(found), ENDED)
         step = await episode.play(messages[at].content)
-        said = _plain(messages[at + 1].content) if at + 1 < len(messages) else None
-        if said is not None and said != step.observation.strip():
-            difference = difference or Difference(OBSERVATION, len(episode.steps), said, step.observation)
-    return _judged(episode, messages, difference, reward)
+        if at + 1 < len(messages):
+            found += _compared(OBSERVATION, len(episode.steps), _plain(messages[at + 1].content), step.observation)
+    last = episode.steps[-1]
+    if reward is not None and not _near(reward, last):
+        found.append(Difference(REWARD, len(episode.steps), f"{reward:g}", f"{last.reward:g}"))
+    if found:
+        return Replay(tuple(messages), last.reward, found[0], len(found))
+    return Replay(_as_told_here(episode, messages), last.reward)
 
 
 def failed(messages: Sequence[Message], failure: EnvironmentFailure) -> Replay:
     """The outcome of a conversation in whose replay the environment failed."""
-    return Replay(tuple(messages), 0.0, Difference(RAISED, 0, "", str(failure)), RAISED)
-
-
-def _judged(
-    episode: Episode, messages: Sequence[Message], difference: Difference | None, reward: float | None
-) -> Replay:
-    brought = episode.trajectory().reward
-    if difference is None and reward is not None and not _near(reward, episode.steps[-1]):
-        difference = Difference(REWARD, len(episode.steps), f"{reward:g}", f"{brought:g}")
-    if difference is not None:
-        return Replay(tuple(messages), brought, difference)
-    return Replay(_as_told_here(episode, messages), brought)
+    return Replay(tuple(messages), 0.0, Difference(RAISED, 0, "", str(failure)), 1, RAISED)
 
 
 def _near(reward: float, last: Step) -> bool:
@@ -128,10 +128,13 @@ def _as_told_here(episode: Episode, messages: Sequence[Message]) -> tuple[Messag
     return tuple(turns)
 
 
-def _first(said: str, shown: str) -> Difference | None:
-    if _plain(said).endswith(shown.strip()):
-        return None
-    return Difference(OBSERVATION, 0, _plain(said), shown)
+def _compared(what: str, turn: int, said: str, shown: str) -> list[Difference]:
+    return [] if said == shown.strip() else [Difference(what, turn, said, shown)]
+
+
+def _opening(said: str, shown: str) -> str:
+    """The first observation of a file, without what stands before it in its turn."""
+    return shown.strip() if _plain(said).endswith(shown.strip()) else _plain(said)
 
 
 def _plain(said: str) -> str:

@@ -80,6 +80,19 @@ def test_another_observation_is_told_with_its_turn_and_keeps_the_files_words(tmp
     assert each.replayed.messages[0] == Message("user", "You craft.")
 
 
+@pytest.mark.parametrize(("more", "why"), [({}, "another opening, all else alike"), ({4: "?"}, "another opening")])
+def test_an_opening_that_differs_alone_is_told_apart(more: dict[int, str], why: str, tmp_path: Path) -> None:
+    """ETO's ScienceWorld tells the task and not the room."""
+    item = published()
+    goal = item["conversations"][2]["value"].rpartition("\n")[2]
+    for turn, text in {2: goal, **more}.items():
+        item["conversations"][turn]["value"] = text
+    (each,) = imported(tmp_path, item).found
+    assert (each.replayed.why, each.replayed.outcome) == (why, "other")
+    difference = each.replayed.difference
+    assert difference is not None and (difference.turn, difference.file) == (0, goal)
+
+
 def test_an_episode_that_ends_before_the_conversation_cannot_be_played(tmp_path: Path) -> None:
     item = published()
     item["conversations"] += dialogue([("human", "Crafted", None), ("gpt", "Action: inventory", True)])
