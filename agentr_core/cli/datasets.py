@@ -11,6 +11,7 @@ import click
 
 from agentr_core.cli.answers import Export, Listing, Page, lists, shows, with_store
 from agentr_core.cli.groups import ListingGroup
+from agentr_core.cli.options import db_option, environment_options, json_option, plugin_options
 from agentr_core.cli.output import heading, say
 from agentr_core.cli.reading import by_number_or_run, messages_json, of_any_run, output_option, run_id
 from agentr_core.errors import UsageError
@@ -18,6 +19,7 @@ from agentr_core.errors import UsageError
 if TYPE_CHECKING:
     from agentr_core.records import Message
     from agentr_core.store import DatasetRow, Store
+    from agentr_core.train.demonstration_tasks import Format
 
 _FORMATS = "How to write: JSON lines, JSON lines of prompt and completion as TRL trains them, or Parquet."
 dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
@@ -25,7 +27,7 @@ dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
 
 @click.group(cls=ListingGroup)
 def datasets() -> None:
-    """List, show and export training conversations."""
+    """List, show, export and import training conversations."""
 
 
 @datasets.command("list")
@@ -102,6 +104,62 @@ def export_(store: Store, which: str, format_: str, output: str | None) -> None:
         raise UsageError("parquet is not text: name a file with --output")
     count = write_rows(map(example_row, examples), Path(output), "parquet")
     say(f"{count:,} conversations written to {output}")
+
+
+@datasets.command("import")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--env", metavar="NAME", required=True, help="The environment that the conversations were played in.")
+@click.option(
+    "-o", "options", multiple=True, metavar="KEY=VALUE", help="The environment's options, e.g. -o max_steps=99."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["auto", "agenttraj", "eto"]),
+    default="auto",
+    help="Where a conversation's id is: item_id (AgentGym), id or game_file (ETO), or whichever there is.",
+)
+@click.option(
+    "--run", "run", metavar="NAME", help="The run to keep it with, or the name of a new one [the file's name]."
+)
+@click.option("--only-exact", is_flag=True, help="Leave out what does not play again exactly.")
+@click.option("--show-differences", is_flag=True, help="Show the first difference of each that does not.")
+@plugin_options
+@db_option
+@json_option
+def import_(
+    file: str,
+    env: str,
+    options: tuple[str, ...],
+    format_: Format,
+    run: str | None,
+    only_exact: bool,
+    show_differences: bool,
+    db: str,
+    json_: bool,
+) -> None:
+    """Import conversations that others published, as demonstrations to train on.
+
+    FILE is AgentGym's AgentTraj-L or ETO's trajectories. Each conversation is matched to a task of the environment, by
+    its id or by its words, and played again there. One that shows the same and brings the same reward is kept as the
+    environment tells it: its own instructions, then the turns. Any other is kept as it is in the file.
+
+    \b
+    agentr datasets import textcraft_train.json --env textcraft
+    agentr train --run textcraft_train --model MODEL
+    """
+    from agentr_core.cli.importing import report
+    from agentr_core.process.progress import Progress
+    from agentr_core.runs.imports import import_demonstrations
+    from agentr_core.settings.layer import flag_layer
+    from agentr_core.settings.layers import resolve
+
+    texts = [f"env.{key}={value}" for key, value in environment_options(env, options).items()]
+    config = resolve([flag_layer({"env": ("--env", env)}, texts)]).config
+    made = import_demonstrations(
+        file, config, db=db, run=run, form=format_, only_exact=only_exact, progress=Progress(quiet=json_)
+    )
+    report(made, differences=show_differences, json_=json_)
 
 
 def _find(store: Store, which: str) -> DatasetRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,7 +96,7 @@ _FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "--tasks": ("search.tasks", {"type": int, "metavar": "N", "help": "Training tasks an iteration."}),
     "--split": ("search.split", {"metavar": "NAME", "help": "The split to train on."}),
     "--splice": ("revise.splice", {"metavar": "MODE", "help": "verified or recorded."}),
-    "--recipe": ("data.recipe", {"metavar": "NAME", "help": "agent-r, direct, optimal or good."}),
+    "--recipe": ("data.recipe", {"metavar": "NAME", "help": "agent-r, direct, optimal, good or demonstrations."}),
     "--general": ("data.general", {"metavar": "FILE", "help": "General conversations to mix in (JSON lines)."}),
     "--eta": ("data.eta", {"type": float, "metavar": "SHARE", "help": "Share of agent data in the mixture."}),
     "--eval-split": ("evaluate.split", {"metavar": "NAME", "help": "The split to measure on."}),
@@ -211,6 +211,21 @@ def resolve_settings(ctx: click.Context, *, require: bool = True, below: Layer |
     if below is not None:
         layers.append(below)
     return resolve(layers, require=require)
+
+
+def environment_options(name: str, options: Sequence[str]) -> dict[str, str]:
+    """What follows ``-o`` in a command about one environment, by its option: ``rules=strict``, ``env.rules=strict`` or
+    ``NAME.rules=strict``. Raises :class:`~agentr_core.errors.UsageError` for one that is no ``KEY=VALUE``."""
+    from agentr_core.errors import UsageError
+
+    texts = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise UsageError(f"-o {option}: must be KEY=VALUE")
+        table, _, below = key.strip().partition(".")
+        texts[below if below and table in ("env", name.partition(":")[0]) else key.strip()] = text
+    return texts
 
 
 #: Variables that are no flags; plugins may read others, so only what is nearly one of them is a misspelling.

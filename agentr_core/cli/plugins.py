@@ -94,7 +94,10 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
 @json_option
 @plugin_options
 def check(name: str, kind: Kind | None, options: tuple[str, ...], model: str | None, json_: bool) -> None:
-    """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken."""
+    """Run the contract checks of agentr_core.testing on a plugin; exit 4 where a rule is broken.
+
+    For an environment, 'agentr envs check NAME' tells the same checks as a list to read, with sizes and speed.
+    """
     from agentr_core.registry.lookup import registry
     from agentr_core.settings.layer import flag_layer
     from agentr_core.testing import checks

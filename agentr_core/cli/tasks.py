@@ -10,7 +10,7 @@ import click
 
 from agentr_core.cli.answers import Export, Listing, Page
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.options import db_option, json_option, plugin_options
+from agentr_core.cli.options import db_option, environment_options, json_option, plugin_options
 from agentr_core.cli.output import heading
 from agentr_core.cli.reading import clean, limit_option, one_line, reading
 from agentr_core.errors import EnvironmentFailure, UsageError, boundary
@@ -132,11 +132,6 @@ def _of_splits(env: str, options: tuple[str, ...], split: str | None) -> list[Ta
 def _environment(name: str, options: tuple[str, ...]) -> AnyEnvironment:
     from agentr_core.registry.lookup import registry
 
-    values = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if not equals:
-            raise UsageError(f"-o {option}: must be KEY=VALUE")
-        values[key.removeprefix(f"{name}.").removeprefix("env.")] = value
+    values = environment_options(name, options)
     made: AnyEnvironment = registry().create("env", name, values)
     return made

@@ -26,7 +26,8 @@ from agentr_core.run_context import RunContext, StageResult
 from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
-from agentr_core.store import CheckpointRow, DatasetRow
+from agentr_core.store import CheckpointRow, DatasetRow, RevisionSetRow
+from agentr_core.train.dataset_recipes import DEMONSTRATIONS
 from agentr_core.train.stage import collect, train_checkpoint, training_identity
 
 StageName = Literal["search", "revise", "train", "evaluate"]
@@ -219,12 +220,7 @@ class RunLoop:
             return StageResult({})
         policy = await self._made()
         start = self._start(trainable(policy, self.context.config.policy.name), policy.template_options, iteration)
-        critic = self.context.make_critic()
-        try:
-            revision_set = find_set(self.context, policy, critic, iteration)
-        finally:
-            with closing(critic):
-                await critic.close()
+        revision_set = await self._revision_set(policy, iteration)
         await self._drop_policy()
         trainer: AnyTrainer = self.context.registry.create("trainer", plugin.name, plugin.options)
         row, dataset = collect(self.context, revision_set, iteration, lambda given: trainer.too_long(given, start))
@@ -233,6 +229,17 @@ class RunLoop:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:
             release_memory()
+
+    async def _revision_set(self, policy: AnyPolicy, iteration: int) -> RevisionSetRow | None:
+        """The revision set that is trained on; demonstrations alone need none."""
+        if self.context.config.data.recipe == DEMONSTRATIONS:
+            return None
+        critic = self.context.make_critic()
+        try:
+            return find_set(self.context, policy, critic, iteration)
+        finally:
+            with closing(critic):
+                await critic.close()
 
     def _folder(self, iteration: int, start: Checkpoint, dataset: DatasetRow, *, aside: bool) -> str:
         """Where a training leaves its model: a folder of its own where it stands aside, or another one was first."""

@@ -29,6 +29,7 @@ from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.train.dataset_recipes import check_general
+from agentr_core.train.stage import check_demonstrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ async def free_checks(context: RunContext, policy: Actor, out: Path, stages: Seq
     checks: list[Callable[[], Iterator[Found]]] = [
         lambda: _tasks(context, stages),
         lambda: _general(context, stages),
+        lambda: _demonstrations(context, stages),
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
         lambda: _trainer(context, policy, stages),
@@ -136,6 +138,12 @@ def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         skipped = sum(read.skipped.values())
         told = f"{len(read.conversations):,} general conversations, {skipped:,} that cannot be used"
         yield Found("data.general", told, warning=skipped > 0)
+
+
+def _demonstrations(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
+    row = check_demonstrations(context) if "train" in stages else None
+    if row is not None:
+        yield Found("data.demonstrations", f"{row.n_examples:,} conversations of dataset {row.id} '{row.name}'")
 
 
 def _folder(out: Path, stages: Sequence[str]) -> Iterator[Found]:

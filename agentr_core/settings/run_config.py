@@ -116,8 +116,14 @@ class ReviseSettings(PluginConfig):
 class DataSettings(PluginConfig):
     """What is trained on (Agent-R section 3.1, equation 6)."""
 
-    recipe: Literal["agent-r", "direct", "optimal", "good"] = Field(
-        default="agent-r", description="which samples are taken"
+    recipe: Literal["agent-r", "direct", "optimal", "good", "demonstrations"] = Field(
+        default="agent-r", description="which samples are taken; demonstrations: none but those of an imported dataset"
+    )
+    demonstrations: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of an imported dataset (agentr datasets import) that is trained on beside the samples; the "
+        "recipe demonstrations takes the run's own newest one unless told otherwise",
     )
     eta: float = Field(
         default=1.0, gt=0.0, le=1.0, description="share of agent data; the rest is general conversations"

@@ -18,7 +18,7 @@ from typing import Any
 from agentr_core.errors import UsageError
 from agentr_core.hashing import content_hash
 from agentr_core.records import Example, Message, TrainingSet
-from agentr_core.train.conversation_shapes import Unusable, read_conversation
+from agentr_core.train.conversation_shapes import Unusable, besides_turns, read_conversation
 
 logger = logging.getLogger("agentr.data")
 
@@ -34,7 +34,7 @@ class ReadConversations:
     """What a file holds: conversations with their places in it, and how many were skipped or changed, by reason.
 
     ``places`` are numbers of lines (or of entries of a JSON array) from 1; ``first`` is the place of the first one of
-    each reason.
+    each reason. ``besides``: what the object of each conversation holds besides its turns.
     """
 
     conversations: tuple[tuple[Message, ...], ...]
@@ -43,6 +43,7 @@ class ReadConversations:
     changed: Mapping[str, int]
     first: Mapping[str, int]
     unit: str = "line"
+    besides: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def total(self) -> int:
@@ -99,19 +100,20 @@ def read_conversations(path: str | Path) -> ReadConversations:
     """
     text = _file_text(Path(path).expanduser())
     entries, unit = _entries(text, path)
-    found: list[tuple[int, tuple[Message, ...]]] = []
+    found: list[tuple[int, tuple[Message, ...], dict[str, Any]]] = []
     skipped, changed, first = Counter[str](), Counter[str](), dict[str, int]()
     for place, entry in entries:
         try:
-            messages, changes = read_conversation(_value(entry))
+            value = _value(entry)
+            messages, changes = read_conversation(value)
         except Unusable as unusable:
             skipped[str(unusable)] += 1
             first.setdefault(str(unusable), place)
         else:
-            found.append((place, messages))
+            found.append((place, messages, besides_turns(value)))
             changed.update(changes)
-    places, conversations = (tuple(place for place, _ in found), tuple(messages for _, messages in found))
-    read = ReadConversations(conversations, places, dict(skipped), dict(changed), first, unit)
+    places, conversations, besides = zip(*found, strict=True) if found else ((), (), ())
+    read = ReadConversations(conversations, places, dict(skipped), dict(changed), first, unit, besides)
     _check_some_left(read, text, path)
     return read
 

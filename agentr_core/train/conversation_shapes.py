@@ -14,9 +14,11 @@ from agentr_core.records import Message, Role
 #: What may be said of a conversation that was changed so that it can be used.
 JOINED = "with joined turns"
 BEGAN_WITH_ANSWER = "without its first answer"
+WEIGHED = "with weights other than 0 and 1, trained as 1"
 
-#: The names in use for "this turn carries loss": Axolotl's, that of ms-swift and AgentGym, OpenAI's.
-FLAGS = ("train", "loss", "weight")
+#: The names in use for "this turn carries loss": Axolotl's, that of ms-swift and AgentGym, OpenAI's (a number).
+WEIGHT = "weight"
+FLAGS = ("train", "loss", WEIGHT)
 
 #: Answers that are calls of functions: what they say is in a form of the file's, not of the model's.
 _CALLS = ("function_call", "tool_call")
@@ -26,6 +28,7 @@ _ROLES: dict[str, Role] = {
     **dict.fromkeys(("tool", "tool_response", "observation", "function", "function_response", "ipython"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", *_CALLS), "assistant"),
 }
+_TURNS = ("messages", "conversations", "conversation")
 _MEDIA = ("image", "video", "audio")
 
 
@@ -34,7 +37,8 @@ class Unusable(Exception):
 
 
 def read_conversation(value: Any) -> tuple[tuple[Message, ...], frozenset[str]]:
-    """The turns of one conversation, and what was changed in it (:data:`JOINED`, :data:`BEGAN_WITH_ANSWER`).
+    """The turns of one conversation, and what was changed in it: :data:`JOINED`, :data:`BEGAN_WITH_ANSWER`,
+    :data:`WEIGHED`.
 
     Observations and results of tools become user turns, as observations of environments are. Calls of functions are
     written as JSON and carry no loss, since their form is not the model's own, unless a flag asks for it. Turns of one
@@ -51,16 +55,26 @@ def read_conversation(value: Any) -> tuple[tuple[Message, ...], frozenset[str]]:
     begun = _from_first_question(joined)
     if len(begun) < len(joined):
         changed.add(BEGAN_WITH_ANSWER)
+    if any(_role(turn) == "assistant" and _weight(turn) not in (None, 0, 1) for turn in _turns(value)):
+        changed.add(WEIGHED)
     _check_turns(begun)
     return tuple(begun), frozenset(changed)
 
 
-def _messages(value: Any) -> Iterator[Message]:
-    if not isinstance(value, Mapping):
-        raise Unusable("no object with 'messages' or 'conversations'")
-    turns = next((value[name] for name in ("messages", "conversations", "conversation") if name in value), None)
+def besides_turns(value: Any) -> dict[str, Any]:
+    """What the object of a conversation holds besides its turns: ids, rewards, whatever its file has."""
+    return {str(key): found for key, found in value.items() if key not in _TURNS} if isinstance(value, Mapping) else {}
+
+
+def _turns(value: Any) -> Sequence[Any]:
+    turns = next((value[name] for name in _TURNS if name in value), None) if isinstance(value, Mapping) else None
     if not isinstance(turns, Sequence) or isinstance(turns, str):
         raise Unusable("no object with 'messages' or 'conversations'")
+    return turns
+
+
+def _messages(value: Any) -> Iterator[Message]:
+    turns = _turns(value)
     for media in _MEDIA:
         if value.get(media) or value.get(f"{media}s"):
             raise Unusable(f"{media} parts")
@@ -74,12 +88,7 @@ def _messages(value: Any) -> Iterator[Message]:
 def _message(turn: Any) -> Message:
     if not isinstance(turn, Mapping):
         raise Unusable("a turn that is no object")
-    name = _first(turn, "role", "from")
-    if name is None:
-        raise Unusable("a turn without a role")
-    role = _ROLES.get(str(name).strip().lower())
-    if role is None:
-        raise Unusable(f"unknown role {str(name)[:30]!r}")
+    role, name = _role(turn), _first(turn, "role", "from")
     calls = list(_calls(turn)) if role == "assistant" else []
     if not calls and not {"content", "value"} & set(turn):
         raise Unusable("a turn without content")
@@ -89,6 +98,16 @@ def _message(turn: Any) -> Message:
     if role != "assistant" or not said.strip():
         return Message(role, said)
     return Message(role, said, _carries_loss(turn, unless_said=not calls and str(name).strip().lower() not in _CALLS))
+
+
+def _role(turn: Mapping[str, Any]) -> Role:
+    name = _first(turn, "role", "from")
+    if name is None:
+        raise Unusable("a turn without a role")
+    role = _ROLES.get(str(name).strip().lower())
+    if role is None:
+        raise Unusable(f"unknown role {str(name)[:30]!r}")
+    return role
 
 
 def _first(turn: Mapping[str, Any], *names: str) -> Any:
@@ -145,18 +164,26 @@ def _parsed(arguments: Any) -> Any:
 
 
 def _carries_loss(turn: Mapping[str, Any], *, unless_said: bool) -> bool:
-    """What the flags of an assistant's turn say; null says nothing."""
+    """What the flags of an assistant's turn say; null says nothing, and any weight but 0 trains."""
     said = set()
     for name in FLAGS:
-        value = turn.get(name)
+        value = _weight(turn) if name == WEIGHT else turn.get(name)
         if value is None:
             continue
-        if value not in (0, 1):
+        if name != WEIGHT and value not in (0, 1):
             raise Unusable(f"the flag '{name}' is neither 0 nor 1")
         said.add(bool(value))
     if len(said) > 1:
         raise Unusable("flags that contradict each other")
     return said.pop() if said else unless_said
+
+
+def _weight(turn: Mapping[str, Any]) -> float | None:
+    """The weight of a turn where it has one; :class:`Unusable` for one that is no finite number of at least 0."""
+    value = turn.get(WEIGHT)
+    if value is not None and not (isinstance(value, int | float) and 0 <= value < float("inf")):
+        raise Unusable(f"the flag '{WEIGHT}' is no number of at least 0")
+    return value
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:

@@ -24,9 +24,14 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "direct": ("direct", "good"),
     "optimal": ("good",),
     "good": ("good",),
+    "demonstrations": (),
 }
+#: The recipe of a training on demonstrations and nothing else.
+DEMONSTRATIONS = "demonstrations"
 
 
+#: A conversation that may be taken, with its sample; a demonstration has none.
+Candidate = tuple["Sample | None", Example]
 #: Which of some conversations are too long for the trainer, by their place, and the tokens of each.
 TooLong = Callable[[Sequence[Example]], Mapping[int, int]]
 
@@ -41,18 +46,22 @@ def build_dataset(
     general: ReadConversations | None = None,
     env_of: Mapping[int, str] | None = None,
     weights: Mapping[str, float] | None = None,
+    demonstrations: Sequence[Example] = (),
     too_long: TooLong = lambda _: {},
 ) -> TrainingSet:
     """The training set that ``settings`` ask for, in a seeded order; its ``selection`` counts what was left out.
 
     What is ``too_long`` is left out first: caps and the share eta are those of what is trained. ``general`` is what
     :func:`check_general` gave, where it was asked already. ``env_of`` says of which environment a tree is, where a run
-    has several: what of each is taken is :func:`in_proportion`'s to say.
+    has several: what of each is taken is :func:`in_proportion`'s to say. ``demonstrations`` are agent data beside the
+    samples, of no tree and so under no cap.
 
     Raises :class:`~agentr_core.errors.NothingToDo` where no sample is left, and
     :class:`~agentr_core.errors.UsageError` for a file of general conversations that cannot be read.
     """
-    candidates = [(sample, _example(sample, messages_of(sample))) for sample in _of_recipe(samples, settings.recipe)]
+    chosen = _of_recipe(samples, settings.recipe)
+    candidates: list[Candidate] = [(sample, _example(sample, messages_of(sample))) for sample in chosen]
+    candidates += [(None, example) for example in demonstrations]
     if not candidates:
         raise NothingToDo(
             f"the recipe '{settings.recipe}' finds nothing to train on: no tree has a trajectory with enough reward "
@@ -65,7 +74,7 @@ def build_dataset(
         raise _none_fits(left)
     agent = capped = _capped(fitting, settings, seed)
     if env_of is not None:
-        known = [replace(one, origin={"env": env_of[one.origin["tree"]], **one.origin}) for one in capped]
+        known = [_of_environment(one, env_of) for one in capped]
         agent = in_proportion(known, weights or {}, max_share=settings.max_share, seed=seed)
     drawn = _general(settings, len(agent), seed, general, too_long)
     mixed = agent + drawn.examples
@@ -78,6 +87,7 @@ def build_dataset(
         **({"over_mixture": len(capped) - len(agent)} if env_of is not None else {}),
         "dropped": len(left) + drawn.dropped,
         "longest": max([0, drawn.longest, *left.values()]),
+        **({"demonstrations": len(demonstrations)} if demonstrations else {}),
     }
     return TrainingSet(name, tuple(mixed), content_hash([example.content() for example in mixed]), selection)
 
@@ -100,15 +110,22 @@ def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
     return [sample for sample in kept if sample.reward >= 1.0] if recipe == "optimal" else kept
 
 
-def _distinct(candidates: Sequence[tuple[Sample, Example]]) -> list[tuple[Sample, Example]]:
+def _of_environment(example: Example, env_of: Mapping[int, str]) -> Example:
+    """A demonstration says of which environment it is; a sample's tree does."""
+    if "env" in example.origin:
+        return example
+    return replace(example, origin={"env": env_of[example.origin["tree"]], **example.origin})
+
+
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The first of each set of equal conversations."""
-    first: dict[str, tuple[Sample, Example]] = {}
+    first: dict[str, Candidate] = {}
     for sample, example in candidates:
         first.setdefault(content_hash(example.content()), (sample, example))
     return list(first.values())
 
 
-def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings, seed: int) -> list[Example]:
+def _capped(candidates: Sequence[Candidate], settings: DataSettings, seed: int) -> list[Example]:
     """At most so many good and spliced conversations of one tree, in their first order; ``prefer`` says which."""
     order = list(range(len(candidates)))
     derive_rng(seed, "caps").shuffle(order)
@@ -118,6 +135,9 @@ def _capped(candidates: Sequence[tuple[Sample, Example]], settings: DataSettings
     chosen = set()
     for index in order:
         sample = candidates[index][0]
+        if sample is None:
+            chosen.add(index)
+            continue
         good = sample.kind == "good"
         if used[sample.tree_id, good] < (settings.max_good_per_tree if good else settings.max_revisions_per_tree):
             used[sample.tree_id, good] += 1

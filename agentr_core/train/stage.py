@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import Interrupted
+from agentr_core.errors import Interrupted, UsageError
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.model_files import model_fingerprint
 from agentr_core.records import Checkpoint, TrainingSet
@@ -17,28 +17,32 @@ from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
-from agentr_core.train.dataset_recipes import TooLong, build_dataset, check_general
+from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
+
+#: The recipe of a dataset that was imported from a file.
+IMPORTED = "imported"
 
 
 def collect(
-    context: RunContext, revision_set: RevisionSetRow, iteration: int, too_long: TooLong = lambda _: {}
+    context: RunContext, revision_set: RevisionSetRow | None, iteration: int, too_long: TooLong = lambda _: {}
 ) -> tuple[DatasetRow, TrainingSet]:
     """Build and store the dataset of one iteration after the recipe of ``data``; what was skipped is said.
 
-    What is ``too_long`` for the trainer is left out.
+    Without a ``revision_set`` it is of demonstrations alone. What is ``too_long`` for the trainer is left out.
     """
     settings = context.config.data
-    general = _general(context)
+    general, imported = _general(context), check_demonstrations(context)
     dataset = build_dataset(
-        context.store.revisions.samples(revision_set.id),
+        context.store.revisions.samples(revision_set.id) if revision_set else (),
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
-        name=f"{settings.recipe}-{revision_set.critic}",
+        name=f"{settings.recipe}-{revision_set.critic}" if revision_set else settings.recipe,
         seed=derive_seed(context.config.seed, "dataset", iteration),
         general=general,
         env_of=_environments(context, iteration) if len(context.worlds) > 1 else None,
         weights=context.config.weights,
+        demonstrations=context.store.datasets.load(imported.id).examples if imported else (),
         too_long=too_long,
     )
     row = context.store.datasets.save(
@@ -48,9 +52,10 @@ def collect(
         dataset.examples,
         content_hash=dataset.content_hash,
         recipe=settings.recipe,
-        set_id=revision_set.id,
+        set_id=revision_set.id if revision_set else None,
         config={
             **settings.model_dump(mode="json"),
+            **({"demonstrations": imported.id} if imported else {}),
             **({"general_read": general.as_dict()} if general else {}),
             "selection": dict(dataset.selection),
         },
@@ -61,6 +66,30 @@ def collect(
 def _environments(context: RunContext, iteration: int) -> dict[int, str]:
     """Of which environment each tree of an iteration is."""
     return {tree.id: tree.env for tree in context.store.trees.select(context.run.id, iteration=iteration)}
+
+
+def check_demonstrations(context: RunContext) -> DatasetRow | None:
+    """The imported dataset that ``data`` asks for; None where it asks for none.
+
+    Raises :class:`~agentr_core.errors.UsageError`, which names the setting, where there is no such dataset.
+    """
+    settings, datasets = context.config.data, context.store.datasets
+    if settings.demonstrations is None:
+        if settings.recipe != DEMONSTRATIONS:
+            return None
+        if own := [row for row in datasets.select(context.run.id) if row.recipe == IMPORTED]:
+            return own[-1]
+        raise UsageError(
+            "data.demonstrations: the recipe demonstrations needs the number of an imported dataset, since this run "
+            "has none of its own; make one with: agentr datasets import"
+        )
+    try:
+        row = datasets.get(settings.demonstrations)
+    except UsageError as error:
+        raise UsageError(f"data.demonstrations: {error}") from None
+    if row.recipe != IMPORTED:
+        raise UsageError(f"data.demonstrations: dataset {row.id} was made by the recipe '{row.recipe}', not imported")
+    return row
 
 
 def _general(context: RunContext) -> ReadConversations | None:

@@ -55,7 +55,7 @@ def test_two_values_of_one_setting_are_refused(
     [
         (("--checkpoint", "last", "--model", "tiny"), "--checkpoint last and --model name two models"),
         (("--checkpoint", "1", "-o", "transformers.model=tiny"), "and -o transformers.model name two models"),
-        (("--run", "last", "--name", "mine"), "--name: names a run that begins"),
+        (("--run", "last", "--name", "mine"), "--name: names a run, and this measures a model of one"),
     ],
 )
 def test_two_models_or_runs_are_refused(

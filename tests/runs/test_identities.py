@@ -24,12 +24,9 @@ Change = dict[str, Any]
 Settings = Callable[..., RunConfig]
 #: Fields whose other value cannot be told from their type.
 OTHERS: dict[str, Any] = {
-    "alpha": [0.25],
-    "general": "general.jsonl",
-    "split": "dev",
-    "sampler": "by_depth",
-    "revision_action": "wait",
-}
+    "alpha": [0.25], "general": "general.jsonl", "split": "dev", "sampler": "by_depth", "revision_action": "wait",
+    "demonstrations": 3,
+}  # fmt: skip
 
 
 def other_value(model: type[BaseModel], name: str) -> Any:

@@ -92,6 +92,18 @@ def test_a_flag_decides_which_answers_carry_loss(flag: str, value: Any, trained:
     assert [turn.train for turn in turns] == [False, trained, False, True]
 
 
+@pytest.mark.parametrize("weight", [0.5, 2, 1e-9])
+def test_any_weight_but_0_trains_and_one_that_is_not_1_is_said(weight: float, tmp_path: Path) -> None:
+    found = read(tmp_path, chat(USER, {**GOOD, "weight": 0}, USER, {**GOOD, "weight": weight}))
+    assert [turn.train for turn in found.conversations[1]] == [False, False, False, True]
+    assert found.changed == {"with weights other than 0 and 1, trained as 1": 1}
+
+
+def test_what_is_beside_the_turns_is_kept(tmp_path: Path) -> None:
+    found = read(tmp_path, shared(("human", "hi"), ("gpt", "hello"), item_id="textcraft_3", reward=1))
+    assert found.besides == ({}, {"item_id": "textcraft_3", "reward": 1})
+
+
 def test_agentgyms_first_answer_carries_no_loss(tmp_path: Path) -> None:
     turns = [("human", "You shop.", None), ("gpt", "Ok.", False), ("human", "Buy soap", None), ("gpt", "search", True)]
     value = {"item_id": "1", "conversations": [{"from": a, "value": b, "loss": c} for a, b, c in turns]}
@@ -139,7 +151,10 @@ def test_an_answer_before_the_first_question_is_left_out(tmp_path: Path) -> None
         (chat(("user", [{"type": "refusal"}]), GOOD), "a part of content of type 'refusal'"),
         (chat(USER, {**GOOD, "tool_calls": [{"id": 1}]}), "a call without a function's name"),
         (chat(USER, {**GOOD, "train": True, "weight": 0}), "flags that contradict each other"),
-        (chat(USER, {**GOOD, "weight": 0.5}), "the flag 'weight' is neither 0 nor 1"),
+        (chat(USER, {**GOOD, "loss": 0.5}), "the flag 'loss' is neither 0 nor 1"),
+        (chat(USER, {**GOOD, "weight": -1}), "the flag 'weight' is no number of at least 0"),
+        (chat(USER, {**GOOD, "weight": "much"}), "the flag 'weight' is no number of at least 0"),
+        (chat(USER, {**GOOD, "train": False, "weight": 0.5}), "flags that contradict each other"),
         (chat(USER, GOOD, ("system", "s"), USER, GOOD), "a system turn after the first"),
         (chat(USER, ("assistant", "\ud83d")), "half a character (no valid Unicode)"),
         ({"text": "a"}, "no object with 'messages' or 'conversations'"),

@@ -5,7 +5,7 @@ train, dev and test splits, which are consecutive blocks of variations (half, a 
 
 AgentGym numbers the variations of 23 kinds in that order, 4,639 in all (the other seven: :data:`NOT_IN_AGENTGYM`). A
 task that has such a number is keyed by it (``sciworld_14``), any other by kind and variation (``grow-plant/14``);
-:meth:`TaskTable.task` takes the second form, and ``1-1:14``, for every task.
+:meth:`TaskTable.task` takes the second form, and ``1-1:14``, for every task, and ETO's ``0_14``.
 
 Splits: ``train``, ``dev`` and ``test`` are the official ones over all 30 kinds; ``agentgym`` are the 4,639;
 ``agentr_test`` the 200 numbers of Agent-R's published test file; ``agentr_train`` the variations 1 to 5 of each of the
@@ -29,6 +29,14 @@ SPLITS = ("train", "dev", "test", "agentgym", "agentr_train", "agentr_test")
 _DATA = Path(__file__).parent / "data"
 _NUMBERED = re.compile(r"sciworld_(\d{1,6})")
 _NAMED = re.compile(r"(.+)[/:](\d{1,6})")
+#: ETO's ids of trajectories are a number of its own for the kind, and the variation: ``0_17``.
+_ETO = re.compile(r"(\d{1,2})_(\d{1,6})")
+#: The kinds by ETO's numbers, which leave out 5.
+_ETO_KINDS = {
+    0: "1-1", 1: "1-4", 2: "1-3", 3: "1-2", 4: "2-2", 6: "2-1", 7: "3-1", 8: "3-2", 9: "3-3", 10: "3-4", 11: "4-4",
+    12: "4-1", 13: "4-2", 14: "4-3", 15: "5-2", 16: "5-1", 17: "6-1", 18: "6-2", 19: "6-3", 20: "7-1", 21: "7-3",
+    22: "7-2", 23: "8-1", 24: "8-2", 25: "9-1", 26: "9-2", 27: "9-3", 28: "10-1", 29: "10-2",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,8 @@ class TaskTable:
             return make_task(kind, variation, split_of(kind, variation))
         if found := _NAMED.fullmatch(key):
             return task_for(found[1], int(found[2]))
+        if (found := _ETO.fullmatch(key)) and int(found[1]) in _ETO_KINDS:
+            return task_for(_ETO_KINDS[int(found[1])], int(found[2]))
         raise UsageError(f"sciworld has no task '{key}'; a key looks like 'sciworld_14', 'boil/14' or '1-1:14'")
 
 

@@ -47,11 +47,20 @@ def test_agent_rs_splits_and_their_overlap() -> None:
     assert [official.count(split) for split in ("test", "train", "dev")] == [107, 66, 27]
 
 
-@pytest.mark.parametrize("key", ["sciworld_14", "boil/14", "1-1:14", "boil:14"])
+@pytest.mark.parametrize("key", ["sciworld_14", "boil/14", "1-1:14", "boil:14", "0_14"])
 def test_a_task_has_one_key_and_is_found_by_others(key: str) -> None:
     task = TaskTable().task(key)
     assert (task.key, task.split) == ("sciworld_14", "dev")
     assert task.metadata == {"task": "boil", "variation": 14, "id": "1-1"}
+
+
+def test_etos_numbers_name_every_kind_but_one() -> None:
+    """Its table has no number 5, and no kind twice."""
+    found = {number: TaskTable().task(f"{number}_1").metadata["task"] for number in range(30) if number != 5}
+    assert {kind.name for kind in kinds()} - set(found.values()) == {"measure-melting-point-unknown-substance"}
+    assert (found[11], found[21]) == ("find-animal", "lifespan-longest-lived-then-shortest-lived")
+    with pytest.raises(UsageError, match="no task '5_1'"):
+        TaskTable().task("5_1")
 
 
 def test_kinds_without_a_number_are_keyed_by_name() -> None:

@@ -134,9 +134,9 @@ def test_the_prefix_cache_is_used_and_changes_nothing(random_llama: Path, ask):
 
 
 def test_a_prefix_cache_too_small_for_the_batch_changes_nothing(random_llama: Path, ask, monkeypatch):
-    from agentr_transformers import policy as module
+    from agentr_transformers import memory
 
-    monkeypatch.setattr(module, "_MB", 16 * 1024)  # a few blocks in all
+    monkeypatch.setattr(memory, "MB", 16 * 1024)  # a few blocks in all
     cached = policy_of(random_llama, prefix_cache_mb=5)
     plain = policy_of(random_llama, prefix_cache_mb=0)
     for seed in range(3):
