@@ -93,7 +93,8 @@ class ScriptedPolicy(Policy[ConfigT]):
         if self._environment is None:
             if self._make is None:
                 raise PolicyFailure(f"the policy '{self.model}' needs an environment: call bind(make_environment)")
-            self._environment = self._make(self._at)
+            named = self._at is not None and self._at.env  # outside of a run there is but one environment
+            self._environment = self._make(self._at) if named else self._make()
         return self._environment
 
     def executed(self, messages: Sequence[Message]) -> list[str]:
