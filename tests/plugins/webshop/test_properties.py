@@ -107,5 +107,14 @@ def test_equal_keys_show_equal_pages(env: WebShop, number: int, actions: list[in
 @given(response=st.text(max_size=200))
 def test_any_turn_is_read(env: WebShop, response: str) -> None:
     parsed = env.parse(response)
+    assert (parsed.action is None) == (parsed.error is not None)
+    assert parsed.action is None or (parsed.action.strip() and "\n" not in parsed.action)
+
+
+@RELAXED
+@given(response=st.text(max_size=200))
+def test_any_turn_has_an_action_as_agentgym_reads_it(env: WebShop, response: str) -> None:
+    parsed = env.parse_as_agentgym(response)
     assert parsed.action is not None and "\n" not in parsed.action
-    assert env.parse(f"Thought: x\nAction: {parsed.action}").action == parsed.action or "Action:" in parsed.action
+    again = env.parse_as_agentgym(f"Thought: x\nAction: {parsed.action}")
+    assert again.action == parsed.action or "Action:" in parsed.action
