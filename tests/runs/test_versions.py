@@ -47,7 +47,7 @@ def test_another_version_of_the_environment_is_refused(agentr: Agentr, killed: P
     before = dump(killed / "agentr.db")
     refused = agentr(command, "last", WORLD="v2")
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
-    assert "was played in version 'v1' of its environment, and here it is 'v2'" in refused.stderr
+    assert "was played in version 'v1' of the environment 'world', and here it is 'v2'" in refused.stderr
     assert "install the stored version, or begin a new run" in refused.stderr
     assert dump(killed / "agentr.db") == before, "nothing was played"
     assert agentr("resume", "last").returncode == 0
