@@ -63,7 +63,9 @@ async def free_checks(context: RunContext, policy: Actor, out: Path, stages: Seq
     if "search" in stages:
         context.make_searcher()
     if "revise" in stages:
-        await context.make_critic().close()  # a class that cannot be made says so
+        critic = context.make_critic()  # a class that cannot be made says so
+        with closing(critic):
+            await critic.close()
     for check in checks:
         for found in check():
             yield found

@@ -81,11 +81,12 @@ def test_commands_are_shown_as_the_program_was_called(tmp_path: Path, monkeypatc
 def test_an_error_says_how_agentr_is_called_where_no_shell_finds_it(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": "/nowhere"}
     command = [sys.executable, "-m", "agentr_core", "trees", "list", "--db", str(tmp_path / "none.db")]
-    missing = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    missing = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert missing.returncode == 1 and "(agentr is" not in missing.stderr, "that message names no command"
     main([*EVALUATE, "--db", str(tmp_path / "a.db")])
     command = [sys.executable, "-m", "agentr_core", "checkpoints", "list", "--db", str(tmp_path / "a.db")]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = done.stderr
     assert told.splitlines()[-1] == f"(agentr is {sys.executable} -m agentr_core here)"
 
 

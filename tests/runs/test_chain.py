@@ -168,7 +168,7 @@ def test_every_critic_is_closed_and_one_that_cannot_be_ends_no_run(
     made = trained(critic="shutting:Shutting", iterations=1)
     assert len(made.checkpoints()) == 1 and made.row().status == "done"
     critics = importlib.import_module("shutting")
-    assert critics.MADE == critics.CLOSED and len(critics.MADE) == 4
+    assert critics.MADE == critics.CLOSED and len(critics.MADE) == 5
 
 
 def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
