@@ -69,7 +69,8 @@ def _strict_parser(make: Callable[[click.Context], Any], ctx: click.Context) -> 
         values, rest, order = parse(args)
         for param in order:
             if _takes_one(param) and order.count(param) > 1:
-                raise click.UsageError(f"{param.opts[-1]} is given {order.count(param)} times; give it once", ctx)
+                told = f"{param.opts[-1]} is given {order.count(param)} times; give it once"
+                raise click.UsageError(told + (", several as a,b" if param.name == "env" else ""), ctx)
         return values, rest, order
 
     parser.parse_args = parse_args

@@ -26,7 +26,7 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((*RUN, "--env", "textcraft", "--env", "webshop"), "--env is given 2 times; give it once"),
+        ((*RUN, "--env", "textcraft", "--env", "webshop"), "--env is given 2 times; give it once, several as a,b"),
         ((*RUN, "--tasks", "3", "--tasks", "3"), "--tasks is given 2 times"),
         ((*RUN, "--revision-test", "--no-revision-test"), "--revision-test is given 2 times"),
         ((*RUN, "-o", "mcts.samples=2", "-o", "mcts.samples=3"), "-o mcts.samples: is set by -o mcts.samples already"),
