@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 #: The longest message that is read; pages and screens are long.
@@ -64,7 +65,8 @@ class Socket:
             self.open()
         try:
             assert self._connection is not None
-            self._connection.send(json.dumps({"type": kind, "data": data}))
+            with suppress(ConnectionClosed):  # what the server said before it closed is read all the same
+                self._connection.send(json.dumps({"type": kind, "data": data}))
             said = json.loads(self._connection.recv(self._timeout))
         except TimeoutError:
             said = f"{self._url} did not answer within {self._timeout:g} s (openenv.timeout)"

@@ -24,7 +24,7 @@ OURS = {
 
 
 def client(url: str, kind: str, **options: Any) -> AgentGym:
-    made: AgentGym = create("env", "agentgym", url=url, server=kind, wait=0.0, timeout=30.0, **options)
+    made: AgentGym = create("env", "agentgym", url=url, server=kind, wait=0.0, timeout=120.0, **options)
     return made
 
 

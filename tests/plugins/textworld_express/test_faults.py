@@ -27,7 +27,16 @@ def gone(pid: int) -> bool:
 
 
 def send(env: Any, number: signal.Signals) -> None:
-    os.kill(env._machine.jvm.pid, number)
+    """The signal, and what it brings about: a process that is told to stop may run on for a moment on a busy machine."""
+    pid = env._machine.jvm.pid
+    os.kill(pid, number)
+    while number == signal.SIGSTOP and state(pid) not in "Tt":
+        os.sched_yield()
+
+
+def state(pid: int) -> str:
+    """One letter, as ``ps`` shows it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def exhaust(env: Any) -> None:
