@@ -27,7 +27,7 @@ def gone(pid: int) -> bool:
 
 
 def send(env: Any, number: signal.Signals) -> None:
-    """The signal, and what it brings about: a process that is told to stop may run on for a moment on a busy machine."""
+    """The signal, and what it brings: a process that is told to stop may run on for a moment on a busy machine."""
     pid = env._machine.jvm.pid
     os.kill(pid, number)
     while number == signal.SIGSTOP and state(pid) not in "Tt":
