@@ -10,4 +10,4 @@ from pathlib import Path
 def pytest_configure() -> None:
     """Here and in every worker, before anything is collected; programs that tests start inherit it."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers
+    os.environ.pop("COLUMNS", None)  # whoever runs the tests may have said how wide their terminal is

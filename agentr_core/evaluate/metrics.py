@@ -169,14 +169,12 @@ def summarize(results: Sequence[Any], repeats: int = 1) -> dict[str, float]:
 
 
 def summarize_worlds(results: Mapping[str, Sequence[Any]], repeats: int = 1) -> dict[str, float]:
-    """:func:`summarize` of a run's environments, by name: for one it is that, for several their mean.
+    """:func:`summarize` of a run's several environments, by name, and their mean.
 
-    Of several each counts the same, however many tasks it has, as in Agent-R's table 1; counts and tokens are summed
-    up. What each came to stands beside it under ``NAME/METRIC``.
+    Each counts the same, however many tasks it has, as in Agent-R's table 1; counts and tokens are summed up. What each
+    came to stands beside it under ``NAME/METRIC``. One without results is left out.
     """
-    parts = {name: summarize(own, repeats) for name, own in results.items()}
-    if len(parts) == 1:
-        return next(iter(parts.values()))
+    parts = {name: summarize(own, repeats) for name, own in results.items() if own}
     beside = {f"{name}/{key}": value for name, part in parts.items() for key, value in part.items()}
     return {**average(list(parts.values())), **beside}
 

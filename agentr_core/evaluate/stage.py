@@ -12,7 +12,7 @@ from typing import Any
 
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
-from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize_worlds
+from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize, summarize_worlds
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.admission import Admission
@@ -64,7 +64,7 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
         if failed:
             _, revised, _ = await _play(context, policy, iteration, "revision_test", failed)
             metrics = {**metrics, "revision_test": revised["success"], "revision_tasks": revised["tasks"]}
-    context.registry.notify(Evaluated(context.run.key, iteration, config.evaluate.split, metrics))
+    context.registry.notify(Evaluated(context.run.key, iteration, _splits(config), metrics))
     return StageResult(metrics, plain, account)
 
 
@@ -121,14 +121,19 @@ async def _play(
         context.stop_here()
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]
-        if away or not played:
+        if away or {row.env for row in results} != {row.env for row in played}:
             raise _not_played(label, f"{len(items)} {unit}", len(items) - len(played), away, results, context.advice)
-        metrics = summarize_worlds(_by_world(context, results), repeats)
+        metrics = _summary(context, results, repeats)
         metrics |= _loop_metrics(context, results) if kind == "plain" else {}
         account = _account(results)
         bar.advance(0, " · ".join(filter(None, (f"success {interval(metrics)}", pass_at(metrics), describe(account)))))
     context.store.evaluations.finish(row.id, metrics)
     return row.id, metrics, account
+
+
+def _splits(config: RunConfig) -> str:
+    """The split that is measured on; of environments that do not share one, theirs in the run's order: ``test,dev``."""
+    return ",".join(dict.fromkeys(config.evaluate_of(name).split for name in config.environments))
 
 
 def _player(
@@ -151,10 +156,12 @@ def _player(
     return Player(policy, params, turns, config.revise.revision_action, context.stopped, admission, turned)
 
 
-def _by_world(context: RunContext, results: Sequence[EvalResult]) -> dict[str, list[EvalResult]]:
-    """The results of each environment that has any, in the run's order."""
-    found = {name: [result for result in results if result.env == name] for name in context.worlds}
-    return {name: own for name, own in found.items() if own}
+def _summary(context: RunContext, results: Sequence[EvalResult], repeats: int) -> dict[str, float]:
+    """What the rows say together; of several environments each by itself as well."""
+    if len(context.worlds) == 1:
+        return summarize(results, repeats)
+    by_world = {name: [result for result in results if result.env == name] for name in context.worlds}
+    return summarize_worlds(by_world, repeats)
 
 
 def _account(results: Sequence[EvalResult]) -> dict[str, int]:
@@ -181,7 +188,10 @@ def _not_played(
 ) -> AgentrError:
     if away:
         return not_now(f"{label}: {left} of {of} are not played", away, advice)
-    return AgentrError(f"{label}: no task could be played; the first: {results[0].error}")
+    played = {row.env for row in results if row.error is None}
+    first = next(row for row in results if row.env not in played)
+    which = f" of '{first.env}'" if played else ""
+    return AgentrError(f"{label}: no task{which} could be played; the first: {first.error}")
 
 
 def _loop_metrics(context: RunContext, results: Sequence[EvalResult]) -> dict[str, float]:
@@ -213,7 +223,7 @@ def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind
         iteration,
         kind,
         model=context.model_of(policy),
-        split=context.config.evaluate.split,
+        split=_splits(context.config),
         config=config,
         config_hash=content_hash(config),
     )

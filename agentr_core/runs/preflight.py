@@ -166,10 +166,11 @@ def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
     if policy.context_length is None or not _is_here(policy):
         return
-    tokens, turn = max(
+    wanted = [
         (policy.count_tokens(_head(world, context.config)), context.config.evaluate_of(name).max_tokens)
         for name, world in context.worlds.items()
-    )
+    ]
+    tokens, turn = max(wanted, key=sum)
     if tokens + turn > policy.context_length:
         raise UsageError(
             f"the instructions and the first observation of a task take {tokens:,} tokens and a turn {turn:,} "

@@ -25,10 +25,10 @@ ResultT = TypeVar("ResultT")
 
 
 def stored_run(store: Store, reference: str, config: RunConfig) -> RunRow:
-    """The run that a single stage works on. ``config`` must search the same trees: the same environment."""
+    """The run that a single stage works on. ``config`` must be about the same trees: the same environments."""
     row = store.runs.find(reference)
     stored, _, _ = stored_config(row)
-    if stored.env != config.env:
+    if [(one.name, one.options) for one in stored.env] != [(one.name, one.options) for one in config.env]:
         names = ", ".join(stored.environments)
         raise UsageError(f"run {row.short} is about another environment ({names}); its trees cannot be used")
     return row

@@ -39,8 +39,8 @@ async def grow_trees(
 
     As many are in flight as the engine has room for (``play/admission.py``), at most ``concurrency``. A tree that fails
     is stored as failed with what it has grown, and the rest go on; one that failed for a reason that may pass is tried
-    once more. :class:`~agentr_core.errors.AgentrError` where all failed, or such a reason did not pass: a resumed run
-    takes failed trees up again where they stopped.
+    once more. :class:`~agentr_core.errors.AgentrError` where all of an environment failed, or such a reason did not
+    pass: a resumed run takes failed trees up again where they stopped.
 
     ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
     batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
@@ -70,8 +70,10 @@ async def grow_trees(
         left = sum(row.status != "done" for row in done)
         raise not_now(f"{left} of {len(done)} trees of iteration {iteration} are not grown", away, context.advice)
     failed = [row for row in done if row.status == "failed"]
-    if failed and len(failed) == len(done):
-        raise AgentrError(f"every tree of iteration {iteration} failed; the first: {failed[0].error}")
+    grown = {row.env for row in done if row.status != "failed"}
+    if lost := [row for row in failed if row.env not in grown]:
+        which = f" in '{lost[0].env}'" if grown else ""
+        raise AgentrError(f"every tree of iteration {iteration}{which} failed; the first: {lost[0].error}")
     return StageResult(
         {
             "trees": len(done) - len(failed),

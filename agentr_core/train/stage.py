@@ -45,6 +45,10 @@ def collect(
         demonstrations=context.store.datasets.load(imported.id).examples if imported else (),
         too_long=too_long,
     )
+    if len(context.worlds) > 1:
+        taken = {example.origin.get("env") for example in dataset.examples}
+        for name in [name for name in context.worlds if name not in taken]:
+            context.progress.say(f"warning: nothing of '{name}' is trained on: its trees brought no conversation")
     row = context.store.datasets.save(
         context.run.id,
         iteration,

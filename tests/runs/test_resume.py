@@ -15,12 +15,12 @@ from scripted_runs import SCRIPTED, Agentr, dump
 from agentr_core.process.file_lock import held
 from agentr_core.store import open_store
 
-KILLS = 12
+KILLS = 20
 LONG = (*SCRIPTED, "--tasks", "100", "--iterations", "4", "-o", "mcts.simulations=6", "--eval-tasks", "60")
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_like_one_that_was_not(agentr: Agentr, tmp_path: Path) -> None:
+def test_a_run_killed_twenty_times_ends_like_one_that_was_not(agentr: Agentr, tmp_path: Path) -> None:
     """The moments are drawn in seconds of the process's own work, so a busy machine changes nothing.
 
     Three lie anywhere after the start of the program, the others after the run has begun: however long a program takes

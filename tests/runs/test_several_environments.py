@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -41,7 +42,7 @@ def configure(env: str, **changes: Any) -> agentr_core.RunConfig:
         "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "depth": 9}, "search": {"tasks": 5},
         "evaluate": {"tasks": 6, "max_turns": 9, "revision_turns": 9},
     }  # fmt: skip
-    own = {name: WORLDS[name] for name in env.split(",")}
+    own = {name: WORLDS[name] for name in env.split(",") if name in WORLDS}
     return agentr_core.configure(**{**settings, **own, **changes})
 
 
@@ -136,11 +137,66 @@ def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
     few = [EvalResult(task_id=index, success=False, reward=0.0) for index in range(10)]
     both = summarize_worlds({"many": many, "few": few})
     assert both["success"] == 0.5 and both["tasks"] == 100 and both["many/success"] == 1.0
-    assert summarize_worlds({"many": many}) == summarize(many)
+    assert summarize_worlds({"many": many, "none": []})["many/success"] == 1.0
     parts = [summarize(many), summarize(few)]
     halves = [(part["success_high"] - part["success_low"]) / 2 for part in parts]
     expected = (halves[0] ** 2 + halves[1] ** 2) ** 0.5 / 2
     assert average(parts)["success_high"] == pytest.approx(0.5 + expected)
+
+
+BROKEN = """
+from agentr_textcraft.config import TextCraftConfig
+from agentr_textcraft.env import TextCraft
+
+class Broken(TextCraft):
+    config_class = TextCraftConfig
+    def step(self, action):
+        raise ValueError("the world has ended")
+
+class Barren(TextCraft):
+    config_class = TextCraftConfig
+    def step(self, action):
+        return super().step(action).model_copy(update={"reward": 0.0})
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "worlds_of_mine.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        (("search",), "every tree of iteration 1 in 'worlds_of_mine:Broken' failed; the first: "),
+        (("evaluate",), "baseline evaluate: no task of 'worlds_of_mine:Broken' could be played; the first: "),
+    ],
+)
+def test_an_environment_where_nothing_could_be_played_is_an_error_and_no_zero(
+    stages: tuple[Any, ...], told: str, written: Path
+) -> None:
+    config = configure("textcraft,worlds_of_mine:Broken")
+    with pytest.raises(agentr_core.AgentrError, match=told):
+        run(config, db=written / "agentr.db", stages=stages, progress=Progress(quiet=True))
+
+
+def test_an_environment_that_brings_nothing_to_train_on_is_named(written: Path) -> None:
+    said = io.StringIO()
+    learner = {"name": "learning:Learner", "model": str(write_model(written / "start", 0.5))}
+    config = configure("textcraft,worlds_of_mine:Barren", policy=learner, trainer="learning:Halver")
+    stages: tuple[Any, ...] = ("search", "revise", "train")
+    run(config, db=written / "agentr.db", stages=stages, progress=Progress(stream=said))
+    assert "warning: nothing of 'worlds_of_mine:Barren' is trained on" in said.getvalue()
+
+
+def test_own_settings_of_a_stage_are_no_other_environment(agentr: Agentr, together: Path, tmp_path: Path) -> None:
+    shutil.copy(together, tmp_path / "agentr.db")
+    done = agentr("eval", "--run", "last", "-o", "webshop.evaluate.tasks=2", "-o", "webshop.evaluate.split=valid")
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(agentr("evals", "list", "last", "--json").stdout)[-1]
+    assert measured["split"] == "test,valid" and measured["metrics"]["webshop/tasks"] == 2
 
 
 def test_the_commands_know_the_environment_of_a_row(agentr: Agentr, together: Path, tmp_path: Path) -> None:

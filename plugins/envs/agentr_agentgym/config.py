@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -13,6 +14,11 @@ from agentr_core import EnvironmentConfig
 class AgentGymConfig(EnvironmentConfig):
     """Settings of the ``agentgym`` environment."""
 
+    parser: Literal["lenient", "agentgym", "agent-r"] = Field(
+        default="agentgym",
+        description="how the action is taken out of a turn: agentgym is the dialect of this kind of server; lenient "
+        "and agent-r are those of all environments",
+    )
     url: str = Field("http://127.0.0.1:36001", description="where the server is")
     server: str = Field("textcraft", description=f"whose protocol it speaks, of: {', '.join(SERVERS)}")
     train: str = Field(

@@ -154,7 +154,7 @@ class AgentGym(Environment[AgentGymConfig]):
         told = self._persistently(lambda: self._lease.get("agentr/distance"))
         return None if told is None else float(told)
 
-    def parse(self, response: str) -> ParsedAction:
+    def parse_as_agentgym(self, response: str) -> ParsedAction:
         """By the dialect that the table names for this kind of server, whatever AgentGym's clients do today."""
         return PARSERS[self._server.dialect](response)
 

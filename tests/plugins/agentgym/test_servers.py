@@ -118,3 +118,9 @@ def test_whole_turns_and_sql() -> None:
     assert client("http://127.0.0.1:9", "weather").parse(turn).action == turn
     asked = "Thought: count.\nAction: ```sql\nSELECT 1;\n```"
     assert client("http://127.0.0.1:9", "sqlgym").parse(asked).action == "SELECT 1;"
+
+
+def test_the_rule_of_all_environments_is_taken_where_it_is_asked_for() -> None:
+    turn = "Thought: a\n**Action:** click[buy now]"
+    assert client("http://127.0.0.1:9", "webshop").parse(turn).action == "** click[buy now]"
+    assert client("http://127.0.0.1:9", "webshop", parser="lenient").parse(turn).action == "click[buy now]"
