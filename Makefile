@@ -22,9 +22,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 run: $(VENV)/.agentr
 	@$(BIN)/agentr run --env textcraft --searcher mcts $(ARGS)
 
-# Two files at a time (ARGS="-n 0": one by one): many tests start processes of their own, which keep more cores busy.
+# Three files at a time (ARGS="-n 0": one by one), slow ones first (tests/conftest.py): many tests wait for processes.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check
