@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from agentr_core.cli.reading import messages_json, of_run, one_line, run_argumen
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.cli.drawing import Marks
     from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.report.marks import Marks
     from agentr_core.store import RevisionSetRow, RunRow, Store, TreeRow, WorkStatus
 
 status_option = click.option(
@@ -73,12 +72,13 @@ def show(
     TREE is a number of 'agentr trees list' or the key of a task.
     """
     from agentr_core.cli.drawing import View, draw
+    from agentr_core.report.marks import marks_of
 
     run = store.runs.find(reference, having="trees")
     row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
     tree = store.trees.load(row.id)
     revision_set = _newest_set(store, run, row.iteration, critic)
-    marks = _marks(store, tree, row, revision_set)
+    marks = marks_of(store, tree, row.id, revision_set)
     nodes = [_marked(node, marks) for node in tree.nodes]
     data = {**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes}
     width = screen_width()
@@ -163,22 +163,6 @@ def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) ->
         if not failed or any(leaf.reward < 1.0 for leaf in store.trees.load(row.id).leaves()):
             return row
     raise NothingToDo(f"run {run.short} has no tree {'with a failed attempt' if failed else 'yet'}")
-
-
-def _marks(store: Store, tree: Tree, row: TreeRow, revision_set: RevisionSetRow | None) -> Marks:
-    from agentr_core.cli.drawing import Marks
-
-    if revision_set is None:
-        return Marks({}, {})
-    labels = {}
-    for (critic, _), verdicts in store.trees.verdicts(row.id).items():
-        if critic == revision_set.critic:
-            labels.update({node: verdict.label for node, verdict in verdicts.items()})
-    samples = store.revisions.samples(revision_set.id, tree_id=row.id)
-    cuts = Counter(
-        tree.nodes[sample.bad_leaf].path()[sample.cut - 1].index for sample in samples if sample.kind != "good"
-    )
-    return Marks(labels, cuts)
 
 
 def node_json(node: Node, *, tokens: bool = False) -> dict[str, Any]:
