@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "checkpoints": ("agentr_core.cli.checkpoints:checkpoints", "List and show trained models."),
         "evals": ("agentr_core.cli.evals:evals", "List and show evaluations, task by task."),
         "compare": ("agentr_core.cli.compare:compare", "Put runs or critics side by side."),
+        "report": ("agentr_core.cli.report:report", "Write one page about runs, to send to others."),
     },
     "Tools": {
         "plugins": ("agentr_core.cli.plugins:plugins", "List, show and check plugins."),

@@ -9,6 +9,7 @@ from agentr_core.process.terminal import one_line, visible
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "[": "{[}", "*": "{*}",  # at the beginning of a row they would belong to the end of the one before
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
     # what agentr's own tables are written with, for engines that know no Unicode
     "±": r"$\pm$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\rightarrow$", "–": "--", "…": r"\dots{}",

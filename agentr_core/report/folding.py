@@ -17,13 +17,12 @@ from agentr_core.process.terminal import one_line
 class Branch:
     """``steps`` that follow each other, and the ``branches`` that part after the last one.
 
-    ``unplayed``: alternatives there that were sampled and never visited. ``open``: something below the first step is
-    worth seeing. ``below``: how many nodes are.
+    Alternatives that were sampled and never visited are no branches (:func:`unplayed`). ``open``: something below the
+    first step is worth seeing. ``below``: how many nodes are.
     """
 
     steps: list[Node]
     branches: list[Branch] = field(default_factory=list)
-    unplayed: list[Node] = field(default_factory=list)
     open: bool = False
     below: int = 0
 
@@ -48,18 +47,21 @@ def best(leaves: Iterable[Node]) -> Node | None:
 def _branch(node: Node, wanted: set[int]) -> Branch:
     branch = Branch([node], open=any(child.index in wanted for child in node.children), below=count_below(node))
     played = [child for child in node.children if is_played(child)]
-    while len(played) == 1 == len(node.children):
-        node = played[0]
-        branch.steps.append(node)
-        played = [child for child in node.children if is_played(child)]
+    while len(played) == 1:
+        branch.steps += played
+        played = [child for child in played[0].children if is_played(child)]
     branch.branches = [_branch(child, wanted) for child in played]
-    branch.unplayed = [child for child in node.children if not is_played(child)]
     return branch
 
 
 def is_played(node: Node) -> bool:
     """False for an alternative that was sampled and that no simulation went through."""
     return node.visits > 0 or bool(node.children)
+
+
+def unplayed(node: Node) -> list[Node]:
+    """The alternatives after a node that no simulation went through."""
+    return [child for child in node.children if not is_played(child)]
 
 
 def subtree(node: Node) -> Iterator[Node]:

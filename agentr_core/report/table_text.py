@@ -14,7 +14,7 @@ from agentr_core.report.escaping import latex
 TableFormat = Literal["csv", "md", "latex"]
 #: What Markdown would take for more than text: a column's end, HTML, code, emphasis, links, an escape.
 _MARKDOWN = re.compile(r"([|<`*\[\\])")
-_NUMBER = re.compile(r"-|[-+]?[\d,.]+%?( .*|\(.*)?|\?")
+_NUMBER = re.compile(r"-|\?|[-+]?[\d,.]+%?( ± [\d.?]+| \([^()]*\)|, mean of \d+)*")
 
 
 def cell(value: Any) -> str:
