@@ -84,8 +84,6 @@ def _file_name(runs: Sequence[RunRow]) -> str:
 def _refuse_what_is_no_report(target: Path, overwrite: bool) -> None:
     from agentr_core.report.page import MADE_BY
 
-    if target.is_dir():
-        raise UsageError(f"'{target}' is a folder; name a file with -o")
     if overwrite or not target.exists():
         return
     try:

@@ -240,7 +240,7 @@ def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
 
 def headline(row: TreeRow, tree: Tree) -> tuple[str, str]:
     """What a tree is of, and its size."""
-    goal = tree.task.instruction.strip().splitlines()[-1] if tree.task.instruction.strip() else ""
+    goal = tree.task.instruction.strip().rpartition("\n")[2]
     state = "" if row.status == "done" else f" · {row.status}"
     counts = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts"
     title = f"tree {row.id}  {' · '.join(part for part in (row.task, goal) if part)}"

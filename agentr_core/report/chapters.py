@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agentr_core.process.terminal import one_line
 from agentr_core.runs import report
 from agentr_core.runs.costs import costs
 from agentr_core.runs.report import Table
@@ -17,6 +18,7 @@ from agentr_core.runs.stages import stages, state_of
 from agentr_core.runs.yields import against_tokens, losses, yields
 from agentr_core.store import RunRow, Store
 
+_MOST_NAME = 80
 Plot = Literal["success", "seeds", "trained", "yield", "loss", "tokens"]
 
 
@@ -56,8 +58,8 @@ def chapters(store: Store, runs: Sequence[RunRow]) -> list[Chapter]:
 
 
 def name_of(run: RunRow) -> str:
-    """What people call a run."""
-    return run.name or run.short
+    """What people call a run, in a line that is no longer than a heading."""
+    return one_line(run.name, _MOST_NAME) if run.name else run.short
 
 
 def _together(store: Store, runs: Sequence[RunRow]) -> Chapter:
@@ -110,7 +112,8 @@ def _unfinished(store: Store, run: RunRow) -> str:
     if state == "running":
         return f"This run is still going{so_far}. The report shows what it had come to when it was made."
     because = f": {run.error}" if run.error else ""
-    return f"This run is {state}{because}{so_far}. The report shows what it came to; {went_on}."
+    ended = {"failed": "has failed", "interrupted": "was interrupted", "killed": "was killed"}.get(state, f"is {state}")
+    return f"This run {ended}{because}{so_far}. The report shows what it came to; {went_on}."
 
 
 def _odd(store: Store, run: RunRow) -> list[str]:

@@ -28,10 +28,12 @@ def examples(store: Store, runs: Sequence[RunRow], count: int) -> Iterator[Examp
     """At most ``count`` examples, from all runs in turn; trees are loaded one after the other."""
     pools = [_chosen(store, run, count) for run in runs]
     turns = chain.from_iterable(zip_longest(*pools))
+    known = {run.id: known_sets(store, run) for run in runs}
     for found in [each for each in turns if each is not None][:count]:
-        yield _example(store, *found)
+        yield _example(store, known[found[0].id], *found)
 
 
+Known = Sequence[tuple[str, RevisionSetRow]]
 _Found = tuple[RunRow, TreeRow, Sample | None, RevisionSetRow | None]
 
 
@@ -51,9 +53,9 @@ def _chosen(store: Store, run: RunRow, count: int) -> list[_Found]:
 
 
 def _rank(sample: Sample) -> tuple[float, ...]:
-    """Lower is better: kept, cut by a verdict, executed and held, a wide gap between the two rewards, a short one."""
+    """Lower is better: kept, cut by a verdict, executed and held, wide in reward, with something shared, short."""
     gap = (sample.good_reward or 0.0) - (sample.bad_reward or 0.0)
-    return (not sample.kept, not sample.judged, not sample.verified, -gap, sample.cut)
+    return (not sample.kept, not sample.judged, not sample.verified, -gap, not sample.divergence, sample.cut)
 
 
 def own_first(store: Store, run: RunRow) -> list[RevisionSetRow]:
@@ -64,14 +66,18 @@ def own_first(store: Store, run: RunRow) -> list[RevisionSetRow]:
 
 
 def _example(
-    store: Store, run: RunRow, row: TreeRow, sample: Sample | None, revision_set: RevisionSetRow | None
+    store: Store, known: Known, run: RunRow, row: TreeRow, sample: Sample | None, revision_set: RevisionSetRow | None
 ) -> Example:
     tree = store.trees.load(row.id)
-    return Example(run, row, tree, critic_marks(store, run, row, tree), sample, revision_set)
+    return Example(run, row, tree, critic_marks(store, known, row, tree), sample, revision_set)
 
 
-def critic_marks(store: Store, run: RunRow, row: TreeRow, tree: Tree) -> dict[str, Marks]:
-    """The marks of every finished set over a tree, by what the table of critics calls it."""
+def known_sets(store: Store, run: RunRow) -> Known:
+    """The finished revision sets of a run, by what the table of critics calls them."""
     labels = {each["set"]: each["label"] for each in critics(store, [run]).data}
-    sets = [each for each in own_first(store, run) if each.iteration == row.iteration]
-    return {labels[each.id]: marks_of(store, tree, row.id, each) for each in sets}
+    return [(labels[each.id], each) for each in own_first(store, run)]
+
+
+def critic_marks(store: Store, known: Known, row: TreeRow, tree: Tree) -> dict[str, Marks]:
+    """The marks of each of the sets that has revised a tree's iteration."""
+    return {label: marks_of(store, tree, row.id, each) for label, each in known if each.iteration == row.iteration}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import ValidationError
-
 from agentr_core.report.chapters import Chapter
+from agentr_core.report.repeating import stored_settings
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow
 
@@ -82,10 +81,10 @@ def plain(column: str) -> str:
 
 def methods(run: RunRow) -> str:
     """How a run's numbers were made, in a paragraph."""
-    try:
-        return " ".join(_sentences(RunConfig.model_validate(run.config), run))
-    except ValidationError:
+    config = stored_settings(run)
+    if config is None:
         return "The run was made with settings that this version of agentr does not know; they are listed below."
+    return " ".join(_sentences(config, run))
 
 
 def _sentences(config: RunConfig, run: RunRow) -> Iterator[str]:

@@ -23,13 +23,19 @@ def versions(store: Store, run: RunRow) -> Table:
     return Table(columns, rows, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
+def stored_settings(run: RunRow) -> RunConfig | None:
+    """What a run was asked to compute; None where this version of agentr no longer allows it."""
+    try:
+        known = {key: value for key, value in run.config.items() if key in RunConfig.model_fields}
+        return RunConfig.model_validate(known)
+    except ValidationError:
+        return None
+
+
 def configuration(run: RunRow) -> str:
     """The settings of a run as a run.toml."""
-    try:
-        tables = config_tables(RunConfig.model_validate(run.config))
-    except ValidationError:
-        tables = run.config
-    return to_toml(tables)
+    config = stored_settings(run)
+    return to_toml(run.config if config is None else config_tables(config))
 
 
 def commands(store: Store, run: RunRow) -> list[str]:

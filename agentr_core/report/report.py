@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agentr_core.report.chapters import Chapter, chapters, name_of
 from agentr_core.report.escaping import html, html_line
-from agentr_core.report.examples import Example, critic_marks, examples
+from agentr_core.report.examples import Example, critic_marks, examples, known_sets
 from agentr_core.report.marks import said_at_the_cut
 from agentr_core.report.methods import definitions, methods
 from agentr_core.report.page import chapter, contents, folded, page
@@ -35,10 +35,11 @@ def report(store: Store, runs: Sequence[RunRow], *, trees: int = 5) -> str:
 def trees_page(store: Store, run: RunRow, rows: Sequence[TreeRow]) -> str:
     """A page of trees alone."""
     body = [f"<h1>Trees of run {html(name_of(run))}</h1>"]
+    known = known_sets(store, run)
     for row in rows:
         tree = store.trees.load(row.id)
         body.append(chapter(f"tree-{row.id}", _title(row), [_goal(tree.task.instruction), _size(row)]))
-        body.append(tree_html(tree, critic_marks(store, run, row, tree)))
+        body.append(tree_html(tree, critic_marks(store, known, row, tree)))
     return page(f"agentr: trees of {name_of(run)}", body)
 
 
@@ -106,8 +107,8 @@ def _title(row: TreeRow) -> str:
 
 
 def _goal(instruction: str) -> str:
-    lines = instruction.strip().splitlines() or [""]
-    return f"<p>{html_line(lines[-1], 400)}</p>"
+    last = instruction.strip().rpartition("\n")[2]
+    return f"<p>{html_line(last, 400)}</p>"
 
 
 def _size(row: TreeRow) -> str:
