@@ -52,6 +52,6 @@ def contents(entries: Iterable[tuple[str, str]]) -> str:
     return f"<nav aria-label=Contents><ul>{links}</ul></nav>"
 
 
-def folded(summary: str, body: str) -> str:
-    """Something long, folded away."""
-    return f"<details class=long><summary>{html(summary)}</summary>{body}</details>"
+def folded(summary: str, body: str, *, opened: bool = False) -> str:
+    """Something long, folded away unless ``opened``."""
+    return f"<details class=long{' open' if opened else ''}><summary>{html(summary)}</summary>{body}</details>"

@@ -98,7 +98,8 @@ def _example(store: Store, number: int, each: Example) -> str:
         messages = store.conversations.get(each.sample.conversation)
         reason = said_at_the_cut(store, each.revision_set, each.sample)
         drawn = revision_html(each.sample, messages, each.revision_set.critic, reason)
-        parts.append(folded("A revision out of this tree: shared, bad, cut, signal, good", drawn))
+        what = "A revision out of this tree: shared, bad, cut, signal, good"
+        parts.append(folded(what, drawn, opened=number == 1))
     return "".join([*parts, "</section>"])
 
 

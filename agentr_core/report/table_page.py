@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +18,8 @@ _YIELD = (
     ("revisions", "revisions"), ("rows trained", "trained_rows"),
 )  # fmt: skip
 
+#: Characters of a cell from which on its column needs room.
+_LONG = 24
 #: What dots and whiskers are.
 _SHARES = "success, and its 95% interval"
 
@@ -32,11 +34,9 @@ def part_html(part: Part, anchor: str) -> str:
 
 def table_html(table: Table, title: str, *, folded: bool = False) -> str:
     """A table with what its figures mean below it; the first column heads the rows."""
-    right = numeric([table.columns, *table.rows])
-    head = "".join(f"<th{_side(right[at])} scope=col>{html(name)}</th>" for at, name in enumerate(table.columns))
-    rows = "".join(
-        "<tr>" + "".join(_cell(at, text, right[at]) for at, text in enumerate(row)) + "</tr>" for row in table.rows
-    )
+    kinds = _kinds([table.columns, *table.rows])
+    head = "".join(f"<th{kind} scope=col>{html(name)}</th>" for name, kind in zip(table.columns, kinds, strict=True))
+    rows = "".join(f"<tr>{''.join(map(_cell, range(len(row)), row, kinds))}</tr>" for row in table.rows)
     made = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     box = f'<div class=scroll tabindex=0 role=region aria-label="{html(title)}">{made}</div>'
     if folded:
@@ -44,12 +44,15 @@ def table_html(table: Table, title: str, *, folded: bool = False) -> str:
     return box + "".join(f"<p class=note>{html(note)}</p>" for note in table.notes)
 
 
-def _cell(at: int, text: str, right: bool) -> str:
-    return f"<td{_side(right)}>{html(text)}</td>" if at else f"<th{_side(right)} scope=row>{html(text)}</th>"
+def _cell(at: int, text: str, kind: str) -> str:
+    return f"<td{kind}>{html(text)}</td>" if at else f"<th{kind} scope=row>{html(text)}</th>"
 
 
-def _side(right: bool) -> str:
-    return " class=num" if right else ""
+def _kinds(table: Sequence[Sequence[str]]) -> list[str]:
+    """For each column its class: numbers stand to the right, long texts need room."""
+    long = [max(len(row[at]) for row in table) > _LONG for at in range(len(table[0]))]
+    pairs = zip(numeric(table), long, strict=True)
+    return [" class=num" if number else " class=words" if words else "" for number, words in pairs]
 
 
 def plot_html(part: Part) -> str:

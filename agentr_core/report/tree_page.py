@@ -27,7 +27,7 @@ def tree_html(tree: Tree, critics: Mapping[str, Marks]) -> str:
     cuts = {cut for marks in critics.values() for cut in marks.cuts}
     drawing = _Drawing(critics, _texts(tree, worth_seeing(tree, cuts)))
     drawn = "".join(drawing.branch(fold(tree, cuts)))
-    left = len(tree.nodes) - 1 - len(drawing.texts)
+    left = len(tree.nodes) - len(drawing.texts)
     told = f"<p class=note>The whole turns of {left:,} nodes that are folded away are left out for size.</p>"
     return f"<div class=tree>{drawn}</div>{told if left else ''}"
 
@@ -35,7 +35,7 @@ def tree_html(tree: Tree, critics: Mapping[str, Marks]) -> str:
 def _texts(tree: Tree, wanted: set[int]) -> set[int]:
     """The nodes whose whole turns stand in the page: first those worth seeing, then as many others as there is room."""
     room, chosen = TREE_CHARS, set()
-    for node in sorted(tree.nodes[1:], key=lambda node: (node.index not in wanted, node.index)):
+    for node in sorted(tree.nodes, key=lambda node: (node.index not in wanted, node.index)):
         room -= min(len(node.response), TEXT_CHARS) + min(len(node.observation), TEXT_CHARS)
         if room < 0:
             break
@@ -67,7 +67,8 @@ class _Drawing:
     def _inside(self, branch: Branch) -> Iterator[str]:
         first, *others = branch.steps
         if text := self._text(first):
-            yield f"<details class=step><summary><span class=dim>the whole turn</span></summary>{text}</details>"
+            what = "the whole turn" if first.parent is not None else "all of it"
+            yield f"<details class=step><summary><span class=dim>{what}</span></summary>{text}</details>"
         for node in others:
             yield self._step(node)
         for each in branch.branches:

@@ -15,7 +15,7 @@ from html_tree import Page
 import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.interfaces.tree import Tree
-from agentr_core.records import Completion, Message, Task
+from agentr_core.records import Completion, Example, Message, Task
 from agentr_core.report.chapters import chapters
 from agentr_core.report.marks import Marks
 from agentr_core.report.methods import DEFINITIONS, NAMES, plain
@@ -219,3 +219,50 @@ def test_what_was_not_asked_for_or_does_not_apply_is_said(store: Store) -> None:
     page = Page(report(store, [*runs(store)[:1], store.runs.find("last")], trees=0))
     assert "No trees were asked for" in page.text
     assert "No two of these runs differ in the seed alone" in page.text and "No tokens were counted" in page.text
+
+
+def test_a_run_of_several_environments_has_a_row_for_each_and_for_their_mean(tmp_path: Path) -> None:
+    small = {"mcts": {"simulations": 2, "depth": 6}, "search": {"tasks": 2}}
+    config = agentr_core.configure(
+        env="textcraft,webshop", policy="flawed", trainer="none", critic="actor", iterations=1,
+        textcraft={"world": "synthetic", "max_steps": 6}, webshop={"products": 60, "max_steps": 6},
+        evaluate={"tasks": 3, "max_turns": 4, "revision_turns": 4}, **small,
+    )  # fmt: skip
+    outcome = agentr_core.run(config, db=tmp_path / "two.db")
+    with open_store(tmp_path / "two.db", read_only=True) as store:
+        page = Page(report(store, [outcome.run], trees=1))
+    names = [row[0].strip() for row in page.tables["chapter-0-iterations"]]
+    assert names[1:4] == ["baseline · mean of 2", "textcraft", "webshop"]
+    assert [row[0] for row in page.tables["chapter-0-environments"][1:]] == ["textcraft", "webshop"]
+    assert "In textcraft and webshop, the searcher mcts" in page.text
+
+
+def test_a_run_that_trains_is_drawn_from_tokens_to_rows_to_success(changed: Callable[..., Path]) -> None:
+    path = changed("UPDATE trees SET stats_json = json_set(stats_json, '$.prompt_tokens', 1000)")
+    with open_store(path) as store:
+        run = store.runs.find("seed-0")
+        sets = [row for row in store.revisions.select(run.id, iteration=1) if row.critic == "actor"]
+        samples = store.revisions.samples(sets[0].id, kept=True)[:5]
+        examples = [Example(store.conversations.get(sample.conversation), sample.kind, {}) for sample in samples]
+        data = store.datasets.save(
+            run.id, 1, "agent-r", examples, recipe="agent-r", content_hash="c", set_id=sets[0].id
+        )
+        folder = path.parent / "model"
+        made = store.checkpoints.open(run.id, 1, data.id, "sft", base_model="m", start_model="m", path=str(folder))
+        store.checkpoints.finish(made.id, step=3, metrics={})
+        with store.transaction():
+            at = (run.id,)
+            store.connection.execute(
+                "UPDATE stages SET result_id = 1 WHERE run_id = ? AND iteration = 1 AND stage = 'train'", at
+            )
+            own = "UPDATE evals SET model = ? WHERE run_id = ? AND iteration = 1"
+            store.connection.execute(own, (store.checkpoints.kept(folder), *at))
+    with open_store(path, read_only=True) as store:
+        (chapter,) = chapters(store, [store.runs.find("seed-0")])
+    parts = {part.key: part for part in chapter.parts}
+    assert [row[1] for row in parts["tokens"].table.rows] == ["0", "4,000", "8,000"]
+    assert [row[-1] for row in parts["yield"].table.rows if row[0] == "actor"] == ["5", "-"]
+    figure = ElementTree.fromstring(plot_html(parts["tokens"]))
+    assert len(list(figure.iter("circle"))) == 3 and "after 4,000 tokens" in ElementTree.tostring(figure, "unicode")
+    told = [title.text for title in ElementTree.fromstring(plot_html(parts["critics"])).iter("title")]
+    assert told == [f"actor · iteration 1: {parts['iterations'].table.rows[1][1]}"]
