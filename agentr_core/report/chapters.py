@@ -79,8 +79,8 @@ def _critics(store: Store, runs: Sequence[RunRow]) -> Part:
 
 
 def _of_run(store: Store, run: RunRow, *, alone: bool) -> Chapter:
-    training = run.config.get("trainer", {}).get("name") != "none"
-    no_loss = "No training has reported a loss yet." if training else "This run trains no model (trainer none)."
+    training = run.config["trainer"]["name"] != "none" and "train" in run.config.get("stages", ["train"])
+    no_loss = "No training has reported a loss yet." if training else "This run trains no model."
     parts = [
         Part("iterations", "Success by iteration", report.iterations(store, run), _NOT_EVALUATED, plot="success"),
         Part("tokens", "Success against tokens", against_tokens(store, run), _NO_TOKENS, plot="tokens"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from agentr_core.report.chapters import Chapter
-from agentr_core.report.repeating import stored_settings
+from agentr_core.report.repeating import stages_of, stored_settings
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow
 
@@ -88,37 +88,60 @@ def methods(run: RunRow) -> str:
 
 
 def _sentences(config: RunConfig, run: RunRow) -> Iterator[str]:
-    names = " and ".join(config.environments)
-    model = config.policy.options.get("model") or config.policy.name
+    stages = stages_of(run)
+    if not stages:
+        yield "Conversations of others were imported as a dataset; nothing was searched or trained."
+    if "search" in stages:
+        yield _searched(config)
+    if "revise" in stages:
+        yield _revised(config)
+    if "train" in stages:
+        yield _trained(config)
+    if "evaluate" in stages:
+        yield _measured(config)
+    yield f"The seed is {run.seed}; every random choice is derived from it by name."
+
+
+def _searched(config: RunConfig) -> str:
     chosen = [config.search_of(name) for name in config.environments]
-    searched = " and ".join(f"{one.tasks} tasks of the split {one.split}" for one in chosen)
-    played = "executed in the environment again" if config.revise.splice == "verified" else "as recorded, not executed"
-    yield (
-        f"In {names}, the searcher {config.searcher.name}{_options(config.searcher.options)} grew a tree of attempts "
-        f"for each of {searched} in each of {config.iterations} iterations, acting with {model}."
+    tasks = " and ".join(f"{one.tasks} tasks of the split {one.split}" for one in chosen)
+    return (
+        f"In {' and '.join(config.environments)}, the searcher {config.searcher.name}"
+        f"{_options(config.searcher.options)} grew a tree of attempts for each of {tasks} in each of "
+        f"{config.iterations} iterations, acting with {_model(config)}."
     )
-    yield (
+
+
+def _revised(config: RunConfig) -> str:
+    played = "executed in the environment again" if config.revise.splice == "verified" else "as recorded, not executed"
+    return (
         f"The critic {config.critic.name} looked for the first error of failed attempts; the failed start, a "
         f"reflection and the good continuation of a neighbouring attempt became one conversation ({played}; good: "
         f"reward at least {' / '.join(map(str, config.revise.alpha))} by iteration)."
     )
+
+
+def _trained(config: RunConfig) -> str:
     if config.trainer.name == "none":
-        yield "No model was trained."
-    else:
-        began = "the model before" if config.start_from == "previous" else "the first model"
-        yield f"The trainer {config.trainer.name} fine-tuned {began} on the recipe {config.data.recipe}."
-    yield from _measured(config)
-    yield f"The seed is {run.seed}; every random choice is derived from it by name."
+        return "No model was trained."
+    began = "the model before" if config.start_from == "previous" else "the first model"
+    return f"The trainer {config.trainer.name} fine-tuned {began} on the recipe {config.data.recipe}."
 
 
-def _measured(config: RunConfig) -> Iterator[str]:
-    tasks = " and ".join(
-        f"{config.evaluate_of(name).tasks} tasks of the split {config.evaluate_of(name).split}"
-        for name in config.environments
-    )
+def _measured(config: RunConfig) -> str:
+    chosen = [config.evaluate_of(name) for name in config.environments]
+    tasks = " and ".join(f"{one.tasks} tasks of the split {one.split}" for one in chosen)
     how = "greedily" if not config.evaluate.temperature else f"at temperature {config.evaluate.temperature:g}"
     repeats = f", {config.evaluate.repeats} times each" if config.evaluate.repeats > 1 else ""
-    yield f"Each model played {tasks} {how}{repeats}, at most {config.evaluate.max_turns} turns each."
+    worlds = " and ".join(config.environments)
+    return (
+        f"Each model (the first one: {_model(config)}) played {tasks} of {worlds} {how}{repeats}, at most "
+        f"{config.evaluate.max_turns} turns each."
+    )
+
+
+def _model(config: RunConfig) -> str:
+    return str(config.policy.options.get("model") or config.policy.name)
 
 
 def _options(options: dict[str, object]) -> str:

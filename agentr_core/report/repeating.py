@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from agentr_core.runs.labels import environment_names
 from agentr_core.runs.report import Table
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.settings.toml_text import config_tables, to_toml
@@ -45,8 +46,16 @@ def commands(store: Store, run: RunRow) -> list[str]:
 
 def _begin(run: RunRow) -> str:
     name = ["--name", run.name] if run.name else []
-    command = run.command if run.command in ("run", "search", "eval") else "run"
+    if run.command == "import":
+        return shlex.join(["agentr", "datasets", "import", "FILE", "--env", environment_names(run.config), *name])
+    alone: dict[tuple[str, ...], str] = {("search",): "search", ("evaluate",): "eval"}
+    command = alone.get(stages_of(run), "run")
     return shlex.join(["agentr", command, "--config", "run.toml", *name])
+
+
+def stages_of(run: RunRow) -> tuple[str, ...]:
+    """The stages that a run was asked for; none of an import of conversations."""
+    return tuple(run.config.get("stages", ("search", "revise", "train", "evaluate")))
 
 
 def _beside(store: Store, run: RunRow) -> Iterator[str]:

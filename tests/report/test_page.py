@@ -200,7 +200,11 @@ STATES: list[tuple[list[str], list[str]]] = [
     (["UPDATE runs SET status = 'interrupted'", "UPDATE revision_sets SET status = 'running'"],
      ["This run was interrupted", "No revision set of this run is finished", "No tree has been revised yet"]),
     (["UPDATE runs SET status = 'running'"], ["This run was killed"]),
-    (["DELETE FROM stages"], ["No stage of this run was begun"]),
+    (["DELETE FROM stages", "DELETE FROM metrics"], ["No stage of this run was begun", "This run trains no model."]),
+    (["UPDATE runs SET config_json = json_set(config_json, '$.stages', json('[\"evaluate\"]'))"],
+     ["agentr eval --config run.toml --name seed-0", "Each model (the first one: flawed"]),
+    (["UPDATE runs SET command = 'import', config_json = json_set(config_json, '$.stages', json('[]'))"],
+     ["agentr datasets import FILE --env textcraft --name seed-0", "Conversations of others were imported"]),
     (["UPDATE runs SET config_json = json_set(config_json, '$.searcher', 7)"], ["does not know"]),
 ]  # fmt: skip
 
