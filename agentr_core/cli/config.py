@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentr_core.cli.groups import CommandGroup
 from agentr_core.cli.options import json_option, plugin_options, resolve_settings, run_options
-from agentr_core.cli.output import print_json, to_toml
+from agentr_core.cli.output import print_json
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def show(ctx: click.Context, /, json_: bool, **_: Any) -> None:
 
     The output is a run.toml: agentr config show --preset paper > run.toml
     """
+    from agentr_core.settings.toml_text import to_toml
+
     resolved = resolve_settings(ctx, require=False)
     tables, sources = _tables(resolved), _sources(resolved)
     if json_:
@@ -59,21 +60,11 @@ def schema(kind: str | None, name: str | None) -> None:
 
 
 def _tables(resolved: Resolved) -> dict[str, Any]:
-    """The settings in the shape of a run.toml."""
-    from agentr_core.registry.specs import KINDS
+    """The settings in the shape of a run.toml, and where its files go."""
+    from agentr_core.settings.toml_text import config_tables
 
-    config, dump = resolved.config, resolved.config.model_dump(mode="json")
     place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
-    one = len(config.env) == 1
-    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind != "env" or one}
-    several = {} if one else {chosen["name"]: _table(chosen, name=False) for chosen in dump["env"]}
-    return {**place, **dump, **({} if one else {"env": config.environments}), **kinds, **several}
-
-
-def _table(chosen: Mapping[str, Any], *, name: bool = True) -> dict[str, Any]:
-    """A plugin's table: its name, its options, and what an environment has of its own beside them."""
-    own = {key: value for key, value in chosen.items() if key not in ("name", "options")}
-    return {**({"name": chosen["name"]} if name else {}), **chosen["options"], **own}
+    return {**place, **config_tables(resolved.config)}
 
 
 def _sources(resolved: Resolved) -> dict[str, str]:

@@ -82,6 +82,15 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path, format: Format = "
         raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
 
 
+def write_text(parts: Iterable[str], path: Path) -> None:
+    """Write text to ``path``; :class:`~agentr_core.errors.UsageError` for a path that cannot be written."""
+    try:
+        with _whole_file(path) as making, making.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
+
+
 def _turn(message: Message) -> dict[str, Any]:
     flags = {"train": message.train, "loss": message.train, "weight": int(message.train)}
     return {**message.as_dict(), **flags}
