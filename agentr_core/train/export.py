@@ -124,7 +124,13 @@ def _write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, moved there once it is complete and on disk."""
+    """A path beside ``path`` to write to, moved there once it is complete and on disk.
+
+    What is there and no file (a pipe, ``/dev/null``) is written to as it is: nothing may take its place.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     making = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield making
