@@ -13,7 +13,7 @@ import click
 from agentr_core.cli.output import say
 from agentr_core.cli.play_lines import Lines, thought_alone, turn_of
 from agentr_core.cli.play_screen import Screen, label_of, outcome, reward_of
-from agentr_core.errors import AgentrError, EnvironmentFailure, ExitCode, UsageError
+from agentr_core.errors import AgentrError, EnvironmentFailure, ExitCode, Interrupted, UsageError
 from agentr_core.process.interrupt import StopSignal
 from agentr_core.records import Completion, Task
 from agentr_core.runs.by_hand import PERSON, Table
@@ -77,7 +77,7 @@ class Playing:
             say("")
             self._leave()
             return ExitCode.INTERRUPTED
-        except EnvironmentFailure:
+        except AgentrError:
             self._leave()
             raise
         self._leave()
@@ -92,6 +92,8 @@ class Playing:
             self._do(line.strip())
         except EnvironmentFailure:
             raise
+        except Interrupted as stopped:
+            say(f"\n{stopped}")
         except AgentrError as error:
             if not self.lines.at_terminal:  # a pipe is a script: what fails ends it
                 raise
@@ -112,10 +114,13 @@ class Playing:
             self._play(turn, PERSON, shown=self.lines.at_terminal)
 
     def _enter(self) -> None:
-        if self.table.policy is None:
+        if self._thought:
+            self._thought = ""
+            say("the thought is dropped, and nothing was played")
+        elif self.table.policy is None:
             say("type an action; :help lists what else there is")
-            return
-        self._policy_turn()
+        else:
+            self._policy_turn()
 
     def _answered(self, line: str) -> None:
         """A line after the end: the answer to whether to keep it."""
@@ -127,17 +132,8 @@ class Playing:
         else:
             say("the episode is over: :next, :again, :undo, :keep or :quit")
 
-    def _policy_turn(self) -> bool:
-        """The policy's next turn; False where Ctrl-C stopped it."""
-        try:
-            answer = self._wait(self.table.answer())
-        except KeyboardInterrupt:
-            if not self.lines.at_terminal:
-                raise
-            say("\nstopped; nothing was played")
-            return False
-        self._play(answer, self._model)
-        return True
+    def _policy_turn(self) -> None:
+        self._play(self._wait(self.table.answer()), self._model)
 
     def _play(self, turn: Completion | str, by: str, *, shown: bool = False) -> None:
         """Play a turn and show what came of it; ``shown``: it stands on the screen already, where it was typed."""
@@ -145,8 +141,9 @@ class Playing:
         if not shown:
             self.screen.turn(turn if isinstance(turn, str) else turn.text, by)
         differed = self.table.episode.environment.mismatches
+        self._unkept |= not self.table.episode.ended
         step = self._finish(self.table.play(turn, by))
-        self._thought, self._unkept = "", True
+        self._thought = ""
         self.screen.observation(step.observation)
         if self.table.episode.environment.mismatches > differed:
             say("warning: the environment has come here by playing again, and what it showed differed")
@@ -170,8 +167,9 @@ class Playing:
 
     def _go(self, argument: str) -> None:
         for _ in range(_number(argument, 10_000)):
-            if self.table.episode.ended or not self._policy_turn():
+            if self.table.episode.ended:
                 return
+            self._policy_turn()
 
     def _ask(self, argument: str) -> None:
         self.screen.proposals(self._wait(self.table.proposals(_number(argument, 4))))
@@ -210,9 +208,7 @@ class Playing:
 
     def _keep(self, argument: str) -> None:
         if argument not in ("", "all"):
-            raise UsageError(
-                f":keep {argument}: is followed by nothing, or by 'all', which trains the model's turns too"
-            )
+            raise UsageError(f":keep {argument}: write :keep, or :keep all, which trains the model's turns too")
         self.keep(argument == "all")
         self._unkept = False
 
@@ -249,9 +245,10 @@ class Playing:
 
     def _leave(self) -> None:
         """What was played and not kept is offered once more, or said to be gone."""
-        if not self._unkept:
+        count = len(self.table.episode.steps) if self._unkept else 0
+        self._unkept = False
+        if not count:
             return
-        self._unkept, count = False, len(self.table.episode.steps)
         turns = f"{count} turn{'s' if count > 1 else ''} of {self.table.episode.task.key}"
         if self.lines.at_terminal and not self._asked:
             try:
@@ -279,8 +276,13 @@ class Playing:
         return f"[{count}] Enter: {self._name()} > " if self.table.policy is not None else f"[{count}] > "
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The policy's work, which Ctrl-C stops."""
-        return self._runner.run(work)
+        """The policy's work, which Ctrl-C stops: :class:`~agentr_core.errors.Interrupted` at a terminal."""
+        try:
+            return self._runner.run(work)
+        except KeyboardInterrupt:
+            if not self.lines.at_terminal:
+                raise
+            raise Interrupted("stopped; nothing was played (Ctrl-C once more ends)") from None
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Work of the world, which comes to its end before Ctrl-C counts: nobody could tell what half a step did."""
