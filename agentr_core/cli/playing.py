@@ -192,7 +192,7 @@ class Playing:
     def _undo(self, argument: str) -> None:
         count = _number(argument, 1)
         differing = self._finish(self.table.undo(count))
-        self._unkept = bool(self.table.episode.steps)
+        self._unkept, self._asked = bool(self.table.episode.steps), False
         if differing:
             say(f"warning: this world does not play again exactly: {differing} observations are others than before")
         left = len(self.table.episode.steps)

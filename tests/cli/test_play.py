@@ -218,6 +218,44 @@ def test_hostile_worlds_are_shown_as_text_and_broken_ones_told(piped: Said, monk
     assert piped("play", "--env", "textcraft,webshop")[0] == 2
 
 
+SLOW = """
+import asyncio, os, signal
+from agentr_core import Completion, Policy, PluginConfig
+from agentr_core.testing import CounterEnvironment
+
+class Thinker(Policy[PluginConfig]):
+    async def sample(self, request):
+        print("thinking", flush=True)
+        await asyncio.Event().wait()
+
+class Interrupting(CounterEnvironment):
+    def step(self, action):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().step(action)
+"""
+
+
+@posix
+def test_ctrl_c_stops_a_model_that_thinks_and_the_game_goes_on(at_terminal: Callable[..., Terminal]) -> None:
+    Path("slow.py").write_text(SLOW)
+    terminal = at_terminal(*COUNTER, "--policy", "slow:Thinker")
+    terminal.until("[0] Enter: Thinker > ")
+    terminal.type("", "thinking")
+    terminal.press(b"\x03")
+    assert "stopped; nothing was played" in terminal.until("[0] Enter: Thinker > ")
+    terminal.type("add 1", "[1] Enter: Thinker > ")
+    terminal.type(":undo", "[0] Enter: Thinker > ")
+    terminal.press(b"\x03")
+    assert terminal.end() == 130 and "kept" not in terminal.text and "Traceback" not in terminal.text
+
+
+def test_ctrl_c_in_a_step_lets_it_end_and_then_leaves(piped: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("slow.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(".")
+    code, _, err = piped("play", "--env", "slow:Interrupting", lines=("add 1", "add 1"))
+    assert code == 130 and "not kept: 1 turn of count_5" in err
+
+
 def test_letters_that_act_are_written_out_and_all_others_stay() -> None:
     assert visible("a\tb\r\nc\x00\u2066\u200f") == r"a   b" + "\n" + r"c\x00\u2066\u200f"
     assert visible("שלום نمی‌خواهم 👩‍💻 é\n木") == "שלום نمی‌خواهم 👩‍💻 é\n木"
