@@ -81,7 +81,7 @@ class Screen:
     def proposals(self, proposals: Sequence[Proposal]) -> None:
         """What the policy might say, with log-probabilities."""
         rows = [_cells(number, each) for number, each in enumerate(proposals, 1)]
-        self._print(list(table_lines(("", "drawn", "log p", "a token", "turn"), rows)))
+        self._print(list(table_lines(("", "drawn", "log p", "mean", "turn"), rows)))
 
     def more(self) -> bool:
         """The rest of what was too long for the screen; False where there is none."""

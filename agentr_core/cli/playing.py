@@ -261,8 +261,9 @@ class Playing:
         say(f"not kept: {turns}; the line :keep keeps what was played up to it")
 
     def _welcome(self) -> str:
-        enter = f"Enter: {self._name()} plays its next turn. " if self.table.policy is not None else ""
-        return f"{enter}Type an action, or a line 'Thought: …' and then the action. :help lists the rest, Ctrl-D ends."
+        lines = [f"Enter: {self._name()} plays its next turn."] if self.table.policy is not None else []
+        lines.append("Type an action, or a line 'Thought: …' and then the action. :help lists the rest, Ctrl-D ends.")
+        return "\n".join(lines)
 
     def _name(self) -> str:
         return label_of(self._model, self._model)[0]

@@ -102,6 +102,8 @@ class Table:
         """
         if self._proposals:
             return self._proposals[0].completion
+        if self.episode.ended:
+            raise UsageError("the episode is over, and the policy has nothing to say")
         player, episode = self._playing(), self.episode
         turn, (seed, session) = len(episode.steps), draw_of(self.config, episode.task)
         if turn >= player.max_turns:
@@ -127,7 +129,8 @@ class Table:
             drawn = await player.ask(episode, seed=seed, session=session, n=count - 1, params=params)
         copies = Counter(each.text for each in [answer, *drawn])
         first = {each.text: each for each in [*drawn[::-1], answer]}
-        self._proposals = [Proposal(first[text], count) for text, count in copies.items()]
+        found = [Proposal(first[text], count) for text, count in copies.items()]
+        self._proposals = [found[0], *sorted(found[1:], key=lambda each: -each.copies)]
         return self._proposals
 
     def proposed(self, number: int) -> Completion:
