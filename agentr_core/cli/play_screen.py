@@ -10,7 +10,7 @@ import click
 
 from agentr_core.cli.conversations import turns
 from agentr_core.cli.output import heading, table_lines
-from agentr_core.cli.reading import one_line
+from agentr_core.cli.reading import one_line, screen_width
 from agentr_core.play.steered import SteeredEpisode
 from agentr_core.records import Message
 from agentr_core.runs.by_hand import PERSON, Proposal
@@ -53,9 +53,12 @@ class Screen:
     def begin(self, episode: SteeredEpisode) -> None:
         """The task, its instructions and what is seen first."""
         task = episode.task
-        click.echo(heading(visible(f"{task.key} · {task.split} · {one_line(task.instruction, 200)}")))
+        title = one_line(visible(f"{task.key} · {task.split} · {task.instruction}"), self._width())
+        click.echo(heading(title))
         rules, first = (message.content for message in episode.head)
-        self._print([*self._lines(("rules", "blue"), rules), "", *self._lines(WORLD, first)])
+        for line in (*self._lines(("rules", "blue"), rules), ""):
+            click.echo(line)
+        self.observation(first)
 
     def turn(self, response: str, by: str) -> None:
         """What somebody said."""
@@ -89,6 +92,9 @@ class Screen:
         if rest:
             self._print(rest)
         return bool(rest)
+
+    def _width(self) -> int | None:
+        return screen_width() if self.at_terminal else None
 
     def _lines(self, label: tuple[str, str], text: str) -> Iterator[str]:
         return turns([Message("assistant", visible(text))], labels={0: label})

@@ -257,12 +257,14 @@ class Playing:
                 answer = None
             if (answer or "").strip().lower() in _YES:
                 self.keep(False)
-                return
+            else:
+                say("not kept")
+            return
         say(f"not kept: {turns}; the line :keep keeps what was played up to it")
 
     def _welcome(self) -> str:
         lines = [f"Enter: {self._name()} plays its next turn."] if self.table.policy is not None else []
-        lines.append("Type an action, or a line 'Thought: …' and then the action. :help lists the rest, Ctrl-D ends.")
+        lines.append("Type an action (before it, if you like, Thought: …). :help lists the rest, Ctrl-D ends.")
         return "\n".join(lines)
 
     def _name(self) -> str:

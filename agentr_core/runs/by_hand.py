@@ -108,7 +108,8 @@ class Table:
         turn, (seed, session) = len(episode.steps), draw_of(self.config, episode.task)
         if turn >= player.max_turns:
             raise UsageError(
-                f"the policy has had its {player.max_turns} turns (evaluate.max_turns); go on by hand, or undo some"
+                f"the policy has had the {player.max_turns} turns of an evaluation (-o evaluate.max_turns=N): go on by "
+                "hand, or undo some"
             )
         if not player.has_room(episode):
             raise UsageError("the conversation fits the policy's context no more; go on by hand, or take turns back")

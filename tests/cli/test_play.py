@@ -313,4 +313,5 @@ def test_a_model_is_trained_on_what_was_kept(model_folder: Path, piped: Said) ->
         assert (trained.recipe, trained.config["demonstrations"]) == ("demonstrations", 1)
         assert store.datasets.load(2).examples == store.datasets.load(1).examples
     run = ("run", "--dry-run", "--env", "textcraft", *model, "-o", "data.demonstrations=1")
-    assert piped(*run)[0] == 0
+    code, _, err = piped(*run)
+    assert code == 0 and "data.demonstrations: 1 conversations of dataset 1 'played'" in err, err
