@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "revise": ("agentr_core.cli.stages:revise", "Find first errors and splice revision trajectories."),
         "train": ("agentr_core.cli.stages:train", "Fine-tune on a run's dataset."),
         "eval": ("agentr_core.cli.stages:evaluate", "Measure a policy on tasks it has not seen."),
+        "play": ("agentr_core.cli.play:play", "Play by hand, watch a model play, and keep it to train on."),
     },
     "Look": {
         "runs": ("agentr_core.cli.runs:runs", "List and show runs."),
