@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 import click
@@ -15,10 +14,6 @@ from agentr_core.play.steered import SteeredEpisode
 from agentr_core.records import Message
 from agentr_core.runs.by_hand import PERSON, Proposal
 
-#: Categories of letters that are not seen or that move others about: controls, formats (bidi), halves of pairs.
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-#: Those among them that words of Persian, Hindi and emoji are written with.
-_JOINERS = "\u200c\u200d"
 #: Lines of the screen that are left for the turn above and the prompt below an observation.
 _LEFT_FREE = 6
 WORLD, YOU = ("world", "cyan"), ("you", "green")
@@ -26,21 +21,9 @@ WORLD, YOU = ("world", "cyan"), ("you", "green")
 _NAME = 11
 
 
-def visible(text: str) -> str:
-    r"""``text`` with what would act on a terminal, or hide, written out: ``\x1b``, ``\u202e``; lines stay lines."""
-    plain = text.replace("\r\n", "\n").expandtabs(4)
-    if plain.isascii() and plain.replace("\n", "").isprintable():
-        return plain
-    return "".join(letter if _is_seen(letter) else ascii(letter)[1:-1] for letter in plain)
-
-
-def _is_seen(letter: str) -> bool:
-    return letter == "\n" or letter in _JOINERS or unicodedata.category(letter) not in _UNSEEN
-
-
 def label_of(by: str, model: str) -> tuple[str, str]:
     """What a turn's maker is called at the margin, and its colour."""
-    return YOU if by == PERSON else (one_line(visible(model).rstrip("/").rpartition("/")[2], _NAME), "yellow")
+    return YOU if by == PERSON else (one_line(model.rstrip("/").rpartition("/")[2], _NAME), "yellow")
 
 
 class Screen:
@@ -53,7 +36,7 @@ class Screen:
     def begin(self, episode: SteeredEpisode) -> None:
         """The task, its instructions and what is seen first."""
         task = episode.task
-        title = one_line(visible(f"{task.key} · {task.split} · {task.instruction}"), self._width())
+        title = one_line(f"{task.key} · {task.split} · {task.instruction}", self._width())
         click.echo(heading(title))
         rules, first = (message.content for message in episode.head)
         for line in (*self._lines(("rules", "blue"), rules), ""):
@@ -70,7 +53,7 @@ class Screen:
 
     def conversation(self, episode: SteeredEpisode) -> None:
         """All turns so far, as the model is asked with them."""
-        messages = [Message(message.role, visible(message.content)) for message in episode.messages()]
+        messages = [Message(message.role, message.content) for message in episode.messages()]
         first = len(episode.head)
         labels = dict.fromkeys(range(len(messages)), WORLD)
         labels |= {first + 2 * at: label_of(by, self.model) for at, by in enumerate(episode.by)}
@@ -79,7 +62,7 @@ class Screen:
 
     def actions(self, actions: Sequence[str]) -> None:
         """Legal actions, one a line."""
-        self._print([f"  {one_line(visible(action))}" for action in actions])
+        self._print([f"  {one_line(action)}" for action in actions])
 
     def proposals(self, proposals: Sequence[Proposal]) -> None:
         """What the policy might say, with log-probabilities."""
@@ -97,7 +80,7 @@ class Screen:
         return screen_width() if self.at_terminal else None
 
     def _lines(self, label: tuple[str, str], text: str) -> Iterator[str]:
-        return turns([Message("assistant", visible(text))], labels={0: label})
+        return turns([Message("assistant", text)], labels={0: label})
 
     def _print(self, lines: Iterator[str] | list[str]) -> None:
         lines = list(lines)
@@ -112,7 +95,7 @@ class Screen:
 def _cells(number: int, proposal: Proposal) -> tuple[str, ...]:
     total, tokens = proposal.log_probability, len(proposal.completion.logprobs)
     known = ("-", "-") if total is None else (f"{total:.2f}", f"{total / tokens:.2f}")
-    return (str(number), f"×{proposal.copies}", *known, one_line(visible(proposal.completion.text)))
+    return (str(number), f"×{proposal.copies}", *known, one_line(proposal.completion.text))
 
 
 def outcome(episode: SteeredEpisode) -> str:

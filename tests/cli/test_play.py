@@ -16,7 +16,6 @@ from training_fixtures import model_folder as model_folder
 from agentr_core import create, open_store
 from agentr_core.cli.main import main
 from agentr_core.cli.play_lines import thought_alone, turn_of
-from agentr_core.cli.play_screen import visible
 
 if os.name == "posix":
     from typing_terminal import Terminal
@@ -254,11 +253,6 @@ def test_ctrl_c_in_a_step_lets_it_end_and_then_leaves(piped: Said, monkeypatch: 
     monkeypatch.syspath_prepend(".")
     code, _, err = piped("play", "--env", "slow:Interrupting", lines=("add 1", "add 1"))
     assert code == 130 and "not kept: 1 turn of count_5" in err
-
-
-def test_letters_that_act_are_written_out_and_all_others_stay() -> None:
-    assert visible("a\tb\r\nc\x00\u2066\u200f") == r"a   b" + "\n" + r"c\x00\u2066\u200f"
-    assert visible("שלום نمی‌خواهم 👩‍💻 é\n木") == "שלום نمی‌خواهم 👩‍💻 é\n木"
 
 
 @pytest.mark.parametrize(
