@@ -21,7 +21,7 @@ PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPO
 #: What a block may be of. ``text`` is for people alone.
 LANGUAGES = {"python", "sh", "console", "toml", "json", "sql", "text"}
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*$")
-_FILE = re.compile(r"`([\w.-]+\.(?:py|toml|json|jsonl))`[^`]*:$")
+_FILE = re.compile(r"`([\w.-]+\.(?:py|toml|json|jsonl))`")
 #: Commands that are described before they are there: none may stay in this list.
 COMING = {"view"}
 #: What a shell has to read: pipes, several commands, variables, loops.
@@ -50,7 +50,8 @@ def blocks(page: Path) -> list[Block]:
     for token in MarkdownIt("commonmark").enable("table").parse(text):
         if token.type in ("fence", "code_block") and token.map:
             above = "\n".join(lines[: token.map[0]]).rstrip()
-            reason, name = _NOT_RUN.search(above), _FILE.search(above)
+            reason, last = _NOT_RUN.search(above), above.rpartition("\n")[2]
+            name = _FILE.search(last) if last.endswith(":") else None
             language = token.info.strip() if token.type == "fence" else "indented"
             found.append(Block(page, token.map[0] + 1, language, token.content, name and name[1], reason and reason[1]))  # type: ignore[arg-type]
     return found
@@ -105,7 +106,7 @@ def parse(arguments: list[str]) -> None:
     with_plugin = arguments[0] == "--plugin"
     if with_plugin:
         arguments = arguments[2:]
-    if arguments[0] in COMING or with_plugin and cli.get_command(context, arguments[0]) is None:
+    if arguments[0] in COMING or (with_plugin and cli.get_command(context, arguments[0]) is None):
         return
     name, command, rest = cli.resolve_command(context, arguments)
     while isinstance(command, click.Group):
