@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doc_blocks import LANGUAGES, PAGES, Block, blocks, check, commands, needs_a_shell, words
+from doc_blocks import LANGUAGES, PAGES, REPOSITORY, Block, blocks, check, commands, needs_a_shell, words
 
 from agentr_core.cli.main import main
 from agentr_core.registry.lookup import use
@@ -24,7 +24,7 @@ NOT_RUN = {
     "CONTRIBUTING.md": 1,
     "README.md": 3,
     "database.md": 2,
-    "engines.md": 2,
+    "engines.md": 3,
     "environments.md": 5,
     "lab-notes.md": 2,
     "looking.md": 2,
@@ -37,15 +37,29 @@ NOT_RUN = {
     "several-environments.md": 1,
     "start.md": 2,
 }
-RUN_HERE = [page for page in PAGES if any(each.language in ("python", "sh", "console") for each in blocks(page))]
+#: A run with a model that takes no longer than what it imports.
+SMALL = (
+    *("--tasks", "2", "--eval-tasks", "2", "--no-revision-test", "-o", "search.sampler=by_depth"),
+    *("-o", "mcts.simulations=2", "-o", "mcts.samples=3", "-o", "mcts.depth=4", "-o", "mcts.max_tokens=32"),
+    *("-o", "evaluate.max_turns=3", "-o", "evaluate.max_tokens=32", "-o", "actor.max_tokens=16"),
+    *("-o", "data.max_revisions_per_tree=2", "-o", "data.max_good_per_tree=2", "-o", "sft.epochs=1"),
+)
+#: Pages that tests of their own follow more closely.
+ELSEWHERE = {"first-environment.md": "tests/plugins/test_first_environment.py"}
+#: What begins in an empty folder.
+EMPTY = {"start.md"}
+RUN_HERE = [
+    page
+    for page in PAGES
+    if page.name not in ELSEWHERE and any(each.language in ("python", "sh", "console") for each in blocks(page))
+]
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one small run of the model ``tiny``, as somebody has it who has followed the first page."""
     folder = tmp_path_factory.mktemp("finished")
-    sizes = ("--tasks", "6", "--eval-tasks", "6", "-o", "evaluate.revision_tasks=4", "-o", "mcts.simulations=3")
-    made = ("run", "--env", "textcraft", "--searcher", "mcts", "--iterations", "1", "--name", "first", *sizes)
+    made = ("run", "--env", "textcraft", "--searcher", "mcts", "--iterations", "1", "--name", "first", *SMALL)
     at_home = Path.cwd()
     os.chdir(folder)
     try:
@@ -56,10 +70,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of it, which a page may change."""
+def project(
+    request: pytest.FixtureRequest, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A copy of it, which a page may change; an empty folder for a page that begins there."""
     folder = tmp_path / "project"
-    shutil.copytree(finished, folder)
+    if request.getfixturevalue("page").name in EMPTY:
+        folder.mkdir()
+    else:
+        shutil.copytree(finished, folder)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("AGENTR_CACHE", str(tmp_path / "cache"))
@@ -87,6 +106,11 @@ def test_what_is_not_run_is_counted_and_has_a_reason() -> None:
     left_out = [block for page in PAGES for block in blocks(page) if block.not_run]
     assert Counter(block.page.name for block in left_out) == NOT_RUN
     assert all(len(block.not_run or "") > 8 for block in left_out)
+
+
+def test_pages_that_are_run_elsewhere_are() -> None:
+    for page, test in ELSEWHERE.items():
+        assert page in (REPOSITORY / test).read_text(encoding="utf-8")
 
 
 def test_every_block_says_what_it_is() -> None:
