@@ -64,7 +64,7 @@ def _plugin_sections() -> Iterator[str]:
                 yield "No settings."
 
 
-_HEAD = ("setting", "type", "default", "", "presets")
+_HEAD = ("setting", "type", "default", "what it is", "presets")
 
 
 def _rows(prefix: str, config: type[PluginConfig]) -> list[tuple[str, str, str, str, str]]:
