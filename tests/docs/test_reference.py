@@ -33,5 +33,5 @@ def test_every_public_name_and_every_option_of_a_run_is_there() -> None:
 
 
 def test_what_markdown_would_take_for_its_own_is_escaped() -> None:
-    assert cell("a|b <c> *d* `e|<f>`") == "a\\|b \\<c> \\*d\\* `e\\|<f>`"
+    assert cell("a|b <c> *d* `e|<f>` `g | h`") == r"a\|b \<c> \*d\* `e/<f>` `g or h`"
     assert marked("see :class:`~agentr_core.errors.UsageError` and ``x``") == "see `UsageError` and `x`"

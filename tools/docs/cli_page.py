@@ -48,18 +48,18 @@ def _command(command: click.Command, name: str, above: click.Context) -> Iterato
     yield _help(command)
     options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
     if options:
-        yield table(("option", "default", ""), [_option(each, context) for each in options])
+        yield table(("option", "what it does"), [_option(each, context) for each in options])
 
 
 def _help(command: click.Command) -> str:
     return (command.help or command.short_help or "").replace("\b\n", "").strip()
 
 
-def _option(option: click.Option, context: click.Context) -> tuple[str, str, str]:
+def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
     names = " / ".join([*option.opts, *option.secondary_opts])
     value = "" if option.is_flag else " " + option.make_metavar(context)
-    default = option.default if _worth_showing(option) else ""
-    return code(names + value), code(default), option.help or ""
+    default = f" Default: {code(option.default)}." if _worth_showing(option) else ""
+    return code(names + value), f"{option.help or ''}{default}"
 
 
 def _worth_showing(option: click.Option) -> bool:

@@ -22,11 +22,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(text: str) -> str:
-    """One line that a table may hold: bars, and outside of code also angle brackets and stars, lose their meaning."""
+    """One line that a table may hold: what Markdown would take for its own is escaped.
+
+    No escape stands for a bar in code that all readers of Markdown understand, so ``a | b`` is ``a or b`` there.
+    """
     parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
-    for place in range(0, len(parts), 2):
-        parts[place] = re.sub(r"([<*_\[])", r"\\\1", parts[place])
-    return "".join(parts).replace("|", "\\|")
+    for place, part in enumerate(parts):
+        is_code = place % 2
+        parts[place] = (
+            part.replace(" | ", " or ").replace("|", "/") if is_code else re.sub(r"([<*_\[|])", r"\\\1", part)
+        )
+    return "".join(parts)
 
 
 def code(text: object) -> str:
