@@ -30,7 +30,7 @@ NOT_RUN = {
     "looking.md": 3,
     "own-model-and-data.md": 4,
     "paper.md": 1,
-    "plugins.md": 1,
+    "plugins.md": 2,
     "results.md": 1,
     "servers.md": 2,
     "serving.md": 4,
