@@ -24,6 +24,8 @@ _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*$")
 _FILE = re.compile(r"`([\w.-]+\.(?:py|toml|json|jsonl))`")
 #: Commands that are described before they are there: none may stay in this list.
 COMING = {"view"}
+#: Plugins that a reader makes by following a page.
+OWN = {"warehouse"}
 #: What a shell has to read: pipes, several commands, variables, loops.
 _SHELL = re.compile(r"[|>&;$]|^\s*(for|do|done|cd|export)\b")
 
@@ -122,8 +124,8 @@ def parse(arguments: list[str]) -> None:
 
 
 def _is_placeholder(word: str) -> bool:
-    """A file that a reader has to have, or a module of theirs."""
-    return (word.endswith(".toml") and not Path(word).is_file()) or (":" in word and "://" not in word)
+    """A file that a reader has to have, or a module or plugin of theirs."""
+    return word in OWN or (word.endswith(".toml") and not Path(word).is_file()) or (":" in word and "://" not in word)
 
 
 def _without_redirections(arguments: list[str]) -> list[str]:
