@@ -81,7 +81,7 @@ def project(
         shutil.copytree(finished, folder)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("AGENTR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AGENTR_CACHE", str(finished.parent / "cache"))
     before = set(sys.modules)
     use(None)
     yield folder
