@@ -33,7 +33,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "shown_in_part": Entry("observations shortened"),
     "refused": Entry("actions refused"),
-    "duplicates": Entry("samples merged"),
+    "duplicates": Entry("samples merged", "drawn"),
     "unreadable": Entry(
         "verdicts unreadable", "verdicts", "give the critic more tokens (its max_tokens), or take another critic"
     ),
