@@ -42,6 +42,11 @@ ENTRIES: dict[str, Entry] = {
         "samples",
         "no verdict was bad: try another critic, or look at the verdicts",
     ),
+    "unplayed": Entry(
+        "rollouts not played",
+        "rollouts",
+        "the environment failed in them: their steps count as uncertain where it matters",
+    ),
     "lost": Entry("splices dropped", "spliced", "their reward fell when they were executed; revise.repairs tries more"),
     "dropped": Entry("conversations dropped for length", "conversations"),  # the train stage itself warns of them
     "shortened": Entry("conversations shortened", "conversations"),
