@@ -33,7 +33,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "shown_in_part": Entry("observations shortened"),
     "refused": Entry("actions refused"),
-    "duplicates": Entry("samples merged"),
+    "duplicates": Entry("samples merged", "drawn"),
     "unreadable": Entry(
         "verdicts unreadable", "verdicts", "give the critic more tokens (its max_tokens), or take another critic"
     ),
@@ -41,6 +41,11 @@ ENTRIES: dict[str, Entry] = {
         "without a cut (Direct-Revision)",
         "samples",
         "no verdict was bad: try another critic, or look at the verdicts",
+    ),
+    "unplayed": Entry(
+        "rollouts not played",
+        "rollouts",
+        "the environment failed in them: their steps count as uncertain where it matters",
     ),
     "lost": Entry("splices dropped", "spliced", "their reward fell when they were executed; revise.repairs tries more"),
     "dropped": Entry("conversations dropped for length", "conversations"),  # the train stage itself warns of them

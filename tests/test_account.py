@@ -6,9 +6,9 @@ from agentr_core.account import describe, warnings
 
 
 def test_what_is_zero_is_not_said_and_what_is_common_only_where_asked() -> None:
-    account = {"tried": 40, "failed": 0, "turns": 480, "cut_off": 12, "refused": 90, "duplicates": 7}
+    account = {"tried": 40, "failed": 0, "turns": 480, "cut_off": 12, "refused": 90, "duplicates": 7, "drawn": 487}
     assert describe(account) == "12 of 480 turns cut off"
-    assert describe(account, quiet=False) == "12 of 480 turns cut off · 90 actions refused · 7 samples merged"
+    assert describe(account, quiet=False) == "12 of 480 turns cut off · 90 actions refused · 7 of 487 samples merged"
     assert describe({"tried": 40}) == ""
 
 

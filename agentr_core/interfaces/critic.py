@@ -43,6 +43,17 @@ class CritiqueContext(Protocol):
     async def distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal before the first step and after each step (length T + 1)."""
 
+    async def rollouts(
+        self, node: int, n: int, params: SamplingParams, *, depth: int | None = None
+    ) -> list[Trajectory]:
+        """``n`` attempts of the acting policy that go on from the tree node ``node``, all at once, to their ends.
+
+        They are whole trajectories, the steps up to the node included; of ``depth`` actions at the most, as many as the
+        tree's deepest attempt unless given. Nothing is added to the tree, and who asks again gets the same attempts.
+        Those in which the environment failed are left out, so there may be fewer than ``n``; the core counts them, as
+        it counts the tokens and steps of all. Set ``uses_actor``.
+        """
+
     def best_return(self, node: int) -> float:
         """The highest reward of any leaf below the tree node ``node`` (itself included)."""
 

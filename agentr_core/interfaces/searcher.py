@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
@@ -44,11 +44,24 @@ class SearchContext(Protocol):
     def rng(self, *names: str | int) -> random.Random:
         """A generator for one purpose of this tree, e.g. ``rng("simulation", 3)``; equal names, equal numbers."""
 
-    async def sample(self, node: Node, n: int, params: SamplingParams) -> list[Completion]:
-        """``n`` completions of the conversation at ``node``, trimmed to the policy's context."""
+    async def sample(self, node: Node, n: int, params: SamplingParams, *, note: str = "") -> list[Completion]:
+        """``n`` completions of the conversation at ``node``, trimmed to the policy's context.
+
+        ``note`` is told at the end of the last turn, and is no part of the tree; a note that would leave no room for
+        an answer is not told.
+        """
 
     async def expand(
-        self, node: Node, n: int, params: SamplingParams, *, merge: MergeKey = by_action, horizon: int | None = None
+        self,
+        node: Node,
+        n: int,
+        params: SamplingParams,
+        *,
+        merge: MergeKey = by_action,
+        horizon: int | None = None,
+        again: Sequence[SamplingParams] = (),
+        note: str = "",
+        keep: Mapping[str, Any] | None = None,
     ) -> list[Node]:
         """Sample ``n`` actions at ``node``, merge equal ones, do each in the environment, append the children.
 
@@ -56,6 +69,16 @@ class SearchContext(Protocol):
         it stands: the core branches it by snapshot, by replay or from what it remembers. A sample that equals a child
         of an earlier call is that child, one copy more. Returns the children that this call's samples fell on, in
         the order of the samples. Calls made at once append in the order of the calls, however long each one takes.
+
+        ``again``: sampling that knows its siblings. What is no child that is new is asked for once more with each of
+        these in turn, until ``n`` are; one call at a time at a node. A child that was drawn at another temperature
+        than ``params`` have says so (``keep``): its log-probabilities, which are those at temperature 1, are not those
+        of its draw.
+
+        ``note`` as in :meth:`sample`: a trajectory through the children has it not, so what is learnt is what the note
+        brought and not the note. ``keep`` (JSON) stays with each new child in ``info["search"]``, and so does a note
+        that was told: a searcher finds it there after a crash, and a trainer sees that these tokens were drawn from
+        another prompt.
         """
 
     async def commit(self, simulations: int = 1) -> None:

@@ -15,6 +15,10 @@ from agentr_core.records import Completion, Message, Step, Task, Trajectory
 
 T = TypeVar("T")
 
+#: Keys of a node's ``info`` that the environment knows nothing of: what a searcher keeps, and that the conversation has
+#: filled the policy's context.
+KEPT, CONTEXT_FULL = "search", "context_full"
+
 
 @dataclass(slots=True, eq=False)
 class Node:

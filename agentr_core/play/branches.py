@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple, TypeGuard, TypeVar
 
 from agentr_core.errors import EnvironmentFailure, boundary
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import CONTEXT_FULL, KEPT, Node, Tree
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, reaches_environment
 from agentr_core.play.environment_pool import EnvironmentPool, PooledEnvironment
 from agentr_core.process.gather import gather_all
@@ -236,13 +236,16 @@ class Branches:
 
 
 def _recorded(node: Node) -> Outcome:
-    """What is known of a stored node. Its values were checked when they were first seen."""
+    """What the environment brought at a stored node. Its values were checked when they were first seen.
+
+    What the search said of the node is left out: another node may share its place.
+    """
     result = StepResult.model_construct(
         observation=node.observation,
         reward=node.reward,
         score=node.score,
         terminated=node.terminated,
-        truncated=node.truncated,
-        info=node.info,
+        truncated=node.truncated and CONTEXT_FULL not in node.info,
+        info={key: value for key, value in node.info.items() if key not in (KEPT, CONTEXT_FULL)},
     )
     return Outcome(result, node.state_key)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from agentr_core.errors import PolicyFailure, boundary
+from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError, boundary
 from agentr_core.interfaces.policy import AnyPolicy, MakeEnvironment
-from agentr_core.interfaces.tree import Tree
+from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.admission import Admission
+from agentr_core.play.from_nodes import NodePlayer
 from agentr_core.process.gather import gather_all
 from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory, Verdict
 from agentr_core.seeds import derive_rng, derive_seed
@@ -20,9 +21,9 @@ Distances = Callable[[Trajectory], Awaitable[list[float | None]]]
 class TreeCritique:
     """Answers a critic's questions about ``tree``.
 
-    ``known`` are verdicts already given, by node; ``fresh`` collects the new ones, for the store. ``tokens`` counts
-    what the critic's questions cost (prompt and completion). ``admission`` is told what they take of the engine of the
-    acting policy.
+    ``known`` are verdicts already given, by node; ``fresh`` collects the new ones, for the store. ``admission`` is told
+    what the questions take of the engine of the acting policy. ``player`` plays rollouts; ``played`` counts them, and
+    ``unplayed`` those in which the environment failed.
     """
 
     def __init__(
@@ -37,14 +38,30 @@ class TreeCritique:
         known: Mapping[int, Verdict],
         make_environment: MakeEnvironment | None = None,
         admission: Admission | None = None,
+        player: NodePlayer | None = None,
     ) -> None:
-        self._tree, self._policy, self._distances = tree, policy, distances
+        self._tree, self._policy, self._distances, self._player = tree, policy, distances, player
         self._make_environment, self._admission = make_environment, admission
         self._domain, self._seed, self._session = domain, seed, session
         self._known = dict(known)
         self._best: list[float] | None = None
         self.fresh: dict[int, Verdict] = {}
-        self.tokens = 0
+        self._asked = self.played = self.unplayed = 0
+
+    @property
+    def tokens(self) -> int:
+        """What the critic's questions and rollouts took, in tokens of prompts and completions."""
+        return self._asked + (self._player.tokens if self._player is not None else 0)
+
+    @property
+    def steps(self) -> int:
+        """The actions that its rollouts did in the environment."""
+        return self._player.steps if self._player is not None else 0
+
+    @property
+    def mismatches(self) -> int:
+        """Replays for rollouts that did not show what was recorded."""
+        return self._player.mismatches if self._player is not None else 0
 
     @property
     def domain(self) -> str:
@@ -75,7 +92,7 @@ class TreeCritique:
             for completions in answers
             if completions
         ]
-        self.tokens += sum(sizes)
+        self._asked += sum(sizes)
         if self._admission is not None and judge is self._policy:
             # The largest: questions about one path begin alike, and one that is answered does not come back.
             self._admission.note(self._session, max(sizes, default=0))
@@ -99,6 +116,34 @@ class TreeCritique:
     async def distances(self, trajectory: Trajectory) -> list[float | None]:
         """The environment's distance to the goal before the first step and after each step."""
         return await self._distances(trajectory)
+
+    async def rollouts(
+        self, node: int, n: int, params: SamplingParams, *, depth: int | None = None
+    ) -> list[Trajectory]:
+        """``n`` attempts of the acting policy from the node on, without those in which the environment failed.
+
+        Their seeds depend on the node and their number alone. A failure that may pass is raised: the tree is tried
+        again. Raises :class:`~agentr_core.errors.UsageError` where there is nothing to play in.
+        """
+        if self._player is None:
+            raise UsageError("there is no environment to play in here: rollouts are played in the revise stage")
+        deepest = max(each.depth for each in self._tree.nodes) if depth is None else depth
+        start, player = self._tree.nodes[node], self._player
+        attempts = await gather_all(self._rollout(player, start, number, params, deepest) for number in range(n))
+        found = [attempt for attempt in attempts if attempt is not None]
+        self.played, self.unplayed = self.played + n, self.unplayed + n - len(found)
+        return found
+
+    async def _rollout(
+        self, player: NodePlayer, start: Node, number: int, params: SamplingParams, depth: int
+    ) -> Trajectory | None:
+        try:
+            seed = derive_seed(self._seed, "rollout", start.index, number)
+            return await player.play(start, params, depth=depth, seed=seed)
+        except EnvironmentFailure as error:
+            if error.passing:
+                raise
+            return None
 
     def best_return(self, node: int) -> float:
         """The highest reward of any leaf below the node, itself included; 0 where there is none."""

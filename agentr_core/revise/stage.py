@@ -142,7 +142,7 @@ def set_metrics(trees: Any) -> dict[str, float]:
         total.update({name: float(value) for name, value in metrics.items()})
     names = (
         "pairs", "good", "revisions", "verified", "tried", "judged", "mismatches", "verdicts", "unreadable",
-        "judge_tokens",
+        "judge_tokens", "judge_steps", "rollouts", "unplayed",
     )  # fmt: skip
     sums = {name: float(total[name]) for name in names}
     return {**sums, "cut_mean": total["cut_sum"] / total["pairs"] if total["pairs"] else 0.0}
@@ -159,6 +159,8 @@ def set_account(metrics: Mapping[str, float], trees: int) -> dict[str, int]:
         "direct": int(metrics["revisions"] - metrics["judged"]),
         "spliced": int(metrics["tried"]),
         "lost": int(metrics["tried"] - metrics["verified"]),
+        "rollouts": int(metrics["rollouts"]),
+        "unplayed": int(metrics["unplayed"]),
     }
 
 

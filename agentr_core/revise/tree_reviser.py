@@ -10,7 +10,9 @@ from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree, take_apart
 from agentr_core.play.admission import Admission
+from agentr_core.play.branches import Branches
 from agentr_core.play.episode import Player, Rollout, distances_along
+from agentr_core.play.from_nodes import NodePlayer
 from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.revise.pairs import Contrast, Pair, contrasts, good_leaves, pair
@@ -36,12 +38,15 @@ class TreeReviser:
     async def revise(self) -> None:
         """Make and store all samples of the tree."""
         tree = self.context.store.trees.load(self.row.id)
+        action = self.context.config.revise.revision_action
+        branches = Branches(tree.task, self.context.worlds.of(tree.task).pool, revision_action=action)
         try:
-            await self._revise(tree)
+            await self._revise(tree, branches)
         finally:
+            branches.close()
             take_apart(tree)
 
-    async def _revise(self, tree: Tree) -> None:
+    async def _revise(self, tree: Tree, branches: Branches) -> None:
         context, settings = self.context, self.context.config.revise
         alpha = settings.alpha_at(self.row.iteration)
         pairs = pair(
@@ -53,7 +58,7 @@ class TreeReviser:
             max_pairs_per_leaf=settings.max_pairs_per_leaf,
             seed=derive_seed(context.config.seed, "pairs", *self._names),
         )
-        critique = self._critique(tree)
+        critique = self._critique(tree, branches)
         samples = [self._good(tree, leaf) for leaf in good_leaves(tree, alpha)]
         for number, one in enumerate(pairs, 1):
             revision = await self._revision(tree, one, critique)
@@ -74,7 +79,8 @@ class TreeReviser:
         """What seeds are derived from: the tree by what it is called, never by its row in this database."""
         return self.row.iteration, self.row.task, TREE_NUMBER
 
-    def _critique(self, tree: Tree) -> TreeCritique:
+    def _critique(self, tree: Tree, branches: Branches) -> TreeCritique:
+        session = tree_session(self.row)
         judge = verdict_identity(self.context, self.policy, self.critic)
         known = self.context.store.trees.verdicts_of(self.row.id, self.context.config.critic.name, judge)
         return TreeCritique(
@@ -83,10 +89,11 @@ class TreeReviser:
             self._distances,
             domain=self.context.worlds.of(tree.task).environment.domain_of(tree.task),
             seed=derive_seed(self.context.config.seed, "critique", *self._names),
-            session=tree_session(self.row),
+            session=session,
             known=known,
             make_environment=self.context.worlds.make,
             admission=self.admission,
+            player=NodePlayer(tree, branches, self.policy, session, self.context.stopped, self.admission),
         )
 
     async def _distances(self, trajectory: Trajectory) -> list[float | None]:
@@ -210,8 +217,11 @@ def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) 
         "tried": sum(sample.verified is not None for sample in spliced),
         "judged": sum(sample.judged for sample in kept),
         "cut_sum": sum(sample.cut for sample in spliced),
-        "mismatches": sum(sample.mismatches for sample in spliced),
+        "mismatches": sum(sample.mismatches for sample in spliced) + critique.mismatches,
         "verdicts": len(critique.fresh),
         "unreadable": sum(not verdict.readable for verdict in critique.fresh.values()),
         "judge_tokens": critique.tokens,
+        "judge_steps": critique.steps,
+        "rollouts": critique.played,
+        "unplayed": critique.unplayed,
     }

@@ -29,7 +29,9 @@ SUCCESS_NOTE = (
     "paired over tasks, in points"
 )
 ITERATION_NOTE = "steps, invalid and loops (steps that only repeat) are means a task"
-CRITIC_NOTE = "cut (mean): after which step; tokens: what the critic's questions and answers took"
+CRITIC_NOTE = "cut (mean): after which step; tokens, env steps: what the critic's questions and rollouts took"
+#: Columns of the critics' table that are shown where one of the sets has something in them.
+_MEASURED, _ENV_STEPS = "agrees with unrecoverable", "env steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,35 +177,52 @@ def gain_text(row: dict[str, Any]) -> str:
 def critics(store: Store, chosen: Sequence[RunRow]) -> Table:
     """All revision sets over the trees of some runs: their agreement with the oracle's cuts, and what training brought.
 
+    Where the critic ``unrecoverable`` has measured first unrecoverable steps, the agreement with those as well.
+
     Sets of one critic are told apart by the options in which they differ, those of several runs by the run. Success is
     that of the model trained on the set after the run's own recipe, under the run's own settings.
     """
     data = [row for run in chosen for row in _critic_rows(store, run)]
-    columns = ["critic", "iteration", "revisions", "verified", "judged", "cut (mean)", "agrees with oracle", "tokens"]
-    columns += [f"success after training {_95}", f"against baseline {_95}"]
+    columns = ["critic", "iteration", "revisions", "verified", "judged", "cut (mean)", "agrees with oracle"]
+    columns += [_MEASURED, "tokens", _ENV_STEPS, f"success after training {_95}", f"against baseline {_95}"]
     table = Table(columns, [_critic_cells(row) for row in data], data, [SUCCESS_NOTE, CRITIC_NOTE])
+    table = without_empty(table, (_MEASURED, _ENV_STEPS))
     if len(chosen) == 1:
         return table
-    names = {run.key: run.name or run.short for run in chosen}
+    columns, names = table.columns, {run.key: run.name or run.short for run in chosen}
     rows = [[names[row["run"]], *cells] for row, cells in zip(data, table.rows, strict=True)]
     return Table(["run", *columns], rows, data, table.notes)
+
+
+def without_empty(table: Table, names: Sequence[str]) -> Table:
+    """The table without those of the columns ``names`` in which no row has anything."""
+    shown = [
+        number
+        for number, column in enumerate(table.columns)
+        if column not in names or any(row[number] != "-" for row in table.rows)
+    ]
+    cells = [[row[number] for number in shown] for row in table.rows]
+    return Table([table.columns[number] for number in shown], cells, table.data, table.notes)
 
 
 def _critic_rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:
     sets = [row for row in store.revisions.select(run.id) if row.status == "done"]
     cuts, trained = {row.id: _cuts(store, row) for row in sets}, _trained(store, run)
     oracle = {row.iteration: cuts[row.id] for row in sets if row.critic == "oracle"}
+    measured = {row.iteration: _cuts(store, row, judged=True) for row in sets if row.critic == "unrecoverable"}
     for row in sets:
         alike = [other for other in sets if (other.critic, other.iteration) == (row.critic, row.iteration)]
         settings = told_apart([each.config for each in alike])[alike.index(row)]
         names = {"run": run.key, "critic": row.critic, "iteration": row.iteration, "set": row.id, "settings": settings}
         label = " · ".join([row.critic, *setting_texts(settings)])
         agrees = agreement(cuts[row.id], oracle.get(row.iteration, {}))
-        yield {**names, "label": label, "oracle": agrees, **row.metrics, "trained": trained.get(row.id)}
+        first = agreement(cuts[row.id], measured.get(row.iteration, {}))
+        agreed = {"oracle": agrees, "unrecoverable": first}
+        yield {**names, "label": label, **agreed, **row.metrics, "trained": trained.get(row.id)}
 
 
 def _critic_cells(row: dict[str, Any]) -> Cells:
-    verified, after, agrees = _verified(row), row["trained"], row["oracle"]
+    verified, after = _verified(row), row["trained"]
     return [
         row["label"],
         str(row["iteration"]),
@@ -211,8 +230,9 @@ def _critic_cells(row: dict[str, Any]) -> Cells:
         "-" if verified is None else f"{100 * verified:.0f}%",
         f"{100 * row['judged'] / row['revisions']:.0f}%" if row["revisions"] else "-",
         f"{row['cut_mean']:.1f}",
-        "-" if agrees is None else f"{100 * agrees:.0f}%",
+        *("-" if row[name] is None else f"{100 * row[name]:.0f}%" for name in ("oracle", "unrecoverable")),
         f"{row['judge_tokens']:,.0f}",
+        f"{row['judge_steps']:,.0f}" if row.get("judge_steps") else "-",
         "-" if after is None else interval(after),
         "-" if after is None else gain_text(after),
     ]
@@ -228,10 +248,10 @@ def _trained(store: Store, run: RunRow) -> dict[int, dict[str, Any]]:
     return found
 
 
-def _cuts(store: Store, row: RevisionSetRow) -> dict[tuple[int, int, int], int]:
-    """The cut of each pair of a set, by tree and leaves."""
-    samples = store.revisions.samples(row.id)
-    return {(s.tree_id, s.bad_leaf, s.good_leaf): s.cut for s in samples if s.kind != "good"}
+def _cuts(store: Store, row: RevisionSetRow, *, judged: bool = False) -> dict[tuple[int, int, int], int]:
+    """The cut of each pair of a set, by tree and leaves; ``judged``: where a verdict was bad, not by default."""
+    samples = [sample for sample in store.revisions.samples(row.id) if sample.kind != "good"]
+    return {(s.tree_id, s.bad_leaf, s.good_leaf): s.cut for s in samples if s.judged or not judged}
 
 
 def account_lines(store: Store, run: RunRow, *, quiet: bool = True) -> list[str]:

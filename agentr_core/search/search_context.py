@@ -6,15 +6,15 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import MergeKey, by_action
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import CONTEXT_FULL, KEPT, Node, Tree
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, ParsedAction, parse_turn, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
@@ -42,10 +42,11 @@ class TreeStats:
 
 @dataclass(slots=True)
 class _Sample:
-    """Equal samples of one request: the first completion, what it does, and how many there are."""
+    """Equal samples of one expansion: the first completion, what it does, its temperature, how many there are."""
 
     completion: Completion
     parsed: ParsedAction
+    temperature: float
     copies: int = 0
 
 
@@ -123,17 +124,18 @@ class TreeContext:
         """A generator for one purpose of this tree; equal names, equal numbers."""
         return derive_rng(self.tree.seed, *names)
 
-    async def sample(self, node: Node, n: int, params: SamplingParams) -> list[Completion]:
+    async def sample(self, node: Node, n: int, params: SamplingParams, *, note: str = "") -> list[Completion]:
         """``n`` completions of the conversation at ``node``, trimmed to the policy's context, in one request.
 
-        Raises :class:`~agentr_core.errors.PolicyFailure` where the policy raises or has no usable answer.
+        ``note`` is told at the end of the last turn where it leaves room for an answer. Raises
+        :class:`~agentr_core.errors.PolicyFailure` where the policy raises or has no usable answer.
         """
         draw, self._draws[node.index] = self._draws[node.index], self._draws[node.index] + 1
         seed = derive_seed(self.tree.seed, "sample", node.index, self.tree.simulations, draw)
         began = time.perf_counter()
         with boundary(PolicyFailure, f"the policy '{self.policy.model}' failed on task '{self.tree.task.key}'"):
             asked = SampleRequest(
-                tuple(self._prompt(node, params)), params, n, seed=seed, session=self.session, task=self.tree.task
+                tuple(self._prompt(node, params, note)), params, n, seed=seed, session=self.session, task=self.tree.task
             )
             answers = await self.policy.sample(asked)
         self.stats.policy_seconds += time.perf_counter() - began
@@ -147,19 +149,33 @@ class TreeContext:
         return completions
 
     async def expand(
-        self, node: Node, n: int, params: SamplingParams, *, merge: MergeKey = by_action, horizon: int | None = None
+        self,
+        node: Node,
+        n: int,
+        params: SamplingParams,
+        *,
+        merge: MergeKey = by_action,
+        horizon: int | None = None,
+        again: Sequence[SamplingParams] = (),
+        note: str = "",
+        keep: Mapping[str, Any] | None = None,
     ) -> list[Node]:
-        """Sample ``n`` actions at ``node``, merge equal ones, do each distinct one once, append the children."""
+        """Sample ``n`` actions at ``node``, merge equal ones, do each distinct one once, append the children.
+
+        What is a copy is asked for ``again``. ``keep``, and a ``note`` that was told, stay with the new children in
+        ``info["search"]``.
+        """
+        kept = {**(keep or {}), **({"note": note} if note and self._has_room(node, params, note) else {})}
         before, done = self._last_turn, asyncio.Event()
         self._last_turn = done
         try:
-            samples = self._merge(await self.sample(node, n, params), merge)
+            samples = await self._draw(node, n, (params, *again), merge, note)
             actions = [sample.parsed.action for sample in samples.values()]
             executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
             if before is not None:
                 await before.wait()
-            children = self._append(node, samples, outcomes, merge, horizon, params)
+            children = self._append(node, samples, outcomes, merge, horizon, params, kept)
             self._turns += 1
             self._turned(self.tree, self._turns)
             return children
@@ -187,8 +203,18 @@ class TreeContext:
         """Drop snapshots and give the environments back."""
         self.branches.close()
 
-    def _prompt(self, node: Node, params: SamplingParams) -> Sequence[Message]:
-        return fit(self.policy, self._conversation(node), params, head_turns=len(self.tree.head))
+    def _prompt(self, node: Node, params: SamplingParams, note: str) -> Sequence[Message]:
+        told = note and self._has_room(node, params, note)
+        turns = self._noted(node, note) if told else self._conversation(node)
+        return fit(self.policy, turns, params, head_turns=len(self.tree.head))
+
+    def _has_room(self, node: Node, params: SamplingParams, note: str) -> bool:
+        """True where ``note`` leaves room for an answer."""
+        return fits(self.policy, self._noted(node, note), params, head_turns=len(self.tree.head))
+
+    def _noted(self, node: Node, note: str) -> tuple[Message, ...]:
+        *turns, last = self._conversation(node)
+        return (*turns, replace(last, content=f"{last.content}\n\n{note}"))
 
     def _conversation(self, node: Node) -> tuple[Message, ...]:
         """The turns up to ``node``. A child shares its parent's messages."""
@@ -212,14 +238,31 @@ class TreeContext:
         if self._admission is not None:
             self._admission.note(self.session, prompt + drawn)
 
-    def _merge(self, completions: Sequence[Completion], merge: MergeKey) -> dict[Any, _Sample]:
+    async def _draw(
+        self, node: Node, n: int, attempts: Sequence[SamplingParams], merge: MergeKey, note: str
+    ) -> dict[Any, _Sample]:
+        """``n`` samples, and as many again as came out as copies, with each of ``attempts`` in turn."""
         samples: dict[Any, _Sample] = {}
+        known = self._present(node, merge).keys() if len(attempts) > 1 else ()
+        for params in attempts:
+            missing = n - sum(key not in known for key in samples)
+            if missing > 0:
+                self._merge(await self.sample(node, missing, params, note=note), merge, params, samples)
+        return samples
+
+    def _merge(
+        self, completions: Sequence[Completion], merge: MergeKey, params: SamplingParams, into: dict[Any, _Sample]
+    ) -> None:
         with boundary(EnvironmentFailure, f"the environment could not parse an answer to '{self.tree.task.key}'"):
             for completion in completions:
                 parsed = self._parse(completion.text, completion)
-                same = samples.setdefault(merge(completion.text, parsed), _Sample(completion, parsed))
+                key = merge(completion.text, parsed)
+                same = into.setdefault(key, _Sample(completion, parsed, params.temperature))
                 same.copies += 1
-        return samples
+
+    def _present(self, node: Node, merge: MergeKey) -> dict[Any, Node]:
+        """The children that are there, by what samples are merged by."""
+        return {merge(each.response, self._parse(each.response, each.completion)): each for each in node.children}
 
     def _parse(self, response: str, said: Completion | None) -> ParsedAction:
         cut_off = said is not None and said.finish_reason == "length"
@@ -233,13 +276,15 @@ class TreeContext:
         merge: MergeKey,
         horizon: int | None,
         params: SamplingParams,
+        kept: Mapping[str, Any],
     ) -> list[Node]:
-        present = {merge(each.response, self._parse(each.response, each.completion)): each for each in node.children}
+        present = self._present(node, merge)
         children = []
         for key, sample in samples.items():
             child = present.get(key)
             if child is None:
-                child = self._child(node, sample, outcomes)
+                hotter = {} if sample.temperature == params.temperature else {"temperature": sample.temperature}
+                child = self._child(node, sample, outcomes, {**kept, **hotter})
                 self._end_where_full(child, params)
                 child.terminal = child.terminated or child.truncated or child.depth == horizon
             else:
@@ -254,13 +299,14 @@ class TreeContext:
             return
         turns = self._conversation(node)
         if not fits(self.policy, turns, params, head_turns=len(self.tree.head)):
-            node.truncated, node.info = True, {**node.info, "context_full": True}
+            node.truncated, node.info = True, {**node.info, CONTEXT_FULL: True}
 
-    def _child(self, node: Node, sample: _Sample, outcomes: dict[str, Outcome]) -> Node:
+    def _child(self, node: Node, sample: _Sample, outcomes: dict[str, Outcome], kept: Mapping[str, Any]) -> Node:
         action, text = sample.parsed.action, sample.completion.text
         # Where the environment was not asked, it is where it was.
         result, state_key = outcomes[action] if self.branches.reaches(action) else (None, node.state_key)
         cut_off = sample.completion.finish_reason == "length"
+        info = result.info if result is not None else {}
         step = step_of(text, sample.parsed, result, reward=node.reward, score=node.score, cut_off=cut_off)
         return self.tree.add(
             node,
@@ -274,6 +320,6 @@ class TreeContext:
             terminated=step.terminated,
             truncated=step.truncated,
             invalid=step.invalid,
-            info=result.info if result is not None else {},
+            info={**info, KEPT: dict(kept)} if kept else info,
             state_key=state_key,
         )

@@ -53,8 +53,8 @@ def limits_for(model: str) -> tuple[dict[str, Any], str] | None:
     tokens = {"max_tokens": turn}
     adapters = size.parameters is None or size.parameters >= LARGE
     sft = {"learning_rate": 1e-4 if adapters else 2e-5, "lora": adapters, "gradient_checkpointing": adapters}
-    searchers = dict.fromkeys(("mcts", "best_of_n", "greedy"), tokens)
-    critics = dict.fromkeys(("actor", "judge"), tokens)
+    searchers = dict.fromkeys(("mcts", "best_of_n", "greedy", "branch", "beam", "reflect"), tokens)
+    critics = dict.fromkeys(("actor", "judge", "unrecoverable"), tokens)
     values = {**searchers, **critics, "evaluate": tokens, "sft": {**sft, "max_length": whole, "batch_size": 4}}
     way = "adapters (LoRA)" if adapters else "all weights"
     reason = f"{_told(size)}: {turn} tokens a turn and a verdict, training of {way} on up to {whole:,} tokens"

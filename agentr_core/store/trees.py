@@ -41,8 +41,8 @@ WHERE n.tree_id = ? ORDER BY n.node
 #: A flag of 4 is ``invalid`` (columns.py). The root, which is no turn, has an observation.
 _TURNS = """
 SELECT count(parent) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 > 0) AS refused,
-  sum(copies) - count(*) AS duplicates, sum(info_json LIKE '%"context_full":true%') AS context_full,
-  sum(info_json LIKE '%"left_out":%') AS shown_in_part
+  sum(copies) - count(*) AS duplicates, sum(copies) - count(*) + count(parent) AS drawn,
+  sum(info_json LIKE '%"context_full":true%') AS context_full, sum(info_json LIKE '%"left_out":%') AS shown_in_part
 FROM nodes JOIN trees ON trees.id = nodes.tree_id
 WHERE trees.run_id = ? AND trees.iteration = ?
 """
@@ -197,7 +197,10 @@ class Trees:
             self._connection.execute("UPDATE trees SET attempts = attempts + 1 WHERE id = ?", (tree_id,))
 
     def count_turns(self, run_id: int, iteration: int) -> dict[str, int]:
-        """How the turns of an iteration's trees ended: all, cut off, refused, merged as copies, with a full context."""
+        """How the turns of an iteration's trees ended: all, cut off, refused, merged as copies, with a full context.
+
+        ``drawn`` are all samples, those that were merged included.
+        """
         row = self._connection.one(_TURNS, (run_id, iteration))
         return {} if row is None else {name: int(row[name] or 0) for name in row.keys()}  # noqa: SIM118 - a Row
 

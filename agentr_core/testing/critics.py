@@ -10,6 +10,9 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.first_error import divergence
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.play.branches import Branches
+from agentr_core.play.environment_pool import EnvironmentPool
+from agentr_core.play.from_nodes import NodePlayer
 from agentr_core.prompts.conversation import head
 from agentr_core.records import Cut, Trajectory, Verdict
 from agentr_core.revise.critique_context import TreeCritique
@@ -122,8 +125,16 @@ class CriticContract(Contract):
             return found
 
         async def judge() -> Cut:
+            policy, branches = _says(answers), Branches(tree.task, EnvironmentPool(CounterEnvironment))
             context = TreeCritique(
-                tree, _says(answers), distances, domain=world.domain_of(tree.task), seed=3, session="1", known=known
+                tree,
+                policy,
+                distances,
+                domain=world.domain_of(tree.task),
+                seed=3,
+                session="1",
+                known=known,
+                player=NodePlayer(tree, branches, policy, session="1"),
             )
             critic = self._make()
             try:

@@ -42,6 +42,20 @@ def stored_tree(*actions: str | None) -> Tree:
     return tree
 
 
+def test_what_a_search_says_of_a_node_is_not_said_of_its_place() -> None:
+    """Another node that did the same is no end, and has no note, because this one was and has."""
+
+    async def play() -> StepResult:
+        tree = stored_tree("add 1")
+        said = tree.nodes[1]
+        said.info, said.truncated = {"search": {"note": "hm"}, "context_full": True, "invalid": False}, True
+        branches = Branches(task(), EnvironmentPool(CounterEnvironment), tree)
+        return (await branches.step(tree.root, ["add 1"]))[0].result
+
+    result = asyncio.run(play())
+    assert (result.info, result.truncated) == ({"invalid": False}, False)
+
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_actions_are_done_at_the_state_of_the_node(world) -> None:
     async def play() -> list[str]:

@@ -295,3 +295,60 @@ def test_a_search_of_a_world_with_endless_observations_fails_no_tree(grow) -> No
     assert [each.tree.simulations for each in grown] == [4] * 6
     full = [node for each in grown for node in each.tree.nodes if node.info.get("context_full")]
     assert full and all(node.visits == node.copies or node.visits == 1 for node in full)
+
+
+class Stubborn(Recorder):
+    """Says the first answer while it is cool, and all of them in turn when it is hot."""
+
+    async def sample(self, request: SampleRequest) -> list[Completion]:
+        self.asked.append(request)
+        said = self.answers if request.params.temperature > 1 else self.answers[:1] * request.n
+        return [Completion(text=text) for text in said[: request.n]]
+
+
+def test_what_is_a_copy_is_asked_for_again_and_only_that() -> None:
+    policy = Stubborn("Action: add 1", "Action: add 2", "Action: double")
+    hot = PARAMS.model_copy(update={"temperature": 1.5})
+
+    async def play() -> tuple[TreeContext, list[Node], list[Node]]:
+        context = await open_tree(policy)
+        first = await context.expand(context.tree.root, 3, PARAMS, again=[PARAMS, hot, hot])
+        return context, first, await context.expand(context.tree.root, 1, PARAMS, again=[hot])
+
+    context, first, second = asyncio.run(play())
+    asked = [(request.n, request.params.temperature) for request in policy.asked]
+    assert asked == [(3, 1.0), (2, 1.0), (2, 1.5), (1, 1.5), (1, 1.0), (1, 1.5)]
+    kept = [(child.action, child.copies, child.info.get("search")) for child in context.tree.root.children]
+    # Seven samples for two ways, then two more: a hot draw says so, its log-probabilities are not those of the draw.
+    assert kept == [("add 1", 9, None), ("add 2", 1, {"temperature": 1.5})]
+    assert len({request.seed for request in policy.asked}) == len(policy.asked)
+    assert second == [first[0]], "what came out as a copy again is the child that was there"
+
+
+def test_a_note_is_told_at_the_end_and_is_no_part_of_the_tree() -> None:
+    policy = Recorder("Action: add 1")
+
+    async def play() -> TreeContext:
+        context = await open_tree(policy)
+        [child] = await context.expand(context.tree.root, 1, PARAMS, note="Mind the step.", keep={"failed": 3})
+        await context.expand(child, 1, PARAMS)
+        return context
+
+    context = asyncio.run(play())
+    child = context.tree.nodes[1]
+    with_note, without = ([turn.content for turn in asked.messages] for asked in policy.asked)
+    assert with_note[-1] == f"{context.tree.head[-1].content}\n\nMind the step."
+    assert without[:2] == [turn.content for turn in context.tree.head] and "Mind" not in " ".join(without)
+    assert child.info["search"] == {"failed": 3, "note": "Mind the step."}
+    assert "Mind" not in " ".join(turn.content for turn in context.tree.trajectory(context.tree.nodes[2]).messages())
+
+
+def test_a_note_that_leaves_no_room_for_an_answer_is_not_told() -> None:
+    async def play() -> tuple[Recorder, Node]:
+        policy = Recorder("Action: add 1", context_length=200)
+        context = await open_tree(policy)
+        return policy, (await context.expand(context.tree.root, 1, PARAMS, note="long " * 200))[0]
+
+    policy, child = asyncio.run(play())
+    assert "long" not in policy.asked[0].messages[-1].content
+    assert child.info == {}

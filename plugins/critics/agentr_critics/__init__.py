@@ -12,14 +12,15 @@ _CRITICS = {
     "value": ("model_free:ValueCritic", "first step after which the tree's best return falls"),
     "last": ("model_free:LastCritic", "keeps the whole bad trajectory (Direct-Revision)"),
     "oracle": ("model_free:OracleCritic", "first step that does not bring the environment's goal nearer"),
+    "unrecoverable": ("unrecoverable:UnrecoverableCritic", "first step after which no rollout succeeds, measured"),
     "random": ("model_free:RandomCritic", "a step drawn at random"),
 }
 
 
 @hookimpl
 def agentr_register_critics() -> Iterable[PluginSpec]:
-    """Register ``actor``, ``judge``, ``value``, ``last``, ``oracle`` and ``random``."""
-    configs = {"actor": "ActorConfig", "judge": "JudgeConfig"}
+    """Register ``actor``, ``judge``, ``value``, ``last``, ``oracle``, ``unrecoverable`` and ``random``."""
+    configs = {"actor": "ActorConfig", "judge": "JudgeConfig", "unrecoverable": "UnrecoverableConfig"}
     return [
         PluginSpec(
             kind="critic",

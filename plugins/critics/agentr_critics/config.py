@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from agentr_core import PluginConfig
+from agentr_core import PluginConfig, SamplingParams
 
 
 class NoConfig(PluginConfig):
@@ -42,3 +42,26 @@ class JudgeConfig(ActorConfig):
     def policy_options(self) -> dict[str, Any]:
         """All options of the judging policy."""
         return self.options if self.model is None else {**self.options, "model": self.model}
+
+
+class UnrecoverableConfig(PluginConfig):
+    """How much is played, and what counts as a success."""
+
+    #: What fits the small model of the preset, whose turns are short.
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"quick": {"max_tokens": 48}}
+
+    rollouts: int = Field(default=8, ge=1, le=1_000, description="rollouts from each step that is tried (n)")
+    steps: Literal["binary", "all"] = Field(
+        default="binary",
+        description="which steps are tried: by halving, as if nothing below a bad step were good; or each of them",
+    )
+    solved: float = Field(default=1.0, gt=0.0, le=1.0, description="reward from which a rollout has succeeded")
+    depth: int | None = Field(
+        default=None, ge=1, description="actions of an attempt at the most; as in the tree's deepest one unless given"
+    )
+    temperature: float = Field(default=1.0, gt=0.0, le=10.0, description="sampling temperature of the rollouts")
+    max_tokens: int = Field(default=500, ge=1, description="tokens of one turn at the most")
+
+    def sampling(self) -> SamplingParams:
+        """How a turn of a rollout is drawn."""
+        return SamplingParams(temperature=self.temperature, max_tokens=self.max_tokens)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from agentr_core import PluginConfig, SamplingParams
+
+#: Settings that came later: left out of what a run is told apart by while they are what all runs did before.
+_LATER = ("selection", "c_puct", "prior", "c_visit", "c_scale", "again", "again_temperature")
 
 
 class MCTSConfig(PluginConfig):
@@ -44,8 +47,42 @@ class MCTSConfig(PluginConfig):
         default=1, ge=1, le=1_024, description="simulations of one tree that run at once, kept apart by virtual loss"
     )
 
+    selection: Literal["uct", "puct", "gumbel"] = Field(
+        default="uct",
+        description="how a walk chooses: uct (the paper); puct, by priors; gumbel, which halves the root's children",
+    )
+    c_puct: float = Field(default=1.0, ge=0.0, description="weight of exploration in PUCT")
+    prior: Literal["copies", "likelihood"] = Field(
+        default="copies",
+        description="what a child's prior is made of: its share of the samples, or its mean log-probability a token",
+    )
+    c_visit: float = Field(default=50.0, ge=0.0, description="gumbel: values count for so many visits from the start")
+    c_scale: float = Field(default=0.1, ge=0.0, description="gumbel: weight of a value against a log-prior")
+    again: int = Field(default=0, ge=0, le=16, description="how often what came out as a copy is asked for again")
+    again_temperature: float | None = Field(
+        default=None, gt=0.0, le=10.0, description="the temperature of asking again; the same unless given"
+    )
+
+    @model_validator(mode="after")
+    def _asking_again_differs(self) -> Self:
+        if self.again and not (self.again_temperature or self.temperature):
+            raise ValueError("again at temperature 0 brings the same answers: give again_temperature")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later and is at its default: trees of before read the same, and can be gone on with."""
+        usual, values = type(self).model_fields, dump(self)
+        return {key: value for key, value in values.items() if key not in _LATER or value != usual[key].default}
+
     def sampling(self) -> SamplingParams:
         """How candidate actions are drawn."""
         return SamplingParams(
             temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, stop=self.stop
         )
+
+    def asking_again(self) -> list[SamplingParams]:
+        """How what came out as a copy is drawn, one time after the other."""
+        usual = self.sampling()
+        hotter = usual.model_copy(update={"temperature": self.again_temperature or usual.temperature})
+        return [hotter] * self.again

@@ -5,7 +5,7 @@ each of them, and backs up the reward of those that end the attempt; then it mov
 first, until nothing below it is left to search. There is no other rollout: the walk itself is the rollout.
 
 Beyond the paper: several walks of one tree at once (``leaves_in_flight``), kept apart by virtual loss (Chaslot et al.
-2008).
+2008); selection by priors (``selection``; :mod:`agentr_mcts.priors`); asking again for what is a copy (``again``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from dataclasses import dataclass
 
 from agentr_core import Node, SearchContext, Searcher, Task, Tree, by_action, by_response, gather_all
 from agentr_mcts.config import MCTSConfig
+from agentr_mcts.priors import select_gumbel, select_puct
 
 _MERGE = {"action": by_action, "response": by_response}
 
 
 @dataclass(slots=True)
 class Walk:
-    """One simulation on its way down: the node where it is, and its own random numbers."""
+    """One simulation on its way down: its number, the node where it is, and its own random numbers."""
 
+    number: int
     node: Node
     rng: random.Random
 
@@ -50,9 +52,9 @@ class MCTS(Searcher[MCTSConfig]):
 
     async def simulate(self, context: SearchContext, numbers: range) -> None:
         """Run the simulations with these numbers side by side: all expand at once, then each walks on, in turn."""
-        walks = [Walk(context.tree.root, context.rng("simulation", number)) for number in numbers]
+        walks = [Walk(number, context.tree.root, context.rng("simulation", number)) for number in numbers]
         in_flight = Counter(walk.node for walk in walks)
-        while walks := [walk for walk in walks if self.descend(walk, in_flight)]:
+        while walks := [walk for walk in walks if self.descend(walk, in_flight, context)]:
             leaves = list(dict.fromkeys(walk.node for walk in walks))
             expanded = await gather_all(self.expand(leaf, context) for leaf in leaves)
             for leaf, children in zip(leaves, expanded, strict=True):
@@ -61,10 +63,10 @@ class MCTS(Searcher[MCTSConfig]):
                         backup(child)
                 mark_exhausted(leaf)
 
-    def descend(self, walk: Walk, in_flight: Counter[Node]) -> bool:
+    def descend(self, walk: Walk, in_flight: Counter[Node], context: SearchContext) -> bool:
         """Walk down to a node that is not expanded. False: there is none on this way, the simulation ends here."""
         while walk.node.expanded:
-            child = select(walk.node, self.config.c_uct, walk.rng, in_flight)
+            child = self.choose(walk, in_flight, context)
             if child is None:
                 in_flight.subtract(walk.node.ancestors())
                 return False
@@ -72,11 +74,24 @@ class MCTS(Searcher[MCTSConfig]):
             in_flight[child] += 1
         return True
 
+    def choose(self, walk: Walk, in_flight: Counter[Node], context: SearchContext) -> Node | None:
+        """The child that the walk goes on to; None where nothing below its node is left to search."""
+        if self.config.selection == "uct":
+            return select(walk.node, self.config.c_uct, walk.rng, in_flight)
+        if self.config.selection == "puct":
+            return select_puct(walk.node, self.config, walk.rng, in_flight)
+        return select_gumbel(walk.node, self.config, walk.number, in_flight, context.rng)
+
     async def expand(self, node: Node, context: SearchContext) -> list[Node]:
         """Draw the candidate actions at ``node`` and do them (section 4.2: 4 candidates, depth 20)."""
         config = self.config
         return await context.expand(
-            node, config.samples, config.sampling(), merge=_MERGE[config.merge], horizon=config.depth
+            node,
+            config.samples,
+            config.sampling(),
+            merge=_MERGE[config.merge],
+            horizon=config.depth,
+            again=config.asking_again(),
         )
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS
-from agentr_sampling.config import BestOfNConfig, GreedyConfig
+from agentr_sampling.beam import Beam
+from agentr_sampling.branch import Branch
+from agentr_sampling.config import BeamConfig, BestOfNConfig, BranchConfig, GreedyConfig, ReflectConfig
+from agentr_sampling.reflect import Reflect
 from agentr_sampling.search import BestOfN, Greedy
 
 from agentr_core.interfaces.tree import Tree
@@ -26,8 +29,14 @@ SEARCHERS = {
     "mcts": MCTS(MCTSConfig()),
     "mcts_paper": MCTS(MCTSConfig(**MCTSConfig.PRESETS["paper"])),
     "mcts_in_flight": MCTS(MCTSConfig(leaves_in_flight=3)),
+    "mcts_puct": MCTS(MCTSConfig(selection="puct", leaves_in_flight=2, again=1, again_temperature=1.5)),
+    "mcts_gumbel": MCTS(MCTSConfig(selection="gumbel", leaves_in_flight=2)),
     "best_of_n": BestOfN(BestOfNConfig(attempts=8, attempts_in_flight=3)),
     "greedy": Greedy(GreedyConfig()),
+    "branch": Branch(BranchConfig()),
+    "branch_spread": Branch(BranchConfig(choose="spread", nodes=3, rounds=3)),
+    "beam": Beam(BeamConfig(again=2)),
+    "reflect": Reflect(ReflectConfig()),
 }
 WORLDS = (CounterEnvironment, ReplayCounterEnvironment, BlockingCounterEnvironment)
 
@@ -80,11 +89,11 @@ def test_every_attempt_of_best_of_n_is_backed_up_once(grow, name: str) -> None:
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_nothing_in_flight_and_no_kind_of_branching_changes_a_tree(grow, name: str) -> None:
-    alone = [grown.json for grown in grow.many(SEARCHERS[name], trees=6)]
+    alone = [grown.json for grown in grow.many(SEARCHERS[name], trees=4)]
     for world in WORLDS:
-        for concurrency in (1, 4, 64):
+        for concurrency in (1, 3):
             policy = ScriptedPolicy(jitter=9)
-            beside = grow.many(SEARCHERS[name], policy, world=world, trees=6, concurrency=concurrency)
+            beside = grow.many(SEARCHERS[name], policy, world=world, trees=4, concurrency=concurrency)
             assert [grown.json for grown in beside] == alone, (world.__name__, concurrency)
             assert sum(grown.context.branches.stats.mismatches for grown in beside) == 0
 
