@@ -34,6 +34,7 @@ NOT_RUN = {
     "plugins.md": 2,
     "report.md": 2,
     "results.md": 1,
+    "searchers.md": 1,
     "servers.md": 2,
     "serving.md": 4,
     "several-environments.md": 1,
