@@ -60,6 +60,12 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.trainer import MemoryNeed as MemoryNeed
     from agentr_core.interfaces.trainer import Report as Report
     from agentr_core.interfaces.trainer import Trainer as Trainer
+    from agentr_core.interfaces.training_sets import ActionRow as ActionRow
+    from agentr_core.interfaces.training_sets import ActionSet as ActionSet
+    from agentr_core.interfaces.training_sets import PreferencePair as PreferencePair
+    from agentr_core.interfaces.training_sets import PreferenceSet as PreferenceSet
+    from agentr_core.interfaces.training_sets import ValueRow as ValueRow
+    from agentr_core.interfaces.training_sets import ValueSet as ValueSet
     from agentr_core.interfaces.tree import Node as Node
     from agentr_core.interfaces.tree import Tree as Tree
     from agentr_core.interfaces.turn_parsing import ParsedAction as ParsedAction
@@ -144,6 +150,9 @@ _AUTHOR = {
     "interfaces.policy": ["Policy"],
     "interfaces.searcher": ["SearchContext", "Searcher"],
     "interfaces.trainer": ["Report", "Trainer"],
+    "interfaces.training_sets": [
+        "ActionRow", "ActionSet", "PreferencePair", "PreferenceSet", "ValueRow", "ValueSet",
+    ],
     "interfaces.tree": ["Node", "Tree"],
     "records": [
         "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "SampleRequest",

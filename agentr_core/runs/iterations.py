@@ -27,8 +27,7 @@ from agentr_core.runs.preflight import Found, critic_answers, free_checks, train
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow, RevisionSetRow
-from agentr_core.train.dataset_recipes import DEMONSTRATIONS
-from agentr_core.train.stage import collect, train_checkpoint, training_identity
+from agentr_core.train.stage import needs_revisions, prepare, train_checkpoint, training_identity
 
 StageName = Literal["search", "revise", "train", "evaluate"]
 ALL_STAGES: tuple[StageName, ...] = ("search", "revise", "train", "evaluate")
@@ -220,19 +219,19 @@ class RunLoop:
             return StageResult({})
         policy = await self._made()
         start = self._start(trainable(policy, self.context.config.policy.name), policy.template_options, iteration)
-        revision_set = await self._revision_set(policy, iteration)
-        await self._drop_policy()
         trainer: AnyTrainer = self.context.registry.create("trainer", plugin.name, plugin.options)
-        row, dataset = collect(self.context, revision_set, iteration, lambda given: trainer.too_long(given, start))
+        revision_set = await self._revision_set(policy, trainer, iteration)
+        await self._drop_policy()
+        row, dataset = prepare(self.context, trainer, start, revision_set, iteration)
         folder = self._folder(iteration, start, row, aside=aside)
         try:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:
             release_memory()
 
-    async def _revision_set(self, policy: AnyPolicy, iteration: int) -> RevisionSetRow | None:
-        """The revision set that is trained on; demonstrations alone need none."""
-        if self.context.config.data.recipe == DEMONSTRATIONS:
+    async def _revision_set(self, policy: AnyPolicy, trainer: AnyTrainer, iteration: int) -> RevisionSetRow | None:
+        """The revision set that is trained on, where the training needs one."""
+        if not needs_revisions(self.context, trainer):
             return None
         critic = self.context.make_critic()
         try:
