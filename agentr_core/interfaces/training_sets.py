@@ -119,7 +119,7 @@ class Rows(Generic[RowT]):
         return self._count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with them ActionSet(...) could not be called
 class TreeSet(Generic[RowT]):
     """What a trainer of trees gets: named rows and the hash of their content.
 

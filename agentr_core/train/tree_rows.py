@@ -7,6 +7,7 @@ no row and does not enter a baseline. Values are those that the search backed up
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import Node, Tree
@@ -81,13 +82,7 @@ def _step_pair(tree: Tree, number: int, state: Node, best: Node, other: Node) ->
         visits=min(open_ones, default=None),
         chosen_drawn=(best.completion,),
         rejected_drawn=(other.completion,),
-        origin={
-            "task": tree.task.key,
-            "tree": number,
-            "node": state.index,
-            "chosen": best.index,
-            "rejected": other.index,
-        },
+        origin=_parting(tree, number, state, best, other),
     )
 
 
@@ -106,8 +101,13 @@ def trajectory_pairs(tree: Tree, number: int, parted: Iterable[tuple[int, int, i
             gap=good.reward - bad.reward,
             chosen_drawn=tuple(node.completion for node in chosen if not node.cut_off),
             rejected_drawn=tuple(node.completion for node in rejected if not node.cut_off),
-            origin={"task": tree.task.key, "tree": number, "node": at, "chosen": better, "rejected": worse},
+            origin=_parting(tree, number, state, good, bad),
         )
+
+
+def _parting(tree: Tree, number: int, state: Node, better: Node, worse: Node) -> dict[str, Any]:
+    nodes = {"node": state.index, "chosen": better.index, "rejected": worse.index}
+    return {"task": tree.task.key, "tree": number, **nodes}
 
 
 def _tail(state: Node, leaf: Node) -> Sequence[Node]:
@@ -133,5 +133,9 @@ def value_rows(tree: Tree, number: int) -> Iterator[ValueRow]:
                 task=tree.task.key,
                 before=None if node.parent is None else node.parent.value,
                 ended=node.terminal,
-                origin={"task": tree.task.key, "tree": number, "node": node.index},
+                origin={"task": tree.task.key, "tree": number, "node": node.index, **_came_from(node)},
             )
+
+
+def _came_from(node: Node) -> dict[str, int]:
+    return {} if node.parent is None else {"parent": node.parent.index}

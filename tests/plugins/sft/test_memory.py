@@ -15,10 +15,10 @@ from agentr_core.runs.preflight import _fits
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from agentr_sft import memory
 from agentr_sft.config import SFTSettings
-from agentr_sft.memory import free_memory, memory_need, shape_of
 from agentr_sft.trainer import SFT
+from agentr_training import memory
+from agentr_training.memory import free_memory, memory_need, shape_of
 
 pytestmark = pytest.mark.model
 
