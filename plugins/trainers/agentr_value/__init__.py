@@ -32,6 +32,6 @@ def agentr_register_critics() -> Iterable[PluginSpec]:
             name="progress",
             target="agentr_value.progress:ProgressCritic",
             config="agentr_value.config:ProgressConfig",
-            summary="first step after which a value model expects less (model: a checkpoint of the trainer 'value')",
+            summary="first step after which a value model (of the trainer 'value') expects less",
         )
     ]
