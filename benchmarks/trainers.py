@@ -33,7 +33,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 COLUMNS = ("way", "rows", "tokens", "CPU s", "× sft", "peak MB", "× sft", "success", "reward")
 
 
-def agentr(*arguments: str) -> tuple[dict[str, Any], float, float]:
+def agentr(*arguments: str) -> tuple[Any, float, float]:
     """A command's JSON, the processor's seconds that it took, and its largest memory in MB."""
     command = [sys.executable, "-m", "agentr_core", *arguments, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -48,12 +48,13 @@ def agentr(*arguments: str) -> tuple[dict[str, Any], float, float]:
 def measure(db: Path, run: str, iteration: int, way: str, more: list[str]) -> dict[str, Any]:
     """Train and measure in one way."""
     trainer, options = WAYS[way]
+    options = {**options, "save_steps": 1000}  # nothing but the training is timed, and it is no training that is there
     where = ["--run", run, "--db", str(db)]
     settings = [part for name, value in options.items() for part in ("-o", f"{trainer}.{name}={value}")]
     made, seconds, memory = agentr("train", *where, "--iteration", str(iteration), "--trainer", trainer, *settings)
-    found = {"way": way, "trained": made, "seconds": seconds, "megabytes": memory}
+    found = {"way": way, "trained": made[0], "seconds": seconds, "megabytes": memory}
     if trainer != "value":  # a model to ask, not one to act with
-        found["measured"], *_ = agentr("eval", *where, "--checkpoint", "last", "--no-revision-test", *more)
+        (found["measured"],), *_ = agentr("eval", *where, "--checkpoint", "last", "--no-revision-test", *more)
     return found
 
 

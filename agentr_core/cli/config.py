@@ -14,6 +14,7 @@ from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from agentr_core.settings.layers import Resolved
+    from agentr_core.settings.run_config import RunConfig
 
 
 @click.group(cls=CommandGroup)
@@ -64,10 +65,20 @@ def _tables(resolved: Resolved) -> dict[str, Any]:
 
     config, dump = resolved.config, resolved.config.model_dump(mode="json")
     place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
-    one = len(config.env) == 1
-    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind != "env" or one}
-    several = {} if one else {chosen["name"]: _table(chosen, name=False) for chosen in dump["env"]}
-    return {**place, **dump, **({} if one else {"env": config.environments}), **kinds, **several}
+    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind not in _several(config)}
+    listed: dict[str, Any] = {}
+    if "env" in _several(config):
+        listed = {"env": config.environments, **{one["name"]: _table(one, name=False) for one in dump["env"]}}
+    if trainers := dump.pop("trainers", None):
+        every = [dump["trainer"], *trainers]
+        listed |= {"trainer": ",".join(one["name"] for one in every)}
+        listed |= {one["name"]: _table(one, name=False) for one in every}
+    return {**place, **dump, **kinds, **listed}
+
+
+def _several(config: RunConfig) -> list[str]:
+    """The kinds of which a run has several plugins: each has a table under its own name."""
+    return [kind for kind, chosen in (("env", config.env), ("trainer", config.all_trainers)) if len(chosen) > 1]
 
 
 def _table(chosen: Mapping[str, Any], *, name: bool = True) -> dict[str, Any]:
@@ -80,5 +91,5 @@ def _sources(resolved: Resolved) -> dict[str, str]:
     from agentr_core.registry.specs import KINDS
 
     sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
-    named = [kind for kind in KINDS if kind != "env" or len(resolved.config.env) == 1]
+    named = [kind for kind in KINDS if kind not in _several(resolved.config)]
     return {f"{key}.name" if key in named else key: source for key, source in sources.items()}

@@ -78,7 +78,8 @@ class RunLoop:
         if coming is None:
             return
         self._model = self._model_for(*coming)
-        stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
+        trains = any(trainer.name != NO_TRAINER for trainer in self.context.config.all_trainers)
+        stages = [stage for stage in self.stages if stage != "train" or trains]
         known = self.context.preview_policy(self._model) or await self._made()
         await self._say(free_checks(self.context, known, self.out, stages))
         policy = await self._made()
@@ -214,7 +215,7 @@ class RunLoop:
                 await critic.close()
 
     async def _train(self, iteration: int, *, aside: bool = False) -> StageResult:
-        plugin = self.context.config.trainer
+        plugin = self.context.config.trainer_at(iteration)
         if plugin.name == NO_TRAINER:
             return StageResult({})
         policy = await self._made()
@@ -242,7 +243,7 @@ class RunLoop:
 
     def _folder(self, iteration: int, start: Checkpoint, dataset: DatasetRow, *, aside: bool) -> str:
         """Where a training leaves its model: a folder of its own where it stands aside, or another one was first."""
-        plain, identity = f"iteration-{iteration}", training_identity(self.context, start)
+        plain, identity = f"iteration-{iteration}", training_identity(self.context, start, iteration)
         path = str(self.out / plain / "model")
         others = [row for row in self.context.store.checkpoints.select(self.context.run.id) if row.path == path]
         taken = any((row.dataset_id, row.config) != (dataset.id, identity) for row in others)

@@ -150,16 +150,16 @@ async def train_checkpoint(
         context.run.id,
         iteration,
         dataset_id=dataset_row.id,
-        trainer=context.config.trainer.name,
+        trainer=context.config.trainer_at(iteration).name,
         base_model=start.base_model,
         start_model=start.model,
         path=str(out / "model"),
-        config=training_identity(context, start),
+        config=training_identity(context, start, iteration),
     )
     if row.complete:
         return StageResult(row.metrics, row.id, _account(dataset, row.metrics))
     with context.progress.stage(f"iter {iteration} train", len(dataset), "rows") as bar:
-        line = _Line(context, trainer, dataset)
+        line = _Line(context, trainer, context.config.trainer_at(iteration).name, dataset)
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
@@ -186,13 +186,13 @@ def _account(dataset: AnySet, metrics: Mapping[str, float]) -> dict[str, int]:
     return {"conversations": len(dataset.examples) + dataset.selection.get("dropped", 0), **lengths, **left}
 
 
-def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
-    """What tells trainings on one dataset apart.
+def training_identity(context: RunContext, start: Checkpoint, iteration: int) -> dict[str, Any]:
+    """What tells trainings on one dataset of an iteration apart.
 
     The start is what its files are, wherever they lie; a hub id or short name stands for itself.
     """
     identity = {
-        "trainer": context.config.trainer.model_dump(mode="json"),
+        "trainer": context.config.trainer_at(iteration).model_dump(mode="json"),
         "start": model_fingerprint(start.model) or start.model,
         "seed": context.config.seed,
     }
@@ -205,6 +205,7 @@ class _Line:
 
     context: RunContext
     trainer: AnyTrainer
+    name: str
     dataset: AnySet
     losses: list[float] = field(default_factory=list)
     lengths: str = ""
@@ -227,5 +228,4 @@ class _Line:
 
     def _setting(self) -> tuple[str, int | None]:
         """The setting that bounds the length of conversations, as it is typed, and its value."""
-        name = f"{self.context.config.trainer.name}.max_length"
-        return name, getattr(self.trainer.config, "max_length", None)
+        return f"{self.name}.max_length", getattr(self.trainer.config, "max_length", None)
