@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from learning import write_model
 from project_stages import configure
 
 from agentr_core import ConfigError, RunConfig, open_store
+from agentr_core.cli.main import main
 from agentr_core.process.progress import Progress
 from agentr_core.runs.start_and_resume import resume, run, stored_config
 from agentr_core.settings.layer import flag_layer, stored_layer
@@ -54,6 +56,15 @@ def test_each_trainer_has_its_own_options(tmp_path: Path) -> None:
         [flag_layer({"trainer": ("--trainer", HALVER)}, []), stored_layer("run", config.model_dump())]
     ).config
     assert [trainer.name for trainer in other.all_trainers] == [HALVER]
+
+
+def test_what_config_show_writes_is_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--env", "textcraft", "--policy", "flawed", "--trainer", f"none,{HALVER}", "-o", "trainer.factor=0.25"]
+    assert main(["config", "show", *given]) == 0
+    (tmp_path / "run.toml").write_text(capsys.readouterr().out)
+    assert main(["config", "show", "--config", str(tmp_path / "run.toml"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["settings"]
+    assert (told["trainer"], told[HALVER]["factor"]) == (f"none,{HALVER}", 0.25)
 
 
 def test_one_trainer_is_stored_as_it_was_before_there_could_be_several() -> None:
