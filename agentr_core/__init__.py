@@ -81,6 +81,12 @@ if TYPE_CHECKING:
     from agentr_core.process.cache_folder import locked as locked
     from agentr_core.process.garbage import without_collections as without_collections
     from agentr_core.process.gather import gather_all as gather_all
+    from agentr_core.process.java import JavaLost as JavaLost
+    from agentr_core.process.java import JavaProcess as JavaProcess
+    from agentr_core.process.java import JavaProgram as JavaProgram
+    from agentr_core.process.java import JavaRaised as JavaRaised
+    from agentr_core.process.java import find_java as find_java
+    from agentr_core.process.java import package_folder as package_folder
     from agentr_core.process.progress import Progress as Progress
     from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
     from agentr_core.prompts.chat_template import context_length as context_length
@@ -183,6 +189,7 @@ _ENGINE = {
     "process.cache_folder": ["cache_folder", "locked"],
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
+    "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
     "prompts.conversation": ["fewest_left_out", "head", "render_history"],
     "records": ["EngineLoad", "Label", "Snapshot"],

@@ -1,4 +1,4 @@
-"""Tests see what a user's shell shows: the environment activated, and no terminal's width."""
+"""Tests see what a user's shell shows: the environment activated, and no terminal's width. Slow files go first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def pytest_configure() -> None:
     """Here and in every worker, before anything is collected; programs that tests start inherit it."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.pop("COLUMNS", None)  # whoever runs the tests may have said how wide their terminal is
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test first: one that begins last keeps a single core busy while the others are idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -9,8 +9,8 @@ import click
 
 from agentr_core.cli.options import db_option, json_option
 from agentr_core.cli.output import print_json, print_table, say
-from agentr_core.cli.tables import TableFormat, written
 from agentr_core.errors import NothingToDo, UsageError
+from agentr_core.report.table_text import TableFormat, written
 
 if TYPE_CHECKING:
     from agentr_core.runs.report import Table

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentr_core.cli.groups import CommandGroup
 from agentr_core.cli.options import json_option, plugin_options, resolve_settings, run_options
-from agentr_core.cli.output import print_json, to_toml
+from agentr_core.cli.output import print_json
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from agentr_core.settings.layers import Resolved
-    from agentr_core.settings.run_config import RunConfig
 
 
 @click.group(cls=CommandGroup)
@@ -31,6 +29,8 @@ def show(ctx: click.Context, /, json_: bool, **_: Any) -> None:
 
     The output is a run.toml: agentr config show --preset paper > run.toml
     """
+    from agentr_core.settings.toml_text import to_toml
+
     resolved = resolve_settings(ctx, require=False)
     tables, sources = _tables(resolved), _sources(resolved)
     if json_:
@@ -60,36 +60,17 @@ def schema(kind: str | None, name: str | None) -> None:
 
 
 def _tables(resolved: Resolved) -> dict[str, Any]:
-    """The settings in the shape of a run.toml."""
-    from agentr_core.registry.specs import KINDS
+    """The settings in the shape of a run.toml, and where its files go."""
+    from agentr_core.settings.toml_text import config_tables
 
-    config, dump = resolved.config, resolved.config.model_dump(mode="json")
     place = {"preset": resolved.preset, "name": resolved.name, "db": resolved.db, "out": resolved.out}
-    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind not in _several(config)}
-    listed: dict[str, Any] = {}
-    if "env" in _several(config):
-        listed = {"env": config.environments, **{one["name"]: _table(one, name=False) for one in dump["env"]}}
-    if trainers := dump.pop("trainers", None):
-        every = [dump["trainer"], *trainers]
-        listed |= {"trainer": ",".join(one["name"] for one in every)}
-        listed |= {one["name"]: _table(one, name=False) for one in every}
-    return {**place, **dump, **kinds, **listed}
-
-
-def _several(config: RunConfig) -> list[str]:
-    """The kinds of which a run has several plugins: each has a table under its own name."""
-    return [kind for kind, chosen in (("env", config.env), ("trainer", config.all_trainers)) if len(chosen) > 1]
-
-
-def _table(chosen: Mapping[str, Any], *, name: bool = True) -> dict[str, Any]:
-    """A plugin's table: its name, its options, and what an environment has of its own beside them."""
-    own = {key: value for key, value in chosen.items() if key not in ("name", "options")}
-    return {**({"name": chosen["name"]} if name else {}), **chosen["options"], **own}
+    return {**place, **config_tables(resolved.config)}
 
 
 def _sources(resolved: Resolved) -> dict[str, str]:
     from agentr_core.registry.specs import KINDS
+    from agentr_core.settings.toml_text import kinds_with_several
 
     sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
-    named = [kind for kind in KINDS if kind not in _several(resolved.config)]
+    named = [kind for kind in KINDS if kind not in kinds_with_several(resolved.config)]
     return {f"{key}.name" if key in named else key: source for key, source in sources.items()}

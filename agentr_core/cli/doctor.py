@@ -19,6 +19,7 @@ import click
 from agentr_core.cli.options import db_option, json_option, plugin_options
 from agentr_core.cli.output import print_json
 from agentr_core.errors import AgentrError
+from agentr_core.process.terminal import visible
 
 DISTRIBUTION = "agentr-core"
 LOW_DISK_BYTES = 2 * 2**30
@@ -78,9 +79,9 @@ def _start_of_a_run(model: str | None, env: str | None, options: tuple[str, ...]
 
 def _print(finding: Finding, width: int) -> None:
     mark = {"ok": "ok     ", "missing": "missing", "broken": "BROKEN "}[finding.state]
-    click.echo(f"{mark}  {finding.what:<{width}}  {finding.detail}")
+    click.echo(visible(f"{mark}  {finding.what:<{width}}  {finding.detail}"))
     if finding.advice:
-        click.echo(f"{'':<{width + 11}}→ {finding.advice}")
+        click.echo(visible(f"{'':<{width + 11}}→ {finding.advice}"))
 
 
 def _python() -> Iterator[Finding]:

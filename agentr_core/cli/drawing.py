@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
-from agentr_core.cli.reading import one_line
 from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.process.terminal import one_line
 from agentr_core.records import Label
+from agentr_core.report.folding import count_below, cut_text, step_text, subtree
+from agentr_core.report.marks import Marks
 
 _COLOURS: dict[Label, str] = {"good": "green", "bad": "red", "uncertain": "yellow"}
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What is known about the nodes of a tree: verdicts by node, and how many revisions are cut after each."""
-
-    verdicts: Mapping[int, Label]
-    cuts: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +54,15 @@ def _below(node: Node, prefix: str, view: View) -> Iterator[_Line]:
     shown = [child for child in node.children if _is_shown(child, view)]
     hidden = 0 if view.failed else len(node.children) - len(shown)
     if shown and view.depth is not None and node.depth >= view.depth:
-        yield _Line(f"{prefix}└─ ", f"… {_count(node)} nodes below")
+        yield _Line(f"{prefix}└─ ", f"… {count_below(node)} nodes below")
         return
     if len(shown) == 1 and not hidden:
-        yield _Line(f"{prefix}↓ ", _step(shown[0]), shown[0])
+        yield _Line(f"{prefix}↓ ", step_text(shown[0]), shown[0])
         yield from _below(shown[0], prefix, view)
         return
     for child in shown:
         last = child is shown[-1] and not hidden
-        yield _Line(prefix + ("└─ " if last else "├─ "), _step(child), child)
+        yield _Line(prefix + ("└─ " if last else "├─ "), step_text(child), child)
         yield from _below(child, prefix + ("   " if last else "│  "), view)
     if hidden:
         yield _Line(f"{prefix}└─ ", f"+ {hidden} never visited")
@@ -76,30 +70,8 @@ def _below(node: Node, prefix: str, view: View) -> Iterator[_Line]:
 
 def _is_shown(node: Node, view: View) -> bool:
     if view.failed:
-        return any(leaf.terminal and not leaf.children and leaf.reward < 1.0 for leaf in _subtree(node))
+        return any(leaf.terminal and not leaf.children and leaf.reward < 1.0 for leaf in subtree(node))
     return view.everything or node.visits > 0
-
-
-def _subtree(node: Node) -> Iterator[Node]:
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += node.children
-
-
-def _count(node: Node) -> int:
-    return sum(1 for _ in _subtree(node)) - 1
-
-
-def _step(node: Node) -> str:
-    action = node.action if node.action is not None else f"(no action) {node.response}"
-    copies = f" ×{node.copies}" if node.copies > 1 else ""
-    return f"{one_line(action)}{copies} → {one_line(_news(node))}"
-
-
-def _cut(count: int) -> str:
-    return f"✂ cut of {count} revision{'s' if count > 1 else ''}"
 
 
 def _numbers(node: Node) -> str:
@@ -119,16 +91,5 @@ def _notes(node: Node, marks: Marks) -> str:
     if (label := marks.verdicts.get(node.index)) is not None:
         notes.append(click.style(label, fg=_COLOURS[label]))
     if count := marks.cuts.get(node.index):
-        notes.append(click.style(_cut(count), fg="magenta", bold=True))
+        notes.append(click.style(cut_text(count), fg="magenta", bold=True))
     return "  ".join(notes)
-
-
-def _news(node: Node, least: int = 30) -> str:
-    """The observation without a long beginning that the one before has too: pages repeat the task at their head."""
-    before, now = node.parent.observation if node.parent else "", node.observation
-    if before[:least] != now[:least] or len(now) < least:
-        return now
-    if before == now:
-        return "the same again"
-    shared = next((at for at, (old, new) in enumerate(zip(before, now, strict=False)) if old != new), len(before))
-    return "… " + now[now.rfind(" ", 0, shared) + 1 :]

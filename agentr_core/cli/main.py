@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "revise": ("agentr_core.cli.stages:revise", "Find first errors and splice revision trajectories."),
         "train": ("agentr_core.cli.stages:train", "Fine-tune on a run's dataset."),
         "eval": ("agentr_core.cli.stages:evaluate", "Measure a policy on tasks it has not seen."),
+        "play": ("agentr_core.cli.play:play", "Play by hand, watch a model play, and keep it to train on."),
     },
     "Look": {
         "runs": ("agentr_core.cli.runs:runs", "List and show runs."),
@@ -44,6 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "checkpoints": ("agentr_core.cli.checkpoints:checkpoints", "List and show trained models."),
         "evals": ("agentr_core.cli.evals:evals", "List and show evaluations, task by task."),
         "compare": ("agentr_core.cli.compare:compare", "Put runs or critics side by side."),
+        "report": ("agentr_core.cli.report:report", "Write one page about runs, to send to others."),
     },
     "Tools": {
         "plugins": ("agentr_core.cli.plugins:plugins", "List, show and check plugins."),
@@ -152,15 +154,18 @@ def _run(args: Sequence[str] | None) -> int:
 def _show(said: str, code: ExitCode = ExitCode.FAILED) -> int:
     logging.getLogger("agentr").debug("where it comes from", exc_info=True)
     from agentr_core.cli.calling import hint
+    from agentr_core.process.terminal import visible
 
-    click.echo("\n".join(filter(None, (f"error: {said}", hint(said)))), err=True)
+    click.echo("\n".join(filter(None, (f"error: {visible(said)}", hint(said)))), err=True)
     return code
 
 
 def _show_usage(error: click.ClickException) -> int:
     if isinstance(error, click.BadParameter) and (variable := _variable_behind(error)):
         error.param_hint = variable
-    click.echo(f"error: {_lowered(error.format_message())}", err=True)
+    from agentr_core.process.terminal import visible
+
+    click.echo(f"error: {visible(_lowered(error.format_message()))}", err=True)
     ctx = getattr(error, "ctx", None)
     if ctx is not None:
         click.echo(f"Help: {ctx.command_path} --help", err=True)
@@ -186,7 +191,9 @@ def _lowered(message: str) -> str:
 
 class _Lowercase(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {super().format(record)}"
+        from agentr_core.process.terminal import visible
+
+        return f"{record.levelname.lower()}: {visible(super().format(record))}"
 
 
 @contextmanager

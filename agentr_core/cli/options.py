@@ -141,6 +141,7 @@ _SHOWN = {
         "--env", "--policy", "--model", "--preset", "--eval-split", "--eval-tasks", "--repeats",
         "--revision-test/--no-revision-test", "--concurrency", "--seed", "--name", "--db",
     ),
+    "play": ("--env", "--policy", "--model", "--preset", "--split", "--seed", "--db"),
 }  # fmt: skip
 #: What would be ignored there, and is refused.
 _REFUSED = {
@@ -148,6 +149,7 @@ _REFUSED = {
     "revise": ("--out", "--name", "--repeats"),
     "train": ("--name", "--repeats"),
     "evaluate": ("--out",),
+    "play": ("--out", "--name", "--repeats"),
 }
 
 

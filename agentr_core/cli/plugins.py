@@ -10,6 +10,7 @@ from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option, plugin_options
 from agentr_core.cli.output import print_json, print_table, say
 from agentr_core.errors import PluginError, UnknownPluginError
+from agentr_core.process.terminal import visible
 from agentr_core.registry.specs import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def show(name: str, kind: Kind | None, json_: bool) -> None:
     for index, row in enumerate(rows):
         if index:
             click.echo()
-        click.echo(f"{row['kind']} {row['name']}: {row['summary']}")
-        click.echo(f"  from     {row['distribution']} {row['version']}, plugin '{row['plugin']}', {row['target']}")
-        if row["missing"]:
-            click.echo(f"  missing  {row['missing']}")
+        lines = [f"{row['kind']} {row['name']}: {row['summary']}"]
+        lines += [f"  from     {row['distribution']} {row['version']}, plugin '{row['plugin']}', {row['target']}"]
+        lines += [f"  missing  {row['missing']}"] if row["missing"] else []
+        click.echo("\n".join(map(visible, lines)))
         click.echo()
         print_table(
             ("option", "type", "default", "description"),
@@ -125,7 +126,7 @@ def _try(rule: Check, *, quiet: bool) -> dict[str, Any]:
         row = {"rule": str(rule), "ok": False, "detail": f"expected {error.expected}, got {error.got}"}
     if not quiet:
         detail = f" ({row['detail']})" if row["detail"] else ""
-        click.echo(f"{'ok    ' if row['ok'] else 'FAILED'}  {rule}{detail}")
+        click.echo(visible(f"{'ok    ' if row['ok'] else 'FAILED'}  {rule}{detail}"))
     return row
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentr_core.errors import NothingToDo, UsageError
-from agentr_core.process.terminal import screen_columns
+from agentr_core.process.terminal import one_line as one_line
+from agentr_core.process.terminal import screen_columns, visible
 
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, Store
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 run_argument = click.argument("reference", metavar="[RUN]", default="last")
 any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
@@ -75,14 +74,8 @@ def task_name(run: RunRow, env: str, task: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that is safe on a terminal: no control characters but newlines, no broken Unicode."""
-    return _CONTROL.sub(" ", text).encode("utf-8", "backslashreplace").decode()
-
-
-def one_line(text: str, width: int | None = None) -> str:
-    """Text on one line, cut to ``width`` characters."""
-    flat = " ".join(clean(text).split())
-    return flat if width is None or len(flat) <= width else flat[: max(0, width - 1)] + "…"
+    """Text that is safe on a terminal, tabs as blanks: what a terminal would obey is shown instead."""
+    return visible(text).replace("\t", " ")
 
 
 def screen_width() -> int:
@@ -97,11 +90,9 @@ def when(time: str | None) -> str | None:
 
 def took(start: str | None, end: str | None) -> str | None:
     """The time between two stored times."""
-    if not start or not end:
-        return None
-    from agentr_core.process.progress import clock
+    from agentr_core.runs.stages import time_between
 
-    return clock((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    return time_between(start, end)
 
 
 def percent(share: float | None) -> str | None:

@@ -11,17 +11,24 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.conversations import turns
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
+from agentr_core.cli.reading import messages_json, number, of_run, task_name
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.records import Message
+from agentr_core.report.revision_parts import (
+    HEAD_TURNS,
+    Part,
+    after_the_cut,
+    before_the_cut,
+    facts,
+    told_at_the_cut,
+)
 
 if TYPE_CHECKING:
     from agentr_core.store import RevisionSetRow, Sample, SampleKind, Store
 
 critic_option = click.option("--critic", metavar="NAME", help="Only of this critic.")
 KINDS = ("good", "revision", "direct")
-#: Turns before the first step of a stored conversation: instructions and first observation.
-HEAD_TURNS = 2
+_COLOURS = {"shared": "cyan", "bad": "red", "signal": "yellow", "good": "green"}
 
 
 @click.group(cls=ListingGroup)
@@ -67,10 +74,12 @@ def show(store: Store, which: str, full: bool) -> Page:
 
     REVISION is SET:TREE:BAD:GOOD of 'agentr revisions list', or a run (then its first one that was kept).
     """
+    from agentr_core.report.marks import said_at_the_cut
+
     row, sample = _find(store, which)
     task = store.tasks.get(store.trees.get(sample.tree_id).task_id)
     messages = store.conversations.get(sample.conversation)
-    reason = _reason(store, row, sample)
+    reason = said_at_the_cut(store, row, sample)
     data = {**_json(row, sample, task.key), "reason": reason, "messages": messages_json(messages)}
     title = heading(_title(row, sample, task.key))
     goal = turns([Message("user", task.instruction)], labels={0: ("task", "")})
@@ -159,42 +168,21 @@ def _find(store: Store, which: str) -> tuple[RevisionSetRow, Sample]:
     raise UsageError(f"there is no revision '{which}'; name one as SET:TREE:BAD:GOOD; see: agentr revisions list")
 
 
-def _reason(store: Store, row: RevisionSetRow, sample: Sample) -> str:
-    """What the critic said about the step it cut after."""
-    if sample.bad_leaf < 0 or not sample.judged:
-        return ""
-    node = store.trees.load(sample.tree_id).nodes[sample.bad_leaf].path()[sample.cut - 1].index
-    for (critic, _), verdicts in store.trees.verdicts(sample.tree_id).items():
-        if critic == row.critic and node in verdicts:
-            return verdicts[node].rationale
-    return ""
-
-
 def _title(row: RevisionSetRow, sample: Sample, task: str) -> str:
-    facts = [task, f"critic {row.critic}", f"t={sample.divergence} t'={sample.cut}"]
-    if sample.bad_reward is not None and sample.good_reward is not None:
-        facts.append(f"bad {sample.bad_reward:.2f}, good {sample.good_reward:.2f}, spliced {sample.reward:.2f}")
-    facts.append({None: "as recorded", True: "verified", False: "not verified"}[sample.verified])
-    facts += [] if sample.kept else ["dropped"]
-    return f"{sample.kind} {_name(row, sample)}  {' · '.join(facts)}"
+    return f"{sample.kind} {_name(row, sample)}  {' · '.join([task, *facts(sample, row.critic)])}"
 
 
 def _drawn(sample: Sample, messages: tuple[Message, ...], reason: str) -> Iterator[str]:
     """The steps, each under the part it belongs to: shared | bad | the cut | signal | good."""
-    steps = messages[HEAD_TURNS:]
-    if sample.kind == "good":
-        yield from turns(steps, labels=_labels(len(steps), "good", "green"))
-        return
-    shared, cut = 2 * sample.divergence, 2 * sample.cut
-    yield from turns(steps[:shared], labels=_labels(shared, "shared", "cyan"))
-    yield from turns(steps[shared:cut], labels=_labels(cut - shared, "bad", "red"))
-    because = f": {one_line(reason, 300)}" if reason else ""
-    said = "judged bad" + because if sample.judged else "no step was judged bad, so all of it is kept"
-    yield click.style(f"✂ cut after step {sample.cut}, {said}", fg="magenta", bold=True)
-    yield from turns(steps[cut : cut + 2], labels=_labels(2, "signal", "yellow"))
-    yield from turns(steps[cut + 2 :], labels=_labels(len(steps) - cut - 2, "good", "green"))
+    yield from _parts(before_the_cut(sample, messages))
+    if sample.kind != "good":
+        yield click.style(f"✂ {told_at_the_cut(sample, reason)}", fg="magenta", bold=True)
+    yield from _parts(after_the_cut(sample, messages))
 
 
-def _labels(count: int, word: str, colour: str) -> dict[int, tuple[str, str]]:
-    """The word at each agent turn, an arrow at each answer."""
-    return {index: ("→", colour) if index % 2 else (word, colour) for index in range(count)}
+def _parts(parts: list[Part]) -> Iterator[str]:
+    """Each part's word at its agent turns, an arrow at the answers."""
+    for part in parts:
+        colour = _COLOURS[part.name]
+        labels = {at: ("→", colour) if at % 2 else (part.name, colour) for at in range(len(part.turns))}
+        yield from turns(part.turns, labels=labels)

@@ -12,19 +12,13 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading, table_lines
 from agentr_core.cli.reading import percent, plugin_name, run_argument, took, when
+from agentr_core.process.terminal import visible
 
 if TYPE_CHECKING:
-    from agentr_core.store import RunRow, StageRow, Store
+    from agentr_core.store import RunRow, Store
 
-#: What :func:`state` may say.
+#: What the state of a run may be (``runs/stages.py``).
 STATES = ("running", "done", "failed", "interrupted", "killed")
-#: Which metrics of a stage are shown, in this order.
-_SHOWN = {
-    "search": ("trees", "failed", "nodes", "solved"),
-    "revise": ("pairs", "revisions", "verified", "good"),
-    "train": ("examples", "loss", "steps"),
-    "evaluate": ("success", "reward", "revision_test"),
-}
 
 
 @click.group(cls=ListingGroup)
@@ -38,10 +32,12 @@ def runs() -> None:
 @lists()
 def list_(store: Store, status: str | None, env: str | None) -> Listing:
     """All runs, newest first."""
+    from agentr_core.runs.stages import state_of
+
     found = store.runs.select()
     if env is not None:
         found = [run for run in found if env in (plugin_name(run, "env") or "").split(",")]
-    found = [run for run in found if status in (None, state(store, run))]
+    found = [run for run in found if status in (None, state_of(store, run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers: tuple[str, ...] = ("run", "name", "status", "success", "env", "model", "searcher", "critic", "trainer")
     headers = (*headers, "command", "started", "took")
@@ -50,6 +46,7 @@ def list_(store: Store, status: str | None, env: str | None) -> Listing:
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     from agentr_core.runs.labels import model_name
+    from agentr_core.runs.stages import state_of
 
     env, *plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
     acts = run.config.get("policy", {})
@@ -58,12 +55,7 @@ def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
     success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, state(store, run), success, env, model, *plugins, run.command, *times)
-
-
-def state(store: Store, run: RunRow) -> str:
-    """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
-    return "killed" if run.status == "running" and not store.runs.is_alive(run) else run.status
+    return (run.short, run.name, state_of(store, run), success, env, model, *plugins, run.command, *times)
 
 
 @runs.command()
@@ -71,8 +63,10 @@ def state(store: Store, run: RunRow) -> str:
 @shows
 def show(store: Store, reference: str) -> Page:
     """One run: its stages, what they came to, and with which plugins."""
+    from agentr_core.runs.stages import state_of
+
     run = store.runs.find(reference)
-    stopped = run.status in ("interrupted", "failed") or state(store, run) == "killed"
+    stopped = run.status in ("interrupted", "failed") or state_of(store, run) == "killed"
     return Page(_whole(store, run), _lines(store, run), f"go on with: agentr resume {run.short}" if stopped else "")
 
 
@@ -90,20 +84,14 @@ def export_(store: Store, reference: str) -> Export:
 def _lines(store: Store, run: RunRow) -> Iterator[str]:
     from agentr_core.runs.costs import costs
     from agentr_core.runs.report import account_lines, iterations
+    from agentr_core.runs.stages import stages
 
     yield from _head(store, run)
-    if stages := store.runs.stages(run.id):
-        yield ""
-        yield from table_lines(("iteration", "stage", "status", "took", "result"), [*map(_stage_cells, stages)])
-    table = iterations(store, run)
-    if table.rows:
-        yield ""
-        yield from table_lines(table.columns, table.rows)
-    took_each = costs(store, run)
-    if took_each.rows:
-        yield ""
-        yield from table_lines(took_each.columns, took_each.rows)
-    if odd := account_lines(store, run, quiet=False):
+    for table in (stages(store, run), iterations(store, run), costs(store, run)):
+        if table.rows:
+            yield ""
+            yield from table_lines(table.columns, table.rows)
+    if odd := [*map(visible, account_lines(store, run, quiet=False))]:
         yield from ("", *odd)
     plugins = store.runs.plugins(run.id)
     cells = [(p.kind, p.name, f"{p.distribution} {p.version}", _options(p.config)) for p in plugins]
@@ -112,8 +100,10 @@ def _lines(store: Store, run: RunRow) -> Iterator[str]:
 
 
 def _head(store: Store, run: RunRow) -> Iterator[str]:
+    from agentr_core.runs.stages import state_of
+
     name = f" '{run.name}'" if run.name else ""
-    yield heading(f"run {run.short}{name}  {state(store, run)}")
+    yield heading(f"run {run.short}{name}  {state_of(store, run)}")
     lines = [
         ("key", run.key),
         ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),
@@ -123,19 +113,7 @@ def _head(store: Store, run: RunRow) -> Iterator[str]:
     ]
     for label, value in lines:
         if value:
-            yield f"  {label:<8} {value}"
-
-
-def _stage_cells(stage: StageRow) -> tuple[Any, ...]:
-    names = [name for name in _SHOWN.get(stage.stage, tuple(stage.metrics)[:4]) if name in stage.metrics]
-    shown = " · ".join(f"{_value(name, stage.metrics[name])} {name.replace('_', ' ')}" for name in names)
-    return (stage.iteration or "baseline", stage.stage, stage.status, took(stage.started_at, stage.finished_at), shown)
-
-
-def _value(name: str, value: Any) -> str:
-    if name in ("success", "revision_test"):
-        return str(percent(value))
-    return f"{value:,.4g}" if isinstance(value, int | float) else str(value)
+            yield f"  {label:<8} {visible(value)}"
 
 
 def _options(config: Any) -> str:

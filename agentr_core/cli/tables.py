@@ -1,4 +1,4 @@
-"""Tables as text: aligned columns, made to fit a terminal by one rule, and CSV and Markdown.
+"""Tables as text: aligned columns, made to fit a terminal by one rule.
 
 A pipe gets whole rows. Where the terminal is too narrow, headings and long texts are folded at spaces, never inside a
 word, and columns that still find no room are left to the caller: another block below, or a word about what is missing.
@@ -6,20 +6,19 @@ word, and columns that still find no room are left to the caller: another block 
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from agentr_core.process.terminal import visible
+from agentr_core.report.table_text import cell
 
 GAP = "  "
 #: A cell up to this width is never folded: figures with their interval, times, names.
 WHOLE = 24
 #: The least room for one column beside the first: a longer word, such as a path, is shortened in its middle.
 LEAST = 30
-
-TableFormat = Literal["csv", "md"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def blocks(headers: Sequence[str], rows: Sequence[Sequence[Any]], width: int | N
 
     Without a ``width`` (a pipe) there is one block, and no cell is folded.
     """
-    table = [[*headers], *([cell(value) for value in row] for row in rows)]
+    table = [[*headers], *([_seen(cell(value)) for value in row] for row in rows)]
     natural = [max(len(row[at]) for row in table) for at in range(len(headers))]
     if width is None or _total(natural) <= width:
         yield _block(table, range(len(headers)), natural)
@@ -48,6 +47,11 @@ def blocks(headers: Sequence[str], rows: Sequence[Sequence[Any]], width: int | N
     least = [_least([row[at] for row in table]) for at in range(len(headers))]
     for chosen in _groups(least, width):
         yield _block(table, chosen, _widths(chosen, least, natural, width))
+
+
+def _seen(text: str) -> str:
+    """A cell as it is, but what a terminal would obey is shown, and a newline is a blank."""
+    return visible(text).replace("\n", " ").replace("\t", " ")
 
 
 def _groups(least: Sequence[int], width: int) -> Iterator[list[int]]:
@@ -115,22 +119,3 @@ def shortened(text: str, width: int) -> str:
 def _middle(word: str, width: int) -> str:
     head = max(1, width // 3)
     return f"{word[:head]}…{word[len(word) - (width - head - 1) :]}"
-
-
-def cell(value: Any) -> str:
-    """A value as a cell; None is ``-``."""
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def written(headers: Sequence[str], rows: Sequence[Sequence[Any]], form: TableFormat) -> str:
-    """The table as CSV (RFC 4180, but lines end as here) or Markdown."""
-    table = [[*headers], *([cell(value) for value in row] for row in rows)]
-    if form == "csv":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(table)
-        return text.getvalue()
-    marked = [["\\|".join(text.split("|")) or " " for text in row] for row in table]
-    lines = [f"| {' | '.join(row)} |" for row in marked]
-    return "\n".join([lines[0], "|" + " --- |" * len(headers), *lines[1:]]) + "\n"

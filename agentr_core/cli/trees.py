@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
+from agentr_core.cli.answers import Export, Listing, Page, lists, with_store
 from agentr_core.cli.groups import ListingGroup
-from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, of_run, one_line, run_argument, screen_width, task_name
+from agentr_core.cli.options import json_option
+from agentr_core.cli.output import heading, say
+from agentr_core.cli.reading import (
+    messages_json,
+    of_run,
+    one_line,
+    output_option,
+    run_argument,
+    screen_width,
+    task_name,
+)
 from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.cli.drawing import Marks
+    from agentr_core.cli.drawing import View
     from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.report.marks import Marks
     from agentr_core.store import RevisionSetRow, RunRow, Store, TreeRow, WorkStatus
 
 status_option = click.option(
@@ -58,7 +68,9 @@ def _cells(run: RunRow, row: TreeRow) -> tuple[Any, ...]:
 @click.option("--failed", is_flag=True, help="Only attempts that failed; without TREE, a tree that has some.")
 @click.option("--depth", type=click.IntRange(0), metavar="N", help="Down to this depth.")
 @click.option("--all", "everything", is_flag=True, help="Also nodes that were never visited.")
-@shows
+@click.option("--watch", "watched", is_flag=True, help="Draw anew as the tree grows; without TREE, those of the run.")
+@with_store
+@json_option
 def show(
     store: Store,
     reference: str,
@@ -67,24 +79,68 @@ def show(
     failed: bool,
     depth: int | None,
     everything: bool,
-) -> Page:
+    watched: bool,
+    json_: bool,
+) -> None:
     """Draw a tree: actions and answers, visits N, values Q, rewards r, verdicts and cuts.
 
-    TREE is a number of 'agentr trees list' or the key of a task.
+    TREE is a number of 'agentr trees list' or the key of a task. With --watch, until the tree (without TREE, the run)
+    is done, or Ctrl-C.
     """
-    from agentr_core.cli.drawing import View, draw
+    from agentr_core.cli.drawing import View
 
-    run = store.runs.find(reference, having="trees")
-    row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
+    view = View(depth, everything, failed)
+    if not watched:
+        run = store.runs.find(reference, having="trees")
+        row = find_tree(store, run, which) if which else _interesting(store, run, critic, failed)
+        _drawing(store, run, row, critic, view).print(json_=json_)
+    elif json_:
+        raise UsageError("--watch and --json: choose one")
+    else:
+        _watch(store, store.runs.find(reference), which, critic, view)
+
+
+def _drawing(store: Store, run: RunRow, row: TreeRow, critic: str | None, view: View) -> Page:
+    """A tree as it is in the store now."""
+    from agentr_core.cli.drawing import draw
+    from agentr_core.report.marks import marks_of
+
     tree = store.trees.load(row.id)
     revision_set = _newest_set(store, run, row.iteration, critic)
-    marks = _marks(store, tree, row, revision_set)
+    marks = marks_of(store, tree, row.id, revision_set)
     nodes = [_marked(node, marks) for node in tree.nodes]
     data = {**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes}
     width = screen_width()
     title, size = headline(row, tree)
-    drawn = draw(tree, marks, View(depth, everything, failed), width)
+    drawn = draw(tree, marks, view, width)
     return Page(data, chain([heading(one_line(title, width)), size], drawn), _legend(revision_set))
+
+
+def _watch(store: Store, run: RunRow, which: str | None, critic: str | None, view: View) -> None:
+    """Follow one tree until it is done; without ``which``, those that grow until the run is done."""
+    from agentr_core.cli.watching import watch
+    from agentr_core.runs.stages import state_of
+
+    def draw() -> list[str]:
+        with store.connection.snapshot():
+            row = find_tree(store, run, which) if which else _growing(store, run)
+            if row is None or not row.n_nodes:
+                return [f"run {run.short} has not begun {'this tree' if row else 'a tree'} yet"]
+            return [*_drawing(store, run, row, critic, view).lines]
+
+    def going() -> bool:
+        if which and find_tree(store, run, which).status in ("done", "failed"):
+            return False
+        return state_of(store, store.runs.get(run.id)) == "running"
+
+    watch(store, draw, going)
+    say(f"run {run.short} is {state_of(store, store.runs.get(run.id))}")
+
+
+def _growing(store: Store, run: RunRow) -> TreeRow | None:
+    """The first tree that grows at the moment, else the last one that has grown."""
+    rows = [row for row in store.trees.select(run.id) if row.n_nodes]
+    return next((row for row in rows if row.status == "running"), rows[-1] if rows else None)
 
 
 _LEGEND = """\
@@ -104,13 +160,67 @@ def _marked(node: Node, marks: Marks) -> dict[str, Any]:
 
 @trees.command("export")
 @of_run
-@click.option("--tokens", is_flag=True, help="With token ids and log-probabilities.")
-@exports
-def export_(store: Store, reference: str, iteration: int | None, tokens: bool) -> Export:
-    """Trees with all their nodes, one JSON object a line."""
+@click.option("--tree", metavar="TREE", help="Only this tree: its number, or the key of its task.")
+@click.option("--tokens", is_flag=True, help="With token ids and log-probabilities (json).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "dot", "html"]),
+    default="json",
+    help="json: an object a line; dot: a graph for Graphviz each; html: a page of trees to unfold.",
+)
+@output_option
+@with_store
+def export_(
+    store: Store,
+    reference: str,
+    iteration: int | None,
+    tree: str | None,
+    tokens: bool,
+    form: Literal["json", "dot", "html"],
+    output: str | None,
+) -> None:
+    """Trees with all their nodes: as JSON, as graphs, or as a page."""
+    if tokens and form != "json":
+        raise UsageError(f"--tokens and --format {form}: only json has tokens")
     run = store.runs.find(reference, having="trees")
-    rows = [row for row in store.trees.select(run.id, iteration=iteration) if row.n_nodes]
-    return Export((_whole(store, row, tokens) for row in rows), "trees")
+    rows = [find_tree(store, run, tree)] if tree else store.trees.select(run.id, iteration=iteration)
+    rows = [row for row in rows if row.n_nodes]
+    if form == "json":
+        Export((_whole(store, row, tokens) for row in rows), "trees").write(output)
+        return
+    if not rows:
+        raise NothingToDo("there are no trees to export")
+    _write_text(_page(store, run, rows) if form == "html" else _graphs(store, run, rows), output)
+    say(f"{len(rows):,} trees" + (f" written to {output}" if output else ""))
+
+
+def _page(store: Store, run: RunRow, rows: list[TreeRow]) -> Iterator[str]:
+    from agentr_core.report.report import trees_page
+
+    yield trees_page(store, run, rows)
+
+
+def _graphs(store: Store, run: RunRow, rows: list[TreeRow]) -> Iterator[str]:
+    from agentr_core.report.marks import marks_of
+    from agentr_core.report.tree_graph import tree_dot
+
+    for row in rows:
+        tree = store.trees.load(row.id)
+        marks = marks_of(store, tree, row.id, _newest_set(store, run, row.iteration, None))
+        for line in tree_dot(tree, f"tree {row.id} {row.task}", marks):
+            yield f"{line}\n"
+
+
+def _write_text(parts: Iterable[str], output: str | None) -> None:
+    """Write to the file ``output``, whole or not at all; else to stdout."""
+    if output is None:
+        for part in parts:
+            click.echo(part, nl=False)
+        return
+    from agentr_core.train.export import write_text
+
+    write_text(parts, Path(output))
 
 
 def _whole(store: Store, row: TreeRow, tokens: bool) -> dict[str, Any]:
@@ -130,7 +240,7 @@ def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
 
 def headline(row: TreeRow, tree: Tree) -> tuple[str, str]:
     """What a tree is of, and its size."""
-    goal = tree.task.instruction.strip().splitlines()[-1] if tree.task.instruction.strip() else ""
+    goal = tree.task.instruction.strip().rpartition("\n")[2]
     state = "" if row.status == "done" else f" · {row.status}"
     counts = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts"
     title = f"tree {row.id}  {' · '.join(part for part in (row.task, goal) if part)}"
@@ -163,22 +273,6 @@ def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) ->
         if not failed or any(leaf.reward < 1.0 for leaf in store.trees.load(row.id).leaves()):
             return row
     raise NothingToDo(f"run {run.short} has no tree {'with a failed attempt' if failed else 'yet'}")
-
-
-def _marks(store: Store, tree: Tree, row: TreeRow, revision_set: RevisionSetRow | None) -> Marks:
-    from agentr_core.cli.drawing import Marks
-
-    if revision_set is None:
-        return Marks({}, {})
-    labels = {}
-    for (critic, _), verdicts in store.trees.verdicts(row.id).items():
-        if critic == revision_set.critic:
-            labels.update({node: verdict.label for node, verdict in verdicts.items()})
-    samples = store.revisions.samples(revision_set.id, tree_id=row.id)
-    cuts = Counter(
-        tree.nodes[sample.bad_leaf].path()[sample.cut - 1].index for sample in samples if sample.kind != "good"
-    )
-    return Marks(labels, cuts)
 
 
 def node_json(node: Node, *, tokens: bool = False) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class _Item:
         """What the episode is called to the policy."""
         return "-".join(map(str, (kind, self.task.env, *self.names)))
 
+    def seed(self, kind: EvalKind, config: RunConfig) -> int:
+        """The seed of the episode."""
+        return derive_seed(config.seed, "evaluate", kind, *self.names)
+
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
     """Play the evaluation tasks with ``policy``, each ``evaluate.repeats`` times; the metrics are those of the closing
@@ -90,7 +94,7 @@ async def _play(
     admission = Admission(context.config.concurrency, policy)
 
     async def play(item: _Item) -> EvalResult | None:
-        seed, session = derive_seed(context.config.seed, "evaluate", kind, *item.names), item.session(kind)
+        seed, session = item.seed(kind, context.config), item.session(kind)
         world = context.worlds.of(item.task)
         try:
             async with world.episodes.lend() as environment:
@@ -136,6 +140,20 @@ def _splits(config: RunConfig) -> str:
     return ",".join(dict.fromkeys(config.evaluate_of(name).split for name in config.environments))
 
 
+def player_of(config: RunConfig, policy: AnyPolicy, environment: str, kind: EvalKind = "plain") -> Player:
+    """How ``policy`` plays the episodes of one of the environments when it is measured."""
+    settings = config.evaluate_of(environment)
+    turns = settings.max_turns if kind == "plain" else settings.revision_turns
+    params = SamplingParams(temperature=settings.temperature, max_tokens=settings.max_tokens)
+    return Player(policy, params, turns, config.revise.revision_action)
+
+
+def draw_of(config: RunConfig, task: Task) -> tuple[int, str]:
+    """Seed and session of the episode of ``task`` when a model is measured: with them another is played just so."""
+    item = _Item(task, 0)
+    return item.seed("plain", config), item.session("plain")
+
+
 def _player(
     context: RunContext,
     policy: AnyPolicy,
@@ -144,16 +162,13 @@ def _player(
     admission: Admission,
     partly: Callable[[str, float], None],
 ) -> Player:
-    """How episodes of one of the run's environments are played."""
-    config = context.config
-    settings = config.evaluate_of(environment)
-    turns = settings.max_turns if kind == "plain" else settings.revision_turns
-    params = SamplingParams(temperature=settings.temperature, max_tokens=settings.max_tokens)
+    """The player of one of the run's environments, who tells how far it is and can be stopped."""
+    player = player_of(context.config, policy, environment, kind)
 
     def turned(session: str, played: int) -> None:
-        partly(session, played / turns)
+        partly(session, played / player.max_turns)
 
-    return Player(policy, params, turns, config.revise.revision_action, context.stopped, admission, turned)
+    return replace(player, stopped=context.stopped, admission=admission, turned=turned)
 
 
 def _summary(context: RunContext, results: Sequence[EvalResult], repeats: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
@@ -18,7 +18,7 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, parse_turn, reaches_environment, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.prompts.conversation import fit, fits, head
-from agentr_core.records import Message, SampleRequest, SamplingParams, Step, Task, Trajectory
+from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
 
 P = ParamSpec("P")
@@ -42,10 +42,10 @@ class Episode:
         self.shortened = 0
 
     @classmethod
-    async def begin(cls, environment: AnyEnvironment, task: Task, revision_action: str = REVISION_ACTION) -> Episode:
+    async def begin(cls, environment: AnyEnvironment, task: Task, revision_action: str = REVISION_ACTION) -> Self:
         """Start an episode of ``task``; :class:`EnvironmentFailure` where the environment raises."""
         with boundary(EnvironmentFailure, f"reset of {task.key}"):
-            first = await _threaded(environment, environment.begin, task)
+            first = await threaded(environment, environment.begin, task)
         episode = cls(environment, task, head(environment, task, first.observation), revision_action)
         episode.shortened += "left_out" in first.info
         return episode
@@ -60,12 +60,22 @@ class Episode:
         parsed, result = parse_turn(self.environment.parse, response, cut_off=cut_off), None
         if reaches_environment(parsed.action, self.revision_action):
             with boundary(EnvironmentFailure, f"step of {self.task.key}"):
-                result = await _threaded(self.environment, self.environment.act, parsed.action)
+                result = await threaded(self.environment, self.environment.act, parsed.action)
             self.shortened += "left_out" in result.info
         reward, score = (self.steps[-1].reward, self.steps[-1].score) if self.steps else (0.0, 0.0)
         step = step_of(response, parsed, result, reward=reward, score=score, cut_off=cut_off)
         self.steps.append(step)
         return step
+
+    async def follow(self, given: Sequence[Step]) -> int:
+        """Do recorded steps again, to their end or the episode's; how many showed something else than the record."""
+        differing = 0
+        for step in given:
+            seen = await self.play(step.response, cut_off=step.cut_off)
+            differing += seen.observation != step.observation
+            if self.ended:
+                break
+        return differing
 
     def trajectory(self) -> Trajectory:
         """The attempt so far."""
@@ -123,37 +133,53 @@ class Player:
         started = time.perf_counter()
         episode = await Episode.begin(environment, task, self.revision_action)
         rollout = Rollout(episode.trajectory(), prefix=len(given))
-        for step in given:
-            seen = await episode.play(step.response, cut_off=step.cut_off)
-            rollout.mismatches += seen.observation != step.observation
-            if episode.ended:
-                break
+        rollout.mismatches = await episode.follow(given)
         for turn in range(self.max_turns):
             if episode.ended or self.stopped():
                 break
-            rollout.context_full = not fits(self.policy, episode.messages(), self.params)
+            rollout.context_full = not self.has_room(episode)
             if rollout.context_full:
                 break
-            await self._turn(episode, rollout, derive_seed(seed, "turn", turn), session)
+            await self._turn(episode, rollout, turn_seed(seed, turn), session)
             self.turned(session, turn + 1)
         rollout.trajectory, rollout.shortened = episode.trajectory(), episode.shortened
         rollout.elapsed_seconds = time.perf_counter() - started
         return rollout
 
-    async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
-        messages = fit(self.policy, episode.messages(), self.params)
-        request = SampleRequest(tuple(messages), self.params, seed=seed, session=session, task=episode.task)
+    def has_room(self, episode: Episode) -> bool:
+        """True where the conversation, trimmed as far as it may be, leaves room for a turn in the policy's context."""
+        return fits(self.policy, episode.messages(), self.params)
+
+    async def ask(
+        self, episode: Episode, *, seed: int, session: str, n: int = 1, params: SamplingParams | None = None
+    ) -> list[Completion]:
+        """``n`` turns that the policy would play next, drawn as episodes draw them unless ``params`` say otherwise.
+
+        Raises :class:`~agentr_core.errors.PolicyFailure` where it gives none.
+        """
+        params = params or self.params
+        messages = fit(self.policy, episode.messages(), params)
+        request = SampleRequest(tuple(messages), params, n=n, seed=seed, session=session, task=episode.task)
         with boundary(PolicyFailure, f"the policy '{self.policy.model}' failed on task '{episode.task.key}'"):
             answers = await self.policy.sample(request)
         if not answers or answers[0].finish_reason == "error":
             raise PolicyFailure(f"the policy '{self.policy.model}' gave no answer; it must give one for each sample")
-        rollout.prompt_tokens += answers[0].prompt_tokens
-        rollout.completion_tokens += len(answers[0].token_ids)
+        return answers
+
+    async def _turn(self, episode: Episode, rollout: Rollout, seed: int, session: str) -> None:
+        (answer, *_) = await self.ask(episode, seed=seed, session=session)
+        rollout.prompt_tokens += answer.prompt_tokens
+        rollout.completion_tokens += len(answer.token_ids)
         if self.admission is not None:
-            self.admission.note(session, answers[0].prompt_tokens + len(answers[0].token_ids))
-        cut_off = answers[0].finish_reason == "length"
+            self.admission.note(session, answer.prompt_tokens + len(answer.token_ids))
+        cut_off = answer.finish_reason == "length"
         rollout.cut_off += cut_off
-        await episode.play(answers[0].text, cut_off=cut_off)
+        await episode.play(answer.text, cut_off=cut_off)
+
+
+def turn_seed(seed: int, turn: int) -> int:
+    """The seed of an episode's turn number ``turn``, counted from 0, where ``seed`` is the episode's."""
+    return derive_seed(seed, "turn", turn)
 
 
 async def distances_along(
@@ -162,14 +188,14 @@ async def distances_along(
     """The environment's distance to the goal before the first step and after each, by playing them again (T + 1)."""
     episode = await Episode.begin(environment, trajectory.task, revision_action)
     with boundary(EnvironmentFailure, f"distances in {trajectory.task.key}"):
-        far = [await _threaded(environment, environment.distance)]
+        far = [await threaded(environment, environment.distance)]
         for step in trajectory.steps:
             await episode.play(step.response, cut_off=step.cut_off)
-            far.append(await _threaded(environment, environment.distance))
+            far.append(await threaded(environment, environment.distance))
     return far
 
 
-async def _threaded(environment: AnyEnvironment, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def threaded(environment: AnyEnvironment, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run environment work in a thread where it blocks (a JVM), directly where it does not."""
     if environment.blocking:
         return await asyncio.to_thread(work, *args, **kwargs)

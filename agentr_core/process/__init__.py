@@ -1,4 +1,5 @@
-"""The process that agentr runs in: its clock, signals, garbage, terminal, cache folder, and waiting for many at once.
+"""The process that agentr runs in: its clock, signals, garbage, terminal, cache folder, waiting for many at
+once; and a Java process beside it.
 
 Imports ``errors`` and nothing else of agentr.
 """

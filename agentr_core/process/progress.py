@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from agentr_core.process.terminal import columns
+from agentr_core.process.terminal import columns, visible
 
 PLAIN_INTERVAL_SECONDS = 30.0
 #: How often the line of a terminal is drawn anew, and the text at its right end asked for at the most.
@@ -109,7 +109,7 @@ class Progress:
     def say(self, text: str = "") -> None:
         """One line of talk."""
         if not self.quiet:
-            print(text, file=self.stream, flush=True)
+            print(visible(text), file=self.stream, flush=True)
 
     @contextmanager
     def stage(self, label: str, total: int, unit: str) -> Iterator[StageProgress]:

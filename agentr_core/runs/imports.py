@@ -55,7 +55,7 @@ def import_demonstrations(
     if len(config.env) != 1:
         raise UsageError(f"--env: a file is imported for one environment (got {', '.join(config.environments)})")
     check_plugins(config, default_registry())
-    with open_store(db) as store, _of_run(store, run or _stem(path), config) as (row, is_new):
+    with open_store(db) as store, of_run(store, run or _stem(path), config, "import") as (row, is_new):
         imported = _played(store, row, config, path, form, progress or Progress(quiet=True))
         if only_exact:
             imported = imported.exact()
@@ -65,8 +65,12 @@ def import_demonstrations(
 
 
 @contextmanager
-def _of_run(store: Store, name: str, config: RunConfig) -> Iterator[tuple[RunRow, bool]]:
-    """The run of this name, which must be about the same environment, or a new one; that is forgotten if it fails."""
+def of_run(store: Store, name: str, config: RunConfig, command: str) -> Iterator[tuple[RunRow, bool]]:
+    """The run of this name, which must be about the same environment, or a new one (True), which is one of
+    demonstrations alone and forgotten if what is done with it fails; ``command`` says what makes it.
+
+    Raises :class:`~agentr_core.errors.UsageError` for a run of another environment.
+    """
     found = [row for row in store.runs.select() if name in (row.name, row.key, row.short)]
     if found:
         if stored_config(found[0])[0].environments != config.environments:
@@ -75,7 +79,7 @@ def _of_run(store: Store, name: str, config: RunConfig) -> Iterator[tuple[RunRow
         return
     config = config.model_copy(update={"data": config.data.model_copy(update={"recipe": DEMONSTRATIONS})})
     stored = {**config.model_dump(mode="json"), "stages": [], "out": None}
-    row = store.runs.create("import", stored, config_hash=config.hash, name=name, seed=config.seed)
+    row = store.runs.create(command, stored, config_hash=config.hash, name=name, seed=config.seed)
     try:
         with only_worker(store, row):
             store.runs.save_plugins(row.id, provenance(config, default_registry()))

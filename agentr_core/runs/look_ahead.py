@@ -43,12 +43,12 @@ def dry_run(config: RunConfig, *, db: str, out: str | None) -> tuple[list[Found]
 
     async def looked_at(context: RunContext, known: Actor) -> tuple[list[Found], Estimate]:
         found = list[Found]()
-        try:
-            async for each in free_checks(context, known, folder, _stages(config)):
-                found.append(each)
-        except ModelNotHere as error:  # the weights' tokenizer; nothing is checked after it
-            found.append(_not_here(error))
         with _stored(db) as store:
+            try:
+                async for each in free_checks(context, known, folder, _stages(config), store):
+                    found.append(each)
+            except ModelNotHere as error:  # the weights' tokenizer; nothing is checked after it
+                found.append(_not_here(error))
             return found, estimate(context, known, _stages(config), store)
 
     async def all_of(context: RunContext) -> tuple[list[Found], Estimate]:

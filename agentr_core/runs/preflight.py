@@ -29,6 +29,7 @@ from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.settings.run_config import ChosenPlugin, RunConfig
+from agentr_core.store import Store
 from agentr_core.train.dataset_recipes import check_general
 from agentr_core.train.stage import check_demonstrations
 
@@ -48,15 +49,18 @@ Actor = AnyPolicy | PolicyPreview
 NEAR = 0.9
 
 
-async def free_checks(context: RunContext, policy: Actor, out: Path, stages: Sequence[str]) -> AsyncIterator[Found]:
+async def free_checks(
+    context: RunContext, policy: Actor, out: Path, stages: Sequence[str], store: Store | None = None
+) -> AsyncIterator[Found]:
     """Look at tasks, data, folders, context, plugins and memory of a run, without a token or a model.
 
-    Raises :class:`~agentr_core.errors.UsageError` for what cannot be, and the errors of the plugins themselves.
+    ``store`` is the project's, where the context has another. Raises
+    :class:`~agentr_core.errors.UsageError` for what cannot be, and the errors of the plugins themselves.
     """
     checks: list[Callable[[], Iterator[Found]]] = [
         lambda: _tasks(context, stages),
         lambda: _general(context, stages),
-        lambda: _demonstrations(context, stages),
+        lambda: _demonstrations(context, stages, store),
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
         lambda: _trainer(context, policy, stages),
@@ -143,8 +147,8 @@ def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         yield Found("data.general", told, warning=skipped > 0)
 
 
-def _demonstrations(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
-    row = check_demonstrations(context) if "train" in stages else None
+def _demonstrations(context: RunContext, stages: Sequence[str], store: Store | None) -> Iterator[Found]:
+    row = check_demonstrations(context, store) if "train" in stages else None
     if row is not None:
         yield Found("data.demonstrations", f"{row.n_examples:,} conversations of dataset {row.id} '{row.name}'")
 

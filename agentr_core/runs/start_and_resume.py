@@ -249,7 +249,17 @@ def set_up(
     advice: str,
 ) -> Iterator[RunContext]:
     """A context with environments of its own, which are closed on leaving; the run's row is left alone."""
-    worlds = Worlds(
+    worlds = worlds_of(config, registry)
+    try:
+        with seldom_collecting():
+            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
+    finally:
+        worlds.close()
+
+
+def worlds_of(config: RunConfig, registry: Registry) -> Worlds:
+    """The environments that a configuration names, none of them made yet; to be closed."""
+    return Worlds(
         [
             World(
                 chosen.name,
@@ -259,11 +269,6 @@ def set_up(
             for chosen in config.env
         ]
     )
-    try:
-        with seldom_collecting():
-            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
-    finally:
-        worlds.close()
 
 
 def failures(store: Store, run_id: int) -> int:

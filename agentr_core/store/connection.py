@@ -88,6 +88,27 @@ class Connection:
         finally:
             self._depth = 0
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads of the block see the file as it was at the first of them, whoever writes meanwhile.
+
+        The log is not shortened while it lasts, so not for long. Inside a transaction, or another such block, nothing
+        is to be done.
+        """
+        with self._lock, translated(self.path, self.timeout):
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def version(self) -> int:
+        """A number that changes whenever another connection, of any process, has committed something."""
+        return self._pragma("data_version")
+
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one writing statement inside :meth:`transaction`; how many rows it changed."""
         assert self._depth, "writes belong into a transaction"

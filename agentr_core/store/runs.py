@@ -112,7 +112,7 @@ class Runs:
         """
         if name == "last":
             raise UsageError("a run cannot be named 'last', which always means the newest run")
-        key = new_key()
+        key, name = new_key(), readable(name)
         values = (key, name, command, "running", canonical_json(config), config_hash or content_hash(config), seed)
         owner = (agentr_core.__version__, socket.gethostname(), os.getpid(), now())
         with self._connection.transaction():

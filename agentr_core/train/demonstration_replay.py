@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from agentr_core.errors import EnvironmentFailure
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 from agentr_core.play.episode import Episode
 from agentr_core.records import Message, Step, Task
 
@@ -84,15 +85,22 @@ def without_note(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 async def replay(
-    environment: AnyEnvironment, task: Task, messages: Sequence[Message], reward: float | None = None
+    environment: AnyEnvironment,
+    task: Task,
+    messages: Sequence[Message],
+    reward: float | None = None,
+    *,
+    revision_action: str = REVISION_ACTION,
+    cut_off: Container[int] = (),
 ) -> Replay:
     """Play the agent's turns of a conversation in ``task`` and compare what is shown, and the ``reward`` where known.
 
     Observations are equal where their texts are, but for blanks around them and ETO's label; the first one may stand
-    behind instructions in its turn. Raises :class:`~agentr_core.errors.EnvironmentFailure` where the environment fails.
+    behind instructions in its turn. ``cut_off`` are the places of turns that ended because they had become too long.
+    Raises :class:`~agentr_core.errors.EnvironmentFailure` where the environment fails.
     """
     start = opening_of(messages)
-    episode = await Episode.begin(environment, task)
+    episode = await Episode.begin(environment, task, revision_action)
     found = _compared(
         OPENING, 0, _opening(messages[start - 1].content, episode.head[-1].content), episode.head[-1].content
     )
@@ -100,7 +108,7 @@ async def replay(
         if episode.ended:
             found.append(Difference(ENDED, len(episode.steps) + 1, messages[at].content, "(the end)"))
             return Replay(tuple(messages), episode.trajectory().reward, found[0], len(found), ENDED)
-        step = await episode.play(messages[at].content)
+        step = await episode.play(messages[at].content, cut_off=at in cut_off)
         if at + 1 < len(messages):
             found += _compared(OBSERVATION, len(episode.steps), _plain(messages[at + 1].content), step.observation)
     last = episode.steps[-1]

@@ -113,6 +113,15 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path, format: Format = "
         raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
 
 
+def write_text(parts: Iterable[str], path: Path) -> None:
+    """Write text to ``path``; :class:`~agentr_core.errors.UsageError` for a path that cannot be written."""
+    try:
+        with _whole_file(path) as making, making.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror or error}") from error
+
+
 def _turn(message: Message) -> dict[str, Any]:
     flags = {"train": message.train, "loss": message.train, "weight": int(message.train)}
     return {**message.as_dict(), **flags}
@@ -146,7 +155,13 @@ def _write_parquet(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, moved there once it is complete and on disk."""
+    """A path beside ``path`` to write to, moved there once it is complete and on disk.
+
+    What is there and no file (a pipe, ``/dev/null``) is written to as it is: nothing may take its place.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     making = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield making

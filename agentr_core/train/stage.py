@@ -16,6 +16,7 @@ from agentr_core.records import Checkpoint, Example, TrainingSet
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
+from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
@@ -99,10 +100,11 @@ def _environments(context: RunContext, iteration: int) -> dict[int, str]:
     return {tree.id: tree.env for tree in context.store.trees.select(context.run.id, iteration=iteration)}
 
 
-def check_demonstrations(context: RunContext) -> DatasetRow | None:
+def check_demonstrations(context: RunContext, store: Store | None = None) -> DatasetRow | None:
     """The imported dataset that ``data`` asks for; None where it asks for none.
 
-    Raises :class:`~agentr_core.errors.UsageError`, which names the setting, where there is no such dataset.
+    One that is named by its number is looked for in ``store``, where that is another than the context's. Raises
+    :class:`~agentr_core.errors.UsageError`, which names the setting, where there is no such dataset.
     """
     settings, datasets = context.config.data, context.store.datasets
     if settings.demonstrations is None:
@@ -115,7 +117,7 @@ def check_demonstrations(context: RunContext) -> DatasetRow | None:
             "has none of its own; make one with: agentr datasets import"
         )
     try:
-        row = datasets.get(settings.demonstrations)
+        row = (store.datasets if store else datasets).get(settings.demonstrations)
     except UsageError as error:
         raise UsageError(f"data.demonstrations: {error}") from None
     if row.recipe != IMPORTED:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import click
 import pytest
 
-from agentr_core.cli.drawing import Marks, View, draw
+from agentr_core.cli.drawing import View, draw
 from agentr_core.cli.reading import clean, one_line
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Message, Task
+from agentr_core.report.marks import NO_MARKS, Marks
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def tree() -> Tree:
     return tree
 
 
-MARKS = Marks({2: "good", 4: "bad"}, {4: 2})
+MARKS = Marks({2: "good", 4: "bad"}, {4: 2}, {})
 
 
 def drawn(tree: Tree, view: View, width: int = 100) -> list[str]:
@@ -81,9 +82,11 @@ def test_a_narrow_terminal_cuts_the_text_and_keeps_the_numbers(tree: Tree) -> No
     assert all("N=" in line for line in lines[:6])
 
 
-def test_text_for_the_terminal_holds_no_control_characters() -> None:
-    assert clean("a\x1b[31mb\x00\tc\nd\udc80") == "a [31mb  c\nd\\udc80"
-    assert one_line("  one\n two\r\n\x1bthree ", 12) == "one two thr…"
+def test_text_for_the_terminal_shows_what_a_terminal_would_obey() -> None:
+    assert clean("a\x1b[31mb\x00\tc\nd\udc80") == "a\\x1b[31mb\\x00 c\nd\\udc80"
+    assert clean("pay \u202e001\u2066 \x9b2J \u2028") == "pay \\u202e001\\u2066 \\x9b2J \\u2028"
+    assert clean("Grüße 木 👩\u200d🚀 می\u200cخواهم") == "Grüße 木 👩\u200d🚀 می\u200cخواهم", "words stay as they are"
+    assert one_line("  one\n two\r\n\rthree ", 12) == "one two \\rt…"
 
 
 def test_what_every_page_begins_with_is_shown_once() -> None:
@@ -93,6 +96,6 @@ def test_what_every_page_begins_with_is_shown_once() -> None:
     for action, page in [("search", "Page 1"), ("next", "Page 2"), ("next", "Page 2"), ("look", "short")]:
         node = tree.add(node, action=action, response=action, observation=f"{head} {page}" if page != "short" else page)
         node.visits = 1
-    lines = [line.rstrip().split(" → ")[1] for line in draw(tree, Marks({}, {}), View(), 200) if " → " in line]
+    lines = [line.rstrip().split(" → ")[1] for line in draw(tree, NO_MARKS, View(), 200) if " → " in line]
     shown = [click.unstyle(line).split("   ")[0].split("  N=")[0] for line in lines]
     assert shown == [f"{head} Page 1", "… 2", "the same again", "short"]

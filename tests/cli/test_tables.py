@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from agentr_core.cli.tables import blocks, shortened, written
+from agentr_core.cli.tables import blocks, shortened
+from agentr_core.report.table_text import written
 
 HEADERS = ("run", "success after training (95%)", "error", "path")
 ROWS = [

@@ -17,7 +17,7 @@ from agentr_core.store import open_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first-environment.md").read_text(encoding="utf-8")
 STAGES = dict(re.findall(r"`(lock\d)\.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
-COMMANDS = re.findall(r"^    agentr (.+)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^agentr (.+)$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from doc_blocks import blocks
 
 import agentr_core
 from agentr_core import Checkpoint
@@ -16,14 +17,15 @@ from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.searchers import SearcherContract
 from agentr_core.testing.trainers import TrainerContract
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+PLACE = Path(__file__).parents[2] / "docs" / "plugins.md"
+PAGE = PLACE.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """A module of all the page's code, in a file of its own."""
     folder = tmp_path_factory.mktemp("page")
-    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    code = [block.text for block in blocks(PLACE) if block.language == "python"]
     (folder / "plugins_page.py").write_text("\n\n".join(code), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agentr_core.cli.config import _tables
-from agentr_core.cli.output import to_toml
 from agentr_core.errors import UsageError
 from agentr_core.settings.layer import Layer, file_layer, flag_layer, stored_layer
 from agentr_core.settings.layers import Resolved, resolve
 from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.toml_text import to_toml
 
 LIGHT = {"policy": "flawed", "searcher": "greedy", "critic": "last", "trainer": "none"}
 FORMS = {

@@ -136,6 +136,19 @@ def test_transactions_nest_and_the_outermost_decides(store: Store) -> None:
     assert len(store.runs.select()) == 2
 
 
+def test_a_snapshot_sees_nothing_of_what_is_written_meanwhile(store: Store) -> None:
+    with open_store(store.path, read_only=True) as reader:
+        before = reader.connection.version()
+        with reader.connection.snapshot():
+            assert reader.runs.select() == []
+            with reader.connection.snapshot():
+                store.runs.create("run", {}, seed=1)
+            assert reader.runs.select() == []
+        assert len(reader.runs.select()) == 1
+        assert reader.connection.version() != before, "another connection has committed"
+        assert reader.connection.version() == reader.connection.version()
+
+
 def test_a_backup_holds_what_is_committed_and_overwrites_nothing(store: Store, tmp_path: Path) -> None:
     run = store.runs.create("run", {}, seed=1)
     target = tmp_path / "copy.db"

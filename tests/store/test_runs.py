@@ -38,6 +38,12 @@ def test_a_name_is_that_of_one_run(store: Store) -> None:
     assert store.runs.select() == [first]
 
 
+def test_a_name_that_is_no_unicode_is_kept_readable(store: Store) -> None:
+    """What a shell hands on as a byte that is no letter."""
+    run = store.runs.create("run", {}, seed=1, name="caf\udce9")
+    assert run.name == "caf\\udce9" and store.runs.find(run.name) == run
+
+
 def test_of_a_name_that_an_older_version_gave_twice_the_newest_is_meant(store: Store) -> None:
     store.runs.create("run", {}, seed=1, name="base")
     newest = store.runs.create("run", {}, seed=2)

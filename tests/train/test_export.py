@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,17 @@ def test_an_export_that_fails_leaves_the_old_file(examples: list[Example], tmp_p
 def test_a_path_that_cannot_be_written_is_a_usage_error(examples: list[Example], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write_rows(map(example_row, examples), tmp_path / "nowhere" / "data.jsonl")
+
+
+def test_what_is_no_file_stays_what_it_is(examples: list[Example], tmp_path: Path) -> None:
+    """As root, a file moved to /dev/null would take its place."""
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_rows(map(example_row, examples), pipe)
+    reader.join(60)
+    assert read[0].count("\n") == len(examples) and pipe.is_fifo()
 
 
 def test_a_preference_pair_parts_where_the_conversations_do(examples: list[Example]) -> None:

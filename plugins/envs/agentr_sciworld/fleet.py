@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from agentr_core import EnvironmentFailure
-from agentr_sciworld.jvm import JvmSettings, WorkerLost
+from agentr_core import EnvironmentFailure, JavaLost
+from agentr_sciworld.jvm import JvmSettings
 from agentr_sciworld.moments import Moment
 from agentr_sciworld.worker import LOAD, Worker
 
@@ -111,7 +111,7 @@ class Fleet:
             try:
                 with self._lend(goal) as worker:
                     return work(worker)
-            except WorkerLost as lost:
+            except JavaLost as lost:
                 reasons.append(str(lost))
         raise EnvironmentFailure(
             f"ScienceWorld lost {ATTEMPTS} Java processes one after another ({reasons[-1]}); "
@@ -131,7 +131,7 @@ class Fleet:
         worker = self._take(goal) or self._start()
         try:
             yield worker
-        except WorkerLost:
+        except JavaLost:
             self._drop(worker, lost=True)
             raise
         except BaseException:

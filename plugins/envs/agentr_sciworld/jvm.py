@@ -1,45 +1,19 @@
-"""A Java process that runs the simulator, and the connection to it (py4j). Nothing here knows of tasks.
-
-The process listens on a port of its own choice on the loopback interface and asks for a secret that it has just made.
-It ends when its standard input closes, so it cannot outlive this process, however that one ends.
-"""
+"""The Java process that runs the simulator, and how it is started. Nothing here knows of tasks."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import logging
 import os
-import shutil
-import subprocess
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from py4j.java_gateway import GatewayParameters, JavaGateway, find_jar_path
-from py4j.protocol import Py4JError, Py4JJavaError
-
-from agentr_core import PluginError
+from agentr_core import JavaLost, JavaProcess, JavaProgram, JavaRaised, PluginError, package_folder
 
 T = TypeVar("T")
 
 #: Sets iterate in the order of insertion where every object has the same hash: only then is replay exact.
 EXACT_OPTIONS = ("-XX:+IgnoreUnrecognizedVMOptions", "-XX:+UnlockExperimentalVMOptions", "-XX:hashCode=2")
-GET_JAVA = "install Java 8 or newer (e.g. apt-get install default-jre-headless), or name it with -o sciworld.java=PATH"
-#: What a process that was asked to end is given before it is killed, and what a killed one is waited for, in seconds.
-GRACE = 10.0
-
-# A lost connection is reported once, by us; py4j would print tracebacks, some of them through the root logger.
-logging.getLogger("py4j").setLevel(logging.CRITICAL)
-logging.getLogger().addFilter(lambda record: record.module != "java_gateway" or record.levelno >= logging.CRITICAL)
-
-
-class WorkerLost(Exception):
-    """The process is dead, does not answer, or is out of memory: another one must take over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,181 +28,41 @@ class JvmSettings:
     timeout: float = 120.0
     snapshots: str = "auto"
 
-    def command(self, extra: Path | None = None) -> list[str]:
-        """The command line; ``extra`` is a folder of more classes."""
-        jars = (find_jar_path(), str(simulator_folder() / "scienceworld.jar"), *([str(extra)] if extra else []))
-        classes = os.pathsep.join(jars)
-        heap = (f"-Xmx{self.memory_mb}m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
-        serve = ("py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0")
-        return [find_java(self.java), *heap, *EXACT_OPTIONS, "-classpath", classes, *serve]
+    def program(self, extra: Path | None = None) -> JavaProgram:
+        """What is run; ``extra`` is a folder of more classes."""
+        jars = ("scienceworld.jar", *([str(extra)] if extra else []))
+        return JavaProgram(
+            "ScienceWorld", "sciworld", simulator_folder(), jars, self.java, self.memory_mb, self.timeout, EXACT_OPTIONS
+        )
 
 
 def simulator_folder() -> Path:
-    """Where the ``scienceworld`` distribution keeps its jar; it is not imported."""
-    spec = importlib.util.find_spec("scienceworld")
-    places = None if spec is None else spec.submodule_search_locations
-    if not places:
-        raise PluginError("the package 'scienceworld' is not installed: pip install 'agentr-core[sciworld]'")
-    return Path(places[0])
+    """Where the ``scienceworld`` distribution keeps its jar."""
+    return package_folder("scienceworld", "scienceworld", "sciworld")
 
 
-def find_java(named: str = "") -> str:
-    """The java program: ``named``, else that of ``JAVA_HOME``, else of the ``PATH``; :class:`PluginError` if none."""
-    home = os.environ.get("JAVA_HOME")
-    wanted = named or (str(Path(home, "bin", "java")) if home else "java")
-    found = shutil.which(wanted) or (None if named else shutil.which("java"))
-    if found is None:
-        where = f"there is no program '{named}'" if named else "there is no java on the PATH"
-        raise PluginError(f"sciworld needs Java, and {where}: {GET_JAVA}")
-    return found
-
-
-class Jvm:
-    """One process and its gateway. ``jvm`` is py4j's view of Java's packages.
-
-    ``extra``: a folder of classes beside the simulator's. :class:`PluginError` where it does not start.
-    All talk goes through :meth:`ask`, one thread at a time.
-    """
+class Jvm(JavaProcess):
+    """The simulator's process, with ``extra`` classes beside it. One thread at a time asks it."""
 
     def __init__(self, settings: JvmSettings, extra: Path | None = None) -> None:
         self.settings = settings
-        self._errors: deque[str] = deque(maxlen=20)
-        self._process = subprocess.Popen(
-            settings.command(extra),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=simulator_folder(),
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is for this process: the simulator must live while a run drains
-        )
-        self._reading = self._drain(self._stream("stderr"), self._errors)
-        try:
-            self._gateway = self._connect()
-            self._silence()
-        except BaseException:
-            self.kill()
-            raise
-        self._drain(self._stream("stdout"), deque(maxlen=1))
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """True while the process runs (it may be frozen)."""
-        return self._process.poll() is None
+        super().__init__(settings.program(extra))
+        self._silence()
 
     def ask(self, question: Callable[[Any], T]) -> T:
-        """``question(jvm)``; :class:`WorkerLost` where the process cannot answer it in time, and it is then killed."""
+        """As :meth:`JavaProcess.ask`; after an exception nobody knows the simulator's state: :class:`JavaLost` too."""
         try:
-            return question(self._gateway.jvm)
-        except (Py4JError, OSError) as error:
-            reason = self._reason(error)
+            return super().ask(question)
+        except JavaRaised as raised:
             self.kill()
-            raise WorkerLost(reason) from None
-
-    def release(self, *objects: Any) -> None:
-        """Let Java free what it has given us."""
-        for each in objects:
-            self._gateway.detach(each)
-
-    def close(self) -> None:
-        """End the process, and wait until it has ended. May be called twice."""
-        with contextlib.suppress(OSError):
-            self._stream("stdin").close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE)
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process at once, frozen or not."""
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE)
-        if gateway := getattr(self, "_gateway", None):
-            gateway.close()
-        for name in ("stdin", "stdout"):
-            with contextlib.suppress(OSError):
-                self._stream(name).close()
-
-    def _stream(self, name: str) -> IO[str]:
-        stream: IO[str] = getattr(self._process, name)
-        return stream
-
-    def _drain(self, stream: IO[str], kept: deque[str]) -> threading.Thread:
-        """A process whose output nobody reads would block."""
-
-        def read() -> None:
-            with contextlib.suppress(ValueError, OSError):  # closed under our hands
-                kept.extend(stream)
-
-        thread = threading.Thread(target=read, name=f"jvm-{self.pid}-output", daemon=True)
-        thread.start()
-        return thread
-
-    def _connect(self) -> JavaGateway:
-        with self._deadline():
-            port, secret = self._stream("stdout").readline().strip(), self._stream("stdout").readline().strip()
-        if not port.isdigit():
-            raise PluginError(self._failed_start())
-        parameters = GatewayParameters(
-            address="127.0.0.1",
-            port=int(port),
-            auth_token=secret,
-            read_timeout=self.settings.timeout,
-            enable_memory_management=False,  # objects are released by hand: nothing is sent from a finaliser
-        )
-        return JavaGateway(gateway_parameters=parameters)
+            raise JavaLost(f"Java raised {raised}") from None
 
     def _silence(self) -> None:
         """The simulator prints every step; nobody wants to read that."""
         try:
             self.ask(lambda jvm: jvm.java.lang.System.setOut(jvm.java.io.PrintStream(os.devnull)))
-        except WorkerLost as lost:
-            raise PluginError(f"Java started and then failed ({lost}); {self._tail()}") from None
-
-    @contextmanager
-    def _deadline(self) -> Iterator[None]:
-        """Kill a process that does not start in time: whoever reads from it then sees the end of its output."""
-        timer = threading.Timer(self.settings.timeout, self._process.kill)
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _failed_start(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE)
-        self._reading.join(GRACE)  # what it said last may not have been read yet
-        program, said = self.settings.command()[0], self._tail()
-        if "UnsupportedClassVersionError" in said or "Unrecognized option" in said:
-            return f"{program} is too old for ScienceWorld: {GET_JAVA}"
-        return f"{program} did not start ScienceWorld within {self.settings.timeout:g} s: {said}"
-
-    def _tail(self) -> str:
-        return " ".join(line.strip() for line in self._errors if line.strip())[:500] or "it said nothing"
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(error, Py4JJavaError):
-            text = _said(error)
-            if "OutOfMemoryError" in text:
-                return f"the Java process has used up its heap of {self.settings.memory_mb} MB"
-            return f"Java raised {text[:200]}"
-        if isinstance(error.__cause__ or error, TimeoutError) or "timed out" in str(error):
-            return f"the Java process did not answer within {self.settings.timeout:g} s"
-        with contextlib.suppress(subprocess.TimeoutExpired):  # its connection may break a moment before it ends
-            return f"the Java process ended (exit status {self._process.wait(2.0)})"
-        return f"{type(error).__name__}: {error}"
-
-
-def _said(error: Py4JJavaError) -> str:
-    """What Java raised; py4j asks the process for it, which may no longer answer."""
-    try:
-        return " ".join(str(error).split("\n: ", 1)[-1].split())
-    except Exception:
-        return "an exception, and then no longer answered"
+        except BaseException as error:
+            self.kill()
+            if isinstance(error, JavaLost):
+                raise PluginError(f"Java started and then failed ({error}); {self.said_last()}") from None
+            raise

@@ -17,8 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from agentr_core import PluginError, cache_folder, content_hash, locked
-from agentr_sciworld.jvm import JvmSettings, find_java, simulator_folder
+from agentr_core import PluginError, cache_folder, content_hash, find_java, locked
+from agentr_sciworld.jvm import JvmSettings, simulator_folder
 from agentr_sciworld.moments import Moment
 
 logger = logging.getLogger("agentr.sciworld")
@@ -78,7 +78,7 @@ def _compile(sources: list[Path], folder: Path, compiler: str) -> None:
 
 def find_compiler(java: str = "") -> str:
     """``javac`` beside the java program, in ``JAVA_HOME`` or on the ``PATH``; :class:`NotCompiled` if none."""
-    beside = Path(find_java(java)).resolve().parent
+    beside = Path(find_java(java, "sciworld")).resolve().parent
     home = Path(os.environ.get("JAVA_HOME") or beside.parent) / "bin"
     for folder in (str(beside), str(home), None):
         if found := shutil.which("javac", path=folder):

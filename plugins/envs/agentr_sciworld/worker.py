@@ -20,7 +20,7 @@ _OTHER = Begin("find-plant", 0)
 
 
 class Worker:
-    """A simulator. :class:`~agentr_sciworld.jvm.WorkerLost` from any method where its process is gone or stuck.
+    """A simulator. :class:`~agentr_core.JavaLost` from any method where its process is gone or stuck.
 
     ``stand`` is None where nobody knows what state it is in. ``loads`` and ``steps`` count what was done.
     ``exact``: a short episode, played twice with another one in between, showed the same, and all objects have the same

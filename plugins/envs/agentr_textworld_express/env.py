@@ -14,17 +14,19 @@ from typing import ClassVar, NamedTuple, TypeVar
 from agentr_core import (
     Environment,
     EnvironmentFailure,
+    JavaLost,
     Observation,
     PluginConfig,
     StepResult,
     Task,
     cache_folder,
     content_hash,
+    find_java,
 )
 from agentr_textworld_express.config import TextWorldExpressConfig
 from agentr_textworld_express.games import ABOUT, FOLDS, TaskTable, fold_of
 from agentr_textworld_express.gold import Kept
-from agentr_textworld_express.jvm import JvmLost, JvmSettings, find_java
+from agentr_textworld_express.jvm import JvmSettings
 from agentr_textworld_express.machine import Begin, Machine, Seat, Seen, machine
 from agentr_textworld_express.remaining import remaining
 
@@ -94,7 +96,7 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
         A run asks for it first, and ends there where there is no Java: :class:`~agentr_core.PluginError`.
         """
         config = self.config
-        find_java(config.java)
+        find_java(config.java, "textworld_express")
         params = ",".join(f"{name}={value}" for name, value in sorted(config.params.items())) or "default"
         return (
             f"textworld_express-1/textworld-express={metadata.version('textworld-express')}/params={params}"
@@ -259,7 +261,7 @@ class TextWorldExpress(Environment[TextWorldExpressConfig]):
                     if apart:
                         stack.callback(seat.leave)
                     return work(seat)
-            except JvmLost as lost:
+            except JavaLost as lost:
                 if attempt == ATTEMPTS:
                     raise EnvironmentFailure(
                         f"TextWorldExpress lost {ATTEMPTS} Java processes one after another ({lost}); give them more "

@@ -99,7 +99,7 @@ class Machine:
 
 
 class Seat:
-    """A game object in one process, :class:`~agentr_textworld_express.jvm.JvmLost` where that is gone or stuck."""
+    """A game object in one process, :class:`~agentr_core.JavaLost` where that is gone or stuck."""
 
     def __init__(self, jvm: Jvm) -> None:
         self.jvm = jvm

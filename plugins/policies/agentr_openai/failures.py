@@ -23,6 +23,8 @@ _UNTAKEN = re.compile(
     r"|use only one|cannot find field|only the default",
     re.IGNORECASE,
 )
+#: Words of a 403 that is about the text of one prompt, not about the key: a router's or a provider's moderation.
+_MODERATED = re.compile(r"moderat|flagged|content[ _](?:policy|filter|management)|safety|unsafe", re.IGNORECASE)
 #: Names that servers give to errors in place of a number.
 _CODES = {
     "invalid_request_error": 400, "authentication_error": 401, "invalid_api_key": 401, "insufficient_credits": 402,
@@ -96,7 +98,8 @@ def status_failure(
             status,
         )
     if status == 403:
-        return _final(f"{url} refuses what it is asked, or the key in {asked.key_env} ({how}): {said}", status)
+        message = f"{url} refuses what it is asked, or the key in {asked.key_env} ({how}): {said}"
+        return Failure(message, retry=False, usage=_MODERATED.search(said) is None, status=status)
     if status == 402:
         return _final(f"the account at {url} has no credit left ({how}): {said}", status)
     if status == 404:

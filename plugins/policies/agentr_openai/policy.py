@@ -187,6 +187,8 @@ class OpenAIPolicy(Policy[OpenAIConfig]):
                     continue
                 self.usage.failures += 1
                 self._servers.failed(server, failure)
+                if failure.status == 403 and server.answered:
+                    failure.usage = False  # the key is good: it is this prompt that is refused
                 if failure.down:
                     self._readiness.forget(server.url)
                 await self._wait(server, failure, attempt)

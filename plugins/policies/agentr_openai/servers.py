@@ -23,12 +23,14 @@ class Server:
     """One base URL. ``load`` counts the requests that wait for it or are in flight.
 
     ``one_by_one``: it has given fewer samples than a request asked for, or refused to give several.
+    ``answered``: it has given an answer, so it takes the key.
     """
 
     def __init__(self, url: str, concurrency: int) -> None:
         self.url = url
         self.load = 0
         self.one_by_one = False
+        self.answered = False
         self.strikes = 0
         self.down_until = 0.0
         self.quiet_until = 0.0
@@ -83,7 +85,7 @@ class Servers:
 
     def succeeded(self, server: Server) -> None:
         """It answered: it is up."""
-        server.strikes, server.down_until = 0, 0.0
+        server.strikes, server.down_until, server.answered = 0, 0.0, True
 
     def failed(self, server: Server, failure: Failure) -> None:
         """An attempt failed: leave the server alone as long as it asks, or out for a while where it seems down."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from agentr_openai.failures import retry_after
 from endpoint import Endpoint, Fault, cut, dribble, echo_key, says, status
-from openai_asking import Ask
+from openai_asking import QUICK, TURNS, Ask
 
-from agentr_core import AgentrError, PolicyFailure, UsageError
+import agentr_core
+from agentr_core import AgentrError, PolicyFailure, SampleRequest, SamplingParams, UsageError
 
 PASSING: dict[str, Fault] = {
     "500": status(500),
@@ -150,3 +152,22 @@ def test_retry_after() -> None:
 def test_a_key_that_the_server_sends_back_is_not_shown(ask: Ask) -> None:
     error, _ = lasting(echo_key, ask)
     assert str(error) == "SERVER answered HTTP 418: what is Bearer ***?"
+
+
+def test_a_server_that_has_answered_refuses_a_prompt_and_not_the_key() -> None:
+    """A run goes on: one prompt failed, and the account has it."""
+
+    async def scene(server: Endpoint) -> None:
+        policy = agentr_core.create("policy", "openai", **{**QUICK, "base_url": server.url})
+        request = SampleRequest(TURNS, SamplingParams(), 1, 1, "tree")
+        server.faults.append(status(403, "no access"))
+        with pytest.raises(UsageError, match="refuses what it is asked, or the key"):
+            await policy.sample(request)
+        assert await policy.sample(request)
+        server.faults.append(status(403, "no access"))
+        with pytest.raises(PolicyFailure, match=r"\(HTTP 403\): no access"):
+            await policy.sample(request)
+        await policy.close()
+
+    with Endpoint() as server:
+        asyncio.run(scene(server))

@@ -8,19 +8,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from doc_blocks import blocks, commands
 from scripted_runs import command, environment
 
 PAGE = Path(__file__).parents[3] / "docs" / "servers.md"
 
 
-def commands(page: str) -> list[list[str]]:
+def runs(page: Path) -> list[list[str]]:
     """The words of each ``agentr run`` in it, without the program and what is set for it."""
-    indented = "\n".join(line.strip() for line in page.splitlines() if line.startswith("    "))
-    lines = indented.replace("\\\n", " ").splitlines()
-    return [shlex.split(line)[shlex.split(line).index("run") :] for line in lines if re.search(r"\bagentr run ", line)]
+    shell = [command for block in blocks(page) if block.language == "sh" for command, _ in commands(block)]
+    return [shlex.split(line)[shlex.split(line).index("run") :] for line in shell if re.search(r"\bagentr run ", line)]
 
 
-@pytest.mark.parametrize("words", commands(PAGE.read_text(encoding="utf-8")), ids=lambda words: str(len(words)))
+@pytest.mark.parametrize("words", runs(PAGE), ids=lambda words: str(len(words)))
 def test_a_command_of_the_recipe(words: list[str], tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the recipe trains")
     settings, first_line = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -41,7 +41,7 @@ def test_a_command_of_the_recipe(words: list[str], tmp_path: Path) -> None:
 
 
 def test_there_are_commands() -> None:
-    assert len(commands(PAGE.read_text(encoding="utf-8"))) == 2
+    assert len(runs(PAGE)) == 2
 
 
 def test_json_on_the_command_line(tmp_path: Path) -> None:

@@ -135,7 +135,10 @@ ERRORS: dict[str, tuple[Any, int, type[AgentrError], str]] = {
     "OpenRouter: 402": (inside(402, "Insufficient credits"), 1, UsageError, "no credit left (error 402): Insufficient"),
     "401": (inside(401, "No auth"), 1, UsageError, "refused the key (error 401): put a valid one"),
     "401, its words": (inside(401, "No auth"), 1, UsageError, "; it says: No auth"),
-    "403": (inside(403, "flagged by moderation"), 1, UsageError, "(error 403): flagged by moderation"),
+    "403": (inside(403, "this key may not use it"), 1, UsageError, "(error 403): this key may not use it"),
+    "403 of one prompt": (
+        inside(403, "flagged by moderation"), 1, PolicyFailure, "(error 403): flagged by moderation",
+    ),
     "404": (inside(404, "no such model"), 1, UsageError, "no model 'stub' (error 404); it says: no such model"),
     "a number as text": (inside("402", "pay"), 1, UsageError, "(error 402): pay"),
     "a name": (inside("model_not_found", "gone"), 1, UsageError, "(error 404); it says: gone"),

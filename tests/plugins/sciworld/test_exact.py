@@ -55,7 +55,7 @@ def test_a_transcript_goes_on_from_a_snapshot_of_each_step(
     env, transcript = make(snapshots="on"), transcripts[number]
     states = each_state(env, transcript)
     [worker] = env._fleet.workers
-    chosen = random.Random(number).sample(range(len(states)), min(len(states), 60))
+    chosen = random.Random(number).sample(range(len(states)), min(len(states), 24))
     loads, executed = worker.loads, count_steps(worker)
     for start in chosen:
         env.restore(states[start])
@@ -108,7 +108,7 @@ def test_snapshots_that_are_dropped_are_replayed(apart: Any, jdk: str, transcrip
 def test_environments_that_fight_for_two_processes_show_the_same(
     apart: Any, means: dict[str, Any], transcripts: list[Transcript]
 ) -> None:
-    chosen = sorted(transcripts, key=lambda transcript: len(transcript["steps"]))[1:25:2]
+    chosen = sorted(transcripts, key=lambda transcript: len(transcript["steps"]))[1:25:3]
     chosen += [each for each in transcripts if each["task"] == "grow-fruit"][:1]
     environments = [apart(workers=2, **means) for _ in chosen]
     with ThreadPoolExecutor(6) as threads:

@@ -38,17 +38,17 @@ def send(worker: Any, number: signal.Signals) -> None:
 
 def exhaust(worker: Any) -> None:
     """Fill the heap."""
-    from agentr_sciworld.jvm import WorkerLost
+    from agentr_core import JavaLost
 
-    with pytest.raises(WorkerLost, match=r"has used up its heap of \d+ MB"):
+    with pytest.raises(JavaLost, match=r"has used up its heap of \d+ MB"):
         worker.jvm.ask(_hold)
 
 
 def starve(worker: Any) -> None:
     """Fill the heap, unless another harm comes first: in a search they may meet in one process."""
-    from agentr_sciworld.jvm import WorkerLost
+    from agentr_core import JavaLost
 
-    with pytest.raises(WorkerLost):
+    with pytest.raises(JavaLost):
         worker.jvm.ask(_hold)
 
 

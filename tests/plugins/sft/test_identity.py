@@ -112,6 +112,7 @@ def dataset() -> TrainingSet:
     return TrainingSet("test", examples, content_hash([each.content() for each in examples]))
 
 
+@pytest.mark.slow
 def test_the_program_refuses_another_model_or_iteration_in_the_same_folder(
     dataset: TrainingSet, start: Checkpoint, tmp_path: Path
 ) -> None:

@@ -308,6 +308,7 @@ def test_what_cannot_be_trained_is_said(dataset: TrainingSet, start: Checkpoint,
         train(dataset, start.model_copy(update={"model": str(broken)}), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
     data, out = tmp_path / "data.jsonl", tmp_path / "out"
     write_rows(map(example_row, dataset.examples), data)

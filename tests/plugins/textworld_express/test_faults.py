@@ -41,9 +41,9 @@ def state(pid: int) -> str:
 
 def exhaust(env: Any) -> None:
     """Fill the heap."""
-    from agentr_textworld_express.jvm import JvmLost
+    from agentr_core import JavaLost
 
-    with pytest.raises(JvmLost, match=r"has used up its heap of \d+ MB"):
+    with pytest.raises(JavaLost, match=r"has used up its heap of \d+ MB"):
         env._machine.jvm.ask(_hold)
 
 

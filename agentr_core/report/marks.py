@@ -1,0 +1,56 @@
+"""What critics have said of a tree's nodes: verdicts and cuts, out of the store. No drawing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.records import Label
+from agentr_core.store import RevisionSetRow, Sample, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is known about the nodes of a tree: verdicts by node, and how many revisions are cut after each.
+
+    ``reasons`` are what the critic said with a verdict, by node, where it said anything.
+    """
+
+    verdicts: Mapping[int, Label]
+    cuts: Mapping[int, int]
+    reasons: Mapping[int, str]
+
+
+NO_MARKS = Marks({}, {}, {})
+
+
+def marks_of(store: Store, tree: Tree, tree_id: int, revision_set: RevisionSetRow | None) -> Marks:
+    """The verdicts of a set's critic on a tree, and the cuts of that set; none where there is no set."""
+    if revision_set is None:
+        return NO_MARKS
+    labels: dict[int, Label] = {}
+    reasons = {}
+    for (critic, _), verdicts in store.trees.verdicts(tree_id).items():
+        if critic == revision_set.critic:
+            labels.update({node: verdict.label for node, verdict in verdicts.items()})
+            reasons.update({node: verdict.rationale for node, verdict in verdicts.items() if verdict.rationale})
+    samples = store.revisions.samples(revision_set.id, tree_id=tree_id)
+    return Marks(labels, Counter(cut_node(tree, each).index for each in samples if each.kind != "good"), reasons)
+
+
+def cut_node(tree: Tree, sample: Sample) -> Node:
+    """The last node that a revision keeps of the bad attempt."""
+    return tree.nodes[sample.bad_leaf].path()[sample.cut - 1]
+
+
+def said_at_the_cut(store: Store, revision_set: RevisionSetRow, sample: Sample) -> str:
+    """What the critic said about the step that it cut after; nothing where no verdict set the cut."""
+    if sample.bad_leaf < 0 or not sample.judged:
+        return ""
+    node = cut_node(store.trees.load(sample.tree_id), sample).index
+    for (critic, _), verdicts in store.trees.verdicts(sample.tree_id).items():
+        if critic == revision_set.critic and node in verdicts:
+            return verdicts[node].rationale
+    return ""

@@ -1,0 +1,76 @@
+"""What is needed to make a run again: versions, seed, configuration, the commands to type."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from agentr_core.runs.labels import environment_names
+from agentr_core.runs.report import Table
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.toml_text import config_tables, to_toml
+from agentr_core.store import RunRow, Store
+
+
+def versions(store: Store, run: RunRow) -> Table:
+    """The code that a run was made with: agentr, each plugin, each environment's own version."""
+    rows = [["agentr", "", f"agentr-core {run.agentr_version}"]]
+    rows += [[row.kind, row.name, f"{row.distribution} {row.version}"] for row in store.runs.plugins(run.id)]
+    worlds = [row[1] for row in rows if row[0] == "env"]
+    rows += [["world", name, version] for name in worlds for version in store.runs.env_versions(run.id, name)]
+    columns = ["kind", "name", "version"]
+    return Table(columns, rows, [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def stored_settings(run: RunRow) -> RunConfig | None:
+    """What a run was asked to compute; None where this version of agentr no longer allows it."""
+    try:
+        known = {key: value for key, value in run.config.items() if key in RunConfig.model_fields}
+        return RunConfig.model_validate(known)
+    except ValidationError:
+        return None
+
+
+def configuration(run: RunRow) -> str:
+    """The settings of a run as a run.toml."""
+    config = stored_settings(run)
+    return to_toml(run.config if config is None else config_tables(config))
+
+
+def commands(store: Store, run: RunRow) -> list[str]:
+    """What to type to make a run again, with its configuration beside it as ``run.toml``, and what stands beside it."""
+    return [_begin(run), *_beside(store, run)]
+
+
+def _begin(run: RunRow) -> str:
+    name = ["--name", run.name] if run.name else []
+    if run.command == "import":
+        return shlex.join(["agentr", "datasets", "import", "FILE", "--env", environment_names(run.config), *name])
+    alone: dict[tuple[str, ...], str] = {("search",): "search", ("evaluate",): "eval"}
+    command = alone.get(stages_of(run), "run")
+    return shlex.join(["agentr", command, "--config", "run.toml", *name])
+
+
+def stages_of(run: RunRow) -> tuple[str, ...]:
+    """The stages that a run was asked for; none of an import of conversations."""
+    return tuple(run.config.get("stages", ("search", "revise", "train", "evaluate")))
+
+
+def _beside(store: Store, run: RunRow) -> Iterator[str]:
+    """Single stages over the run's trees: sets, checkpoints and evaluations that are not those of its own chain."""
+    own: dict[str, set[int | None]] = {}
+    for stage in store.runs.stages(run.id):
+        own.setdefault(stage.stage, set()).add(stage.result_id)
+    where = ["--run", run.name or run.short]
+    for row in store.revisions.select(run.id):
+        if row.id not in own.get("revise", set()):
+            yield shlex.join(["agentr", "revise", *where, "--critic", row.critic, "--iteration", str(row.iteration)])
+    for made in store.checkpoints.select(run.id, complete=True):
+        if made.id not in own.get("train", set()):
+            data = store.datasets.get(made.dataset_id)
+            critic = ["--critic", store.revisions.get(data.set_id).critic] if data.set_id else []
+            recipe = ["--recipe", data.recipe]
+            yield shlex.join(["agentr", "train", *where, *critic, *recipe, "--iteration", str(made.iteration)])
+            yield shlex.join(["agentr", "eval", *where, "--checkpoint", "last"])

@@ -1,0 +1,51 @@
+"""What a run's stages came to, out of the store: the state of a run, and a table. No printing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from agentr_core.process.progress import clock
+from agentr_core.runs.report import Cells, Table
+from agentr_core.store import RunRow, StageRow, Store
+
+#: Which metrics of a stage are shown, in this order.
+_SHOWN = {
+    "search": ("trees", "failed", "nodes", "solved"),
+    "revise": ("pairs", "revisions", "verified", "good"),
+    "train": ("examples", "loss", "steps"),
+    "evaluate": ("success", "reward", "revision_test"),
+}
+_SHARES = ("success", "revision_test")
+
+
+def state_of(store: Store, run: RunRow) -> str:
+    """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
+    return "killed" if run.status == "running" and not store.runs.is_alive(run) else run.status
+
+
+def stages(store: Store, run: RunRow) -> Table:
+    """A row for each stage that was begun, in order."""
+    found = store.runs.stages(run.id)
+    data = [{key: value for key, value in stage.as_dict().items() if key != "run_id"} for stage in found]
+    return Table(["iteration", "stage", "status", "took", "result"], [*map(_cells, found)], data)
+
+
+def time_between(start: str | None, end: str | None) -> str | None:
+    """The time between two stored times, ``m:ss``; None where one of them is missing."""
+    if not start or not end:
+        return None
+    return clock((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+def _cells(stage: StageRow) -> Cells:
+    names = [name for name in _SHOWN.get(stage.stage, tuple(stage.metrics)[:4]) if name in stage.metrics]
+    shown = " · ".join(f"{_value(name, stage.metrics[name])} {name.replace('_', ' ')}" for name in names)
+    when = str(stage.iteration or "baseline")
+    return [when, stage.stage, stage.status, time_between(stage.started_at, stage.finished_at) or "-", shown]
+
+
+def _value(name: str, value: Any) -> str:
+    if name in _SHARES:
+        return f"{100 * value:.1f}%"
+    return f"{value:,.4g}" if isinstance(value, int | float) else str(value)
