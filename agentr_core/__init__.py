@@ -156,9 +156,7 @@ _AUTHOR = {
     "interfaces.policy": ["Policy"],
     "interfaces.searcher": ["SearchContext", "Searcher"],
     "interfaces.trainer": ["Report", "Trainer"],
-    "interfaces.training_sets": [
-        "ActionRow", "ActionSet", "PreferencePair", "PreferenceSet", "ValueRow", "ValueSet",
-    ],
+    "interfaces.training_sets": ["ActionSet", "PreferenceSet", "ValueSet"],
     "interfaces.tree": ["Node", "Tree"],
     "records": [
         "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "SampleRequest",
@@ -183,6 +181,7 @@ _ENGINE = {
     "interfaces.published_turns": ["published_action"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
     "interfaces.trainer": ["MemoryNeed"],
+    "interfaces.training_sets": ["ActionRow", "PreferencePair", "ValueRow"],
     "interfaces.turn_parsing": ["ParsedAction", "is_revision", "parse_response", "printable"],
     "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],
