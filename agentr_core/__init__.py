@@ -60,6 +60,12 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.trainer import MemoryNeed as MemoryNeed
     from agentr_core.interfaces.trainer import Report as Report
     from agentr_core.interfaces.trainer import Trainer as Trainer
+    from agentr_core.interfaces.training_sets import ActionRow as ActionRow
+    from agentr_core.interfaces.training_sets import ActionSet as ActionSet
+    from agentr_core.interfaces.training_sets import PreferencePair as PreferencePair
+    from agentr_core.interfaces.training_sets import PreferenceSet as PreferenceSet
+    from agentr_core.interfaces.training_sets import ValueRow as ValueRow
+    from agentr_core.interfaces.training_sets import ValueSet as ValueSet
     from agentr_core.interfaces.tree import Node as Node
     from agentr_core.interfaces.tree import Tree as Tree
     from agentr_core.interfaces.turn_parsing import ParsedAction as ParsedAction
@@ -150,6 +156,7 @@ _AUTHOR = {
     "interfaces.policy": ["Policy"],
     "interfaces.searcher": ["SearchContext", "Searcher"],
     "interfaces.trainer": ["Report", "Trainer"],
+    "interfaces.training_sets": ["ActionSet", "PreferenceSet", "ValueSet"],
     "interfaces.tree": ["Node", "Tree"],
     "records": [
         "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "SampleRequest",
@@ -174,6 +181,7 @@ _ENGINE = {
     "interfaces.published_turns": ["published_action"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
     "interfaces.trainer": ["MemoryNeed"],
+    "interfaces.training_sets": ["ActionRow", "PreferencePair", "ValueRow"],
     "interfaces.turn_parsing": ["ParsedAction", "is_revision", "parse_response", "printable"],
     "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],

@@ -234,7 +234,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What a trainer gets: named examples and the hash of their content.
+    """What a trainer of conversations gets: named examples and the hash of their content.
 
     ``selection`` counts how samples became examples, where they did: ``revisions`` and ``good`` of which so many were
     ``taken_...``, and why others were not: ``equal``, ``over_caps``, ``dropped`` for their length (up to ``longest``).
@@ -244,6 +244,9 @@ class TrainingSet:
     examples: tuple[Example, ...]
     content_hash: str
     selection: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.examples)
 
 
 class Checkpoint(Record):

@@ -69,7 +69,8 @@ def _tables(resolved: Resolved) -> dict[str, Any]:
 
 def _sources(resolved: Resolved) -> dict[str, str]:
     from agentr_core.registry.specs import KINDS
+    from agentr_core.settings.toml_text import kinds_with_several
 
     sources = {"plugins": "--plugin", **resolved.sources} if resolved.config.plugins else dict(resolved.sources)
-    named = [kind for kind in KINDS if kind != "env" or len(resolved.config.env) == 1]
+    named = [kind for kind in KINDS if kind not in kinds_with_several(resolved.config)]
     return {f"{key}.name" if key in named else key: source for key, source in sources.items()}

@@ -1,9 +1,9 @@
-"""``agentr datasets``: training conversations, with what is trained in colour."""
+"""``agentr datasets``: conversations, preferences, actions and values to train on, with what counts in colour."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from agentr_core.store import DatasetRow, Store
     from agentr_core.train.demonstration_tasks import Format
 
-_FORMATS = "How to write: JSON lines, JSON lines of prompt and completion as TRL trains them, or Parquet."
+_FORMATS = "How to write: JSON lines, JSON lines in the columns that TRL's trainers read, or Parquet."
 dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
 
 
 @click.group(cls=ListingGroup)
 def datasets() -> None:
-    """List, show, export and import training conversations."""
+    """List, show and export what was trained on; import training conversations."""
 
 
 @datasets.command("list")
@@ -37,7 +37,7 @@ def list_(store: Store, reference: str | None, iteration: int | None) -> Listing
     """The datasets of a run, or of all runs."""
     found = store.datasets.select(run_id(store, reference, "datasets"), iteration=iteration)
     rows = [(_cells(store, row), {**row.as_dict(), "kinds": _kinds(store, row)}) for row in found]
-    headers = ("dataset", "run", "iteration", "name", "recipe", "examples", "of these", "content")
+    headers = ("dataset", "run", "iteration", "name", "recipe", "rows", "of these", "content")
     return Listing(headers, rows, empty="there are no datasets; make one with: agentr train")
 
 
@@ -48,6 +48,9 @@ def _cells(store: Store, row: DatasetRow) -> tuple[Any, ...]:
 
 
 def _kinds(store: Store, row: DatasetRow) -> dict[str, int]:
+    if row.reads != "conversations":
+        selection: dict[str, int] = row.config["selection"]
+        return dict(sorted(selection.items()))
     return dict(sorted(Counter(item.kind for item in store.datasets.items(row.id)).items()))
 
 
@@ -56,13 +59,17 @@ def _kinds(store: Store, row: DatasetRow) -> dict[str, int]:
 @click.argument("position", type=click.IntRange(1), default=1)
 @shows
 def show(store: Store, which: str, position: int) -> Page:
-    """One conversation of a dataset; trained text is green and has a bar at its left.
+    """One row of a dataset; text that is trained, or that a preference is about, is green and has a bar at its left.
 
-    DATASET is a number of 'agentr datasets list', or a run (then its newest one); POSITION counts from 1.
+    DATASET is a number of 'agentr datasets list', or a run (then its newest one); POSITION counts from 1. Of a
+    preference the way that came to more is shown first, then the other one.
     """
     from agentr_core.cli.conversations import turns
+    from agentr_core.cli.tree_rows import tree_row_page
 
     row = _find(store, which)
+    if row.reads != "conversations":
+        return tree_row_page(store, row, position)
     items = store.datasets.items(row.id)
     if position > len(items):
         raise UsageError(f"dataset {row.id} has {len(items)} conversations (got {position})")
@@ -86,24 +93,36 @@ def _trained(messages: Sequence[Message]) -> str:
 @output_option
 @with_store
 def export_(store: Store, which: str, format_: str, output: str | None) -> None:
-    """A dataset for other trainers: messages with flags on each, or TRL's prompt and completion.
+    """A dataset for other trainers: messages with flags on each, or TRL's columns.
 
     Who reads which flag: 'train' Axolotl (as message_field_training), 'loss' ms-swift, 'weight' OpenAI. TRL reads none
-    and would train every turn: give it --format trl, a row for each trained turn.
+    and would train every turn: give it --format trl, a row for each trained turn. Preferences are TRL's prompt,
+    chosen and rejected; actions have prompt and completion, the advantage and what was drawn.
     """
-    from agentr_core.train.export import example_row, prompt_completion_rows, write_rows
+    from agentr_core.train.export import write_rows
 
-    examples = store.datasets.load(_find(store, which).id).examples
-    if format_ == "jsonl":
-        Export(map(example_row, examples), "conversations").write(output)
-        return
-    if format_ == "trl":
-        Export((row for example in examples for row in prompt_completion_rows(example)), "rows").write(output)
+    row = _find(store, which)
+    rows, noun = _exported(store, row, trl=format_ == "trl")
+    if format_ != "parquet":
+        Export(rows, noun).write(output)
         return
     if output is None:
         raise UsageError("parquet is not text: name a file with --output")
-    count = write_rows(map(example_row, examples), Path(output), "parquet")
-    say(f"{count:,} conversations written to {output}")
+    count = write_rows(rows, Path(output), "parquet")
+    say(f"{count:,} {noun} written to {output}")
+
+
+def _exported(store: Store, row: DatasetRow, *, trl: bool) -> tuple[Iterable[dict[str, Any]], str]:
+    """The rows of a dataset for a file, made while they are written, and what to call them."""
+    from agentr_core.train.export import example_row, prompt_completion_rows, tree_row
+    from agentr_core.train.tree_sets import read_tree_set
+
+    if row.reads != "conversations":
+        return (tree_row(each, flags=not trl) for each in read_tree_set(store, row).rows), row.reads
+    examples = store.datasets.load(row.id).examples
+    if trl:
+        return (each for example in examples for each in prompt_completion_rows(example)), "rows"
+    return map(example_row, examples), "conversations"
 
 
 @datasets.command("import")

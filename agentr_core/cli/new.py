@@ -6,6 +6,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from agentr_core.cli.options import plugin_options
 from agentr_core.cli.output import say
 from agentr_core.errors import UsageError
 from agentr_core.registry.specs import KINDS, Kind
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.training_sets import Reads
 
 #: What the module with the class is called, and a command that uses the plugin.
 _MODULES: dict[Kind, tuple[str, str]] = {
@@ -22,6 +26,34 @@ _MODULES: dict[Kind, tuple[str, str]] = {
     "trainer": ("trainer", "agentr run --env textcraft --searcher mcts --trainer $name --model FOLDER"),
     "policy": ("policy", "agentr run --env textcraft --searcher mcts --policy $name --trainer none"),
 }
+#: Of a trainer, by what it reads: the names that it imports, its rows, what its ``train`` does, and what its test sees.
+_READS: dict[Reads, tuple[tuple[str, str], str, str, str]] = {
+    "conversations": (
+        ("Example", "TrainingSet"),
+        "examples",
+        "Learn the turns whose ``train`` is set, and nothing else",
+        """assert set(answers) == {"'jump' is not an action.", "You are at 2."}""",
+    ),
+    "preferences": (
+        ("PreferencePair", "PreferenceSet"),
+        "rows",
+        "Learn what was better than what, by the turns whose ``train`` is set",
+        """assert answers["Count to 0."] == {"Thought: I count.\\nAction: add 1": 1.0, "Action: jump": -1.0}""",
+    ),
+    "actions": (
+        ("ActionRow", "ActionSet"),
+        "rows",
+        "Learn each action that was drawn by its advantage",
+        """assert answers["Count to 0."]["Thought: I count.\\nAction: add 1"] == 0.375""",
+    ),
+    "values": (
+        ("ValueRow", "ValueSet"),
+        "rows",
+        "Learn what each state is worth",
+        """assert answers["Action: jump"] == {"You see.": 0.0}""",
+    ),
+}
+_TRAINER_IMPORTS = ("Checkpoint", "NothingToDo", "PluginConfig", "Report", "Trainer", "UsageError")
 #: Files beside the package's own, by kind: template -> place.
 _MORE: dict[Kind, dict[str, str]] = {"trainer": {"start.json": "tests/start/answers.json"}}
 
@@ -30,8 +62,9 @@ _MORE: dict[Kind, dict[str, str]] = {"trainer": {"start.json": "tests/start/answ
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option("--into", default=".", metavar="FOLDER", help="Where to make the folder agentr-NAME.")
+@click.option("--reads", type=click.Choice(list(_READS)), help="Of a trainer: what it learns from [conversations].")
 @plugin_options
-def new(kind: Kind, name: str, into: str) -> None:
+def new(kind: Kind, name: str, into: str, reads: Reads | None) -> None:
     """Write a package with a plugin of your own: agentr new env warehouse."""
     from agentr_core.registry.lookup import NOUNS, registry
 
@@ -42,10 +75,12 @@ def new(kind: Kind, name: str, into: str) -> None:
     if name in registry().names(kind):
         source = registry().entry(kind, name).source
         raise UsageError(f"there is {NOUNS[kind]} '{name}' already, from {source}; choose another name")
+    if reads is not None and kind != "trainer":
+        raise UsageError(f"--reads is about trainers; {NOUNS[kind]} learns from nothing")
     folder = Path(into) / f"agentr-{name}"
     if folder.exists():
         raise UsageError(f"'{folder}' exists already; remove it, choose another name, or use --into")
-    for path, text in scaffold(kind, name, NOUNS[kind]).items():
+    for path, text in scaffold(kind, name, NOUNS[kind], reads or "conversations").items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
@@ -53,8 +88,8 @@ def new(kind: Kind, name: str, into: str) -> None:
     say(f"next: cd {folder} && pip install -e '.[test]' && pytest -q && agentr plugins check {name}")
 
 
-def scaffold(kind: Kind, name: str, noun: str) -> dict[str, str]:
-    """The files of a new package: path -> text."""
+def scaffold(kind: Kind, name: str, noun: str, reads: Reads = "conversations") -> dict[str, str]:
+    """The files of a new package: path -> text; ``reads`` is what a trainer learns from."""
     package = f"agentr_{name.replace('-', '_')}"
     module, try_it = _MODULES[kind]
     values = {
@@ -63,6 +98,7 @@ def scaffold(kind: Kind, name: str, noun: str) -> dict[str, str]:
         "package": package,
         "Class": "".join(part.capitalize() for part in name.split("-")),
         "try_it": Template(try_it).substitute(name=name),
+        **_reading(reads),
     }
     places = {
         "common/pyproject.toml": "pyproject.toml",
@@ -76,6 +112,24 @@ def scaffold(kind: Kind, name: str, noun: str) -> dict[str, str]:
     return {**texts, f"{package}/py.typed": ""}
 
 
+def _reading(reads: Reads) -> dict[str, str]:
+    """What a trainer of one kind has where one of another kind has something else."""
+    (row, taken), rows, what, expect = _READS[reads]
+    return {
+        "reads": reads,
+        "imports": "(\n" + "".join(f"    {name},\n" for name in sorted((*_TRAINER_IMPORTS, row, taken))) + ")",
+        "Set": taken,
+        "second": "" if reads == "conversations" else f", {taken}",
+        "rows": rows,
+        "what": what,
+        "expect": f"    {expect}",
+        "learn": _source(f"trainer/learn_{reads}.py"),
+    }
+
+
 def _fill(template: str, values: dict[str, str]) -> str:
-    source = files("agentr_core.cli") / "templates" / f"{template}.tmpl"
-    return Template(source.read_text(encoding="utf-8")).substitute(values)
+    return Template(_source(template)).substitute(values)
+
+
+def _source(template: str) -> str:
+    return (files("agentr_core.cli") / "templates" / f"{template}.tmpl").read_text(encoding="utf-8")

@@ -91,7 +91,10 @@ _FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "--policy": ("policy", {"metavar": "NAME", "help": "What acts."}),
     "--model": ("model", {"metavar": "PATH_OR_ID", "help": "The policy's model."}),
     "--critic": ("critic", {"metavar": "NAME", "help": "What finds the first error."}),
-    "--trainer": ("trainer", {"metavar": "NAME", "help": "What learns; 'none' collects and measures only."}),
+    "--trainer": (
+        "trainer",
+        {"metavar": "NAME", "help": "What learns, or several in turn: a,b; 'none' only measures."},
+    ),
     "--preset": ("preset", {"metavar": "NAME", "help": "quick (the default) or paper."}),
     "--iterations": ("iterations", {"type": int, "metavar": "N", "help": "How often to go round."}),
     "--tasks": ("search.tasks", {"type": int, "metavar": "N", "help": "Training tasks an iteration."}),

@@ -60,9 +60,10 @@ def messages_json(messages: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def plugin_name(run: RunRow, kind: str) -> str | None:
-    """The name of the plugin that a run used for something; ``a,b`` of several environments."""
+    """The name of the plugin that a run used for something; ``a,b`` of several environments or trainers."""
     chosen = run.config.get(kind)
     several = chosen if isinstance(chosen, list) else [chosen]
+    several = [*several, *(run.config.get("trainers", ()) if kind == "trainer" else ())]
     names = [str(one["name"]) for one in several if isinstance(one, dict) and "name" in one]
     return ",".join(names) or None
 

@@ -1,4 +1,4 @@
-"""The trainer interface: from a dataset and a checkpoint to the next checkpoint."""
+"""The trainer interface: from what was learnt by searching, and a checkpoint, to the next checkpoint."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.training_sets import AnySet, Reads
 from agentr_core.records import Checkpoint, Example, TrainingSet
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
+#: What is handed to :meth:`Trainer.train`: ``Trainer[MyConfig]`` takes conversations, ``Trainer[MyConfig, ActionSet]``
+#: actions.
+SetT = TypeVar("SetT", bound=AnySet, default=TrainingSet)
 
 #: Called with the optimizer step and the metrics at that step.
 Report = Callable[[int, Mapping[str, float]], None]
@@ -34,18 +40,27 @@ class MemoryNeed:
     advice: str
 
 
-class Trainer(ABC, Generic[ConfigT]):
-    """A way to learn from training conversations."""
+class Trainer(ABC, Generic[ConfigT, SetT]):
+    """A way to learn from what the search left: conversations, or preferences, actions or values of the trees.
+
+    ``reads`` says which; the train stage makes that set, and :meth:`train` gets it.
+    """
 
     config_class: ClassVar[type[PluginConfig]] = PluginConfig
+    reads: ClassVar[Reads] = "conversations"
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    @property
+    def mixes_conversations(self) -> bool:
+        """Whether a trainer of trees wants the conversations of the recipe too, as ``dataset.conversations``."""
+        return False
+
     @abstractmethod
     def train(
         self,
-        dataset: TrainingSet,
+        dataset: SetT,
         start: Checkpoint,
         out: Path,
         *,
@@ -53,7 +68,9 @@ class Trainer(ABC, Generic[ConfigT]):
         seed: int = 0,
         report: Report | None = None,
     ) -> Checkpoint:
-        """Train ``start`` on the ``train`` turns of ``dataset`` and leave a complete model in ``out``.
+        """Train ``start`` on ``dataset`` and leave a complete model in ``out``.
+
+        Of conversations the turns with ``train`` set carry loss and nothing else; of a tree's action what was drawn.
 
         With ``resume``, go on from the newest checkpoint below ``out`` where there is one: the result is that of the
         run that was not interrupted. What ``report`` raises stops the training. Raises
@@ -81,9 +98,12 @@ class Trainer(ABC, Generic[ConfigT]):
         return {}
 
     def steps(self, conversations: int, iteration: int) -> int | None:
-        """Optimizer steps for so many conversations in a 1-based iteration, at the most; None where it is not known."""
+        """Optimizer steps for so many conversations in a 1-based iteration, at the most; None where it is not known.
+
+        Asked of trainers that read conversations alone: how many rows trees will give is not known before.
+        """
         return None
 
 
 #: A trainer with whatever configuration.
-AnyTrainer = Trainer[Any]
+AnyTrainer = Trainer[Any, Any]

@@ -27,8 +27,7 @@ from agentr_core.runs.preflight import Found, critic_answers, free_checks, train
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow, RevisionSetRow
-from agentr_core.train.dataset_recipes import DEMONSTRATIONS
-from agentr_core.train.stage import collect, train_checkpoint, training_identity
+from agentr_core.train.stage import needs_revisions, prepare, train_checkpoint, training_identity
 
 StageName = Literal["search", "revise", "train", "evaluate"]
 ALL_STAGES: tuple[StageName, ...] = ("search", "revise", "train", "evaluate")
@@ -79,7 +78,8 @@ class RunLoop:
         if coming is None:
             return
         self._model = self._model_for(*coming)
-        stages = [stage for stage in self.stages if stage != "train" or self.context.config.trainer.name != NO_TRAINER]
+        trains = any(trainer.name != NO_TRAINER for trainer in self.context.config.all_trainers)
+        stages = [stage for stage in self.stages if stage != "train" or trains]
         known = self.context.preview_policy(self._model) or await self._made()
         await self._say(free_checks(self.context, known, self.out, stages))
         policy = await self._made()
@@ -215,24 +215,24 @@ class RunLoop:
                 await critic.close()
 
     async def _train(self, iteration: int, *, aside: bool = False) -> StageResult:
-        plugin = self.context.config.trainer
+        plugin = self.context.config.trainer_at(iteration)
         if plugin.name == NO_TRAINER:
             return StageResult({})
         policy = await self._made()
         start = self._start(trainable(policy, self.context.config.policy.name), policy.template_options, iteration)
-        revision_set = await self._revision_set(policy, iteration)
-        await self._drop_policy()
         trainer: AnyTrainer = self.context.registry.create("trainer", plugin.name, plugin.options)
-        row, dataset = collect(self.context, revision_set, iteration, lambda given: trainer.too_long(given, start))
+        revision_set = await self._revision_set(policy, trainer, iteration)
+        await self._drop_policy()
+        row, dataset = prepare(self.context, trainer, start, revision_set, iteration)
         folder = self._folder(iteration, start, row, aside=aside)
         try:
             return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
         finally:
             release_memory()
 
-    async def _revision_set(self, policy: AnyPolicy, iteration: int) -> RevisionSetRow | None:
-        """The revision set that is trained on; demonstrations alone need none."""
-        if self.context.config.data.recipe == DEMONSTRATIONS:
+    async def _revision_set(self, policy: AnyPolicy, trainer: AnyTrainer, iteration: int) -> RevisionSetRow | None:
+        """The revision set that is trained on, where the training needs one."""
+        if not needs_revisions(self.context, trainer):
             return None
         critic = self.context.make_critic()
         try:
@@ -243,7 +243,7 @@ class RunLoop:
 
     def _folder(self, iteration: int, start: Checkpoint, dataset: DatasetRow, *, aside: bool) -> str:
         """Where a training leaves its model: a folder of its own where it stands aside, or another one was first."""
-        plain, identity = f"iteration-{iteration}", training_identity(self.context, start)
+        plain, identity = f"iteration-{iteration}", training_identity(self.context, start, iteration)
         path = str(self.out / plain / "model")
         others = [row for row in self.context.store.checkpoints.select(self.context.run.id) if row.path == path]
         taken = any((row.dataset_id, row.config) != (dataset.id, identity) for row in others)

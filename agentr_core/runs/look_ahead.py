@@ -93,4 +93,5 @@ def _stored(db: str) -> Iterator[Store | None]:
 
 
 def _stages(config: RunConfig) -> Sequence[str]:
-    return ["search", "revise", "evaluate", *(["train"] if config.trainer.name != NO_TRAINER else [])]
+    trains = any(trainer.name != NO_TRAINER for trainer in config.all_trainers)
+    return ["search", "revise", "evaluate", *(["train"] if trains else [])]

@@ -27,7 +27,8 @@ from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
-from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.layers import NO_TRAINER
+from agentr_core.settings.run_config import ChosenPlugin, RunConfig
 from agentr_core.store import Store
 from agentr_core.train.dataset_recipes import check_general
 from agentr_core.train.stage import check_demonstrations
@@ -203,11 +204,16 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
     """What the trainer makes of the model's chat template; it refuses here what it would refuse after the search."""
     if "train" not in stages:
         return
-    weights, chosen = trainable(policy, context.config.policy.name), context.config.trainer
+    weights = trainable(policy, context.config.policy.name)
     if not _is_here(policy):
         return
-    trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
     start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
+    for chosen in {each.name: each for each in context.config.all_trainers if each.name != NO_TRAINER}.values():
+        yield from _trainer_of(context, chosen, start)
+
+
+def _trainer_of(context: RunContext, chosen: ChosenPlugin, start: Checkpoint) -> Iterator[Found]:
+    trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
     for name, world in context.worlds.items():
         told = trainer.check(start, world.environment.instructions(_a_task(world, context.config)))
         if told is not None:

@@ -23,12 +23,11 @@ _UNKNOWN = ("", "?", "0", "0.0.0")
 
 
 def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
-    """The plugins of a run; one without training has no trainer."""
+    """The plugins of a run; one without training has no trainer, and there may be several."""
     for chosen in config.env:
         yield "env", chosen
     yield from (("policy", config.policy), ("searcher", config.searcher), ("critic", config.critic))
-    if config.trainer.name != NO_TRAINER:
-        yield "trainer", config.trainer
+    yield from (("trainer", chosen) for chosen in config.all_trainers if chosen.name != NO_TRAINER)
 
 
 def check_plugins(config: RunConfig, registry: Registry) -> None:

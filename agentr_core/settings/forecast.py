@@ -14,7 +14,7 @@ def headline(config: RunConfig, stages: Sequence[str] = STAGES) -> str:
     names = [" + ".join(config.environments)]
     names += [config.searcher.name] if "search" in stages else []
     names += [f"{config.critic.name} critic"] if "revise" in stages else []
-    names += [config.trainer.name] if "train" in stages else []
+    names += [", ".join(trainer.name for trainer in config.all_trainers)] if "train" in stages else []
     return " · ".join([*names, str(config.policy.options.get("model") or config.policy.name)])
 
 

@@ -99,12 +99,11 @@ def stored_layer(source: str, config: Mapping[str, Any]) -> Layer:
     """The layer of a stored run's settings. Options of a plugin hold only where that plugin stays in use."""
     values: dict[str, Any] = {}
     for key, value in config.items():
-        if key == "env":
-            chosen = value if isinstance(value, list) else [value]
+        if key in KINDS:
+            chosen = [*(value if isinstance(value, list) else [value])]
+            chosen += config.get("trainers", ()) if key == "trainer" else ()
             values[key] = ",".join(one["name"] for one in chosen)
-        elif key in KINDS:
-            chosen, values[key] = [value], value["name"]
-        elif key in RunConfig.model_fields:
+        elif key in RunConfig.model_fields and key != "trainers":
             values[key] = _as_given(value) if key == "evaluate" else value
         if key in KINDS:
             for one in chosen:

@@ -33,8 +33,12 @@ from agentr_core.settings.run_config import RunConfig, flatten
 NO_TRAINER = "none"
 #: Settings that say where a run is kept and not what it computes, so that no :class:`RunConfig` holds them.
 _PLACE = ("preset", "name", "db", "out")
+#: What can be typed; ``trainers`` are typed as the setting ``trainer``.
+_FIELDS = [key for key in RunConfig.model_fields if key != "trainers"]
 _SECTIONS = RunConfig.model_fields
 _DEFAULT_DB = "agentr.db"
+#: Of these a run may have several.
+_SEVERAL: tuple[Kind, ...] = ("env", "trainer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,21 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
         _check_keys(layer, plugins)
     environments = environment_names(layers)
     in_use: list[tuple[Kind, str]] = [("env", name) for name in environments]
-    in_use += [(kind, _plugin_name(kind, layers)) for kind in KINDS if kind != "env"]
-    _check_tables(layers, in_use)
+    in_use += [(kind, _plugin_name(kind, layers)) for kind in KINDS if kind not in _SEVERAL]
+    trainers = _trainer_names(layers)
+    in_use += [("trainer", name) for name in trainers]
+    _check_tables(layers, list(dict.fromkeys(in_use)))
     settings, sources, labels = _settings(layers)
     chosen: dict[Kind, list[dict[str, Any]]] = {}
     for kind, name in in_use:
         sources[kind] = next(layer.origin(kind) for layer in layers if name_in(kind, layer) is not None)
-        group = name if kind == "env" and len(environments) > 1 else kind
+        group = name if kind in _SEVERAL and sum(each == kind for each, _ in in_use) > 1 else kind
         options = _options(kind, name, str(preset), layers, plugins, sources, group, require=require)
         own = _own(plugins, name, layers, sources, group, labels) if kind == "env" else {}
         chosen.setdefault(kind, []).append({"name": name, "options": options, **own})
     _check_shared_options(layers, chosen["env"])
     settings |= {kind: several if kind == "env" else several[0] for kind, several in chosen.items()}
+    settings["trainers"] = chosen["trainer"][1:]
     settings["plugins"] = plugins.files
     config = validate_config(RunConfig, settings, lambda key: _nearest(labels, key))
     place = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}
@@ -123,11 +130,11 @@ def _check_keys(layer: Layer, plugins: Registry) -> None:
     named = {name.strip() for kind in KINDS for name in str(name_in(kind, layer)).split(",")}
     known = {name for kind in KINDS for name in plugins.names(kind)} | named
     for key, value in layer.values.items():
-        if key in RunConfig.model_fields or key in (*_PLACE, "model"):
+        if key in _FIELDS or key in (*_PLACE, "model"):
             _check_section(key, value, layer)
         elif not isinstance(value, Mapping) or (key not in known and not layer.source.startswith("preset")):
             what = "plugin" if isinstance(value, Mapping) else "setting"
-            names = [*RunConfig.model_fields, *_PLACE, "model", *sorted(known - {"None"})]
+            names = [*_FIELDS, *_PLACE, "model", *sorted(known - {"None"})]
             raise _unknown(layer.table_label(key), what, key, names, _options_called(key, plugins))
 
 
@@ -207,7 +214,7 @@ def flatten_once(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _setting_keys() -> Iterator[str]:
-    for key in RunConfig.model_fields:
+    for key in _FIELDS:
         model = _section_model(key)
         if model is not None:
             yield from (f"{key}.{name}" for name in model.model_fields)
@@ -223,6 +230,16 @@ def _plugin_name(kind: Kind, layers: Sequence[Layer]) -> str:
         if name is not None:
             raise ConfigError(f"{layer.label(kind)}: must be the name of a plugin (got '{name}')")
     raise ConfigError(f"--{kind}: is required; agentr plugins list --kind {kind} shows what there is")
+
+
+def _trainer_names(layers: Sequence[Layer]) -> list[str]:
+    """The trainers as they are typed, ``sft,tree``: iterations take them in turn, so one may be named again."""
+    text = _plugin_name("trainer", layers)
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        label = next(layer.label("trainer") for layer in layers if name_in("trainer", layer) is not None)
+        raise ConfigError(f"{label}: must be the name of a trainer, or several: a,b (got '{text}')")
+    return names
 
 
 def _options(

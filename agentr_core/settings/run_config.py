@@ -217,6 +217,9 @@ class RunConfig(PluginConfig):
     searcher: ChosenPlugin
     critic: ChosenPlugin
     trainer: ChosenPlugin
+    trainers: tuple[ChosenPlugin, ...] = Field(
+        default=(), description="further trainers: iterations take all of them in turn"
+    )
     seed: int = Field(default=0, ge=0, description="every random choice derives from it")
     iterations: int = Field(default=2, ge=1, description="rounds of search, revise, train and evaluate")
     start_from: Literal["previous", "base"] = Field(
@@ -238,6 +241,12 @@ class RunConfig(PluginConfig):
     def _one_alone(self, value: Any, dump: SerializerFunctionWrapHandler) -> Any:
         values = list(dump(value))
         return values[0] if len(values) == 1 else values
+
+    @model_serializer(mode="wrap")
+    def _as_with_one_trainer(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without further trainers where there are none: the rows of runs from before there were any read the same."""
+        values: dict[str, Any] = dump(self)
+        return {key: value for key, value in values.items() if key != "trainers" or value}
 
     @model_validator(mode="after")
     def _environments_fit(self) -> RunConfig:
@@ -262,6 +271,15 @@ class RunConfig(PluginConfig):
     def evaluate_of(self, environment: str) -> EvaluateSettings:
         """The evaluation settings of one of the environments: the run's, but for its own."""
         return _of_its_own(self._chosen(environment), "evaluate", self.evaluate)
+
+    @property
+    def all_trainers(self) -> tuple[ChosenPlugin, ...]:
+        """The run's trainers in the order that iterations take them."""
+        return (self.trainer, *self.trainers)
+
+    def trainer_at(self, iteration: int) -> ChosenPlugin:
+        """The trainer of a 1-based iteration: they take turns."""
+        return self.all_trainers[(iteration - 1) % len(self.all_trainers)]
 
     @property
     def weights(self) -> dict[str, float]:

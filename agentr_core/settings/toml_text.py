@@ -13,10 +13,21 @@ from agentr_core.settings.run_config import RunConfig
 
 def config_tables(config: RunConfig) -> dict[str, Any]:
     """The settings in the shape of a run.toml: a table for each plugin and stage."""
-    dump, one = config.model_dump(mode="json"), len(config.env) == 1
-    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind != "env" or one}
-    several = {} if one else {chosen["name"]: _table(chosen, name=False) for chosen in dump["env"]}
-    return {**dump, **({} if one else {"env": config.environments}), **kinds, **several}
+    dump, several = config.model_dump(mode="json"), kinds_with_several(config)
+    kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind not in several}
+    listed: dict[str, Any] = {}
+    if "env" in several:
+        listed = {"env": config.environments, **{one["name"]: _table(one, name=False) for one in dump["env"]}}
+    if trainers := dump.pop("trainers", None):
+        every = [dump["trainer"], *trainers]
+        listed |= {"trainer": ",".join(one["name"] for one in every)}
+        listed |= {one["name"]: _table(one, name=False) for one in every}
+    return {**dump, **kinds, **listed}
+
+
+def kinds_with_several(config: RunConfig) -> list[str]:
+    """The kinds of which a run has several plugins: each has a table under its own name."""
+    return [kind for kind, chosen in (("env", config.env), ("trainer", config.all_trainers)) if len(chosen) > 1]
 
 
 def _table(chosen: Mapping[str, Any], *, name: bool = True) -> dict[str, Any]:

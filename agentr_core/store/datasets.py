@@ -1,11 +1,17 @@
-"""Datasets: the examples that a recipe took from a revision set, in order."""
+"""Datasets: the examples that a recipe took from a revision set, in order; and views of trees, of which no row is kept.
+
+The rows of a view (preferences, actions, values) follow from the trees that it names and the code that makes them: what
+is kept is their number, the hash of their content, and where they come from.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agentr_core.errors import UsageError
 from agentr_core.hashing import canonical_json
+from agentr_core.interfaces.training_sets import Reads, TreeSet
 from agentr_core.records import Example, TrainingSet
 from agentr_core.store.columns import pack_json
 from agentr_core.store.connection import Connection
@@ -35,8 +41,10 @@ class Datasets:
         return row_by_id(self._connection, DatasetRow, _DATASETS, dataset_id, "dataset")
 
     def load(self, dataset_id: int) -> TrainingSet:
-        """A dataset with its examples, as trainers take it."""
+        """A dataset of conversations with its examples, as trainers take it; :class:`UsageError` for any other."""
         row = self.get(dataset_id)
+        if row.reads != "conversations":
+            raise UsageError(f"dataset {dataset_id} holds {row.reads} of trees; conversations were expected here")
         examples = tuple(
             Example(self._conversations.get(item.conversation), item.kind, item.origin)
             for item in self.items(dataset_id)
@@ -60,17 +68,46 @@ class Datasets:
         set_id: int | None = None,
     ) -> DatasetRow:
         """Store a dataset and its examples in order; the same content under the same name is the stored one."""
-        key = {"run_id": run_id, "iteration": iteration, "name": name, "content_hash": content_hash}
         with self._connection.transaction():
-            self._connection.execute(
-                "INSERT INTO datasets (run_id, iteration, name, content_hash, recipe, set_id, config_json, n_examples)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET set_id = excluded.set_id",
-                (*key.values(), recipe, set_id, canonical_json(config or {}), len(examples)),
-            )
-            (row,) = select_rows(self._connection, DatasetRow, _DATASETS, key, "id")
+            row = self._open((run_id, iteration, name, content_hash), recipe, set_id, config, len(examples))
             self._connection.execute("DELETE FROM dataset_items WHERE dataset_id = ?", (row.id,))
             items = [self._item_row(row.id, position, example) for position, example in enumerate(examples)]
             self._connection.executemany("INSERT INTO dataset_items VALUES (?, ?, ?, ?, ?)", items)
+        return row
+
+    def save_view(
+        self,
+        run_id: int,
+        iteration: int,
+        made: TreeSet[Any],
+        reads: Reads,
+        *,
+        config: Mapping[str, Any] | None = None,
+        set_id: int | None = None,
+    ) -> DatasetRow:
+        """Store that a set of trees was trained on: its number of rows, hash, selection and origin."""
+        known = {**(config or {}), "selection": dict(made.selection), "origin": dict(made.origin)}
+        with self._connection.transaction():
+            key = (run_id, iteration, made.name, made.content_hash)
+            return self._open(key, reads, set_id, known, len(made), reads)
+
+    def _open(
+        self,
+        key: tuple[int, int, str, str],
+        recipe: str,
+        set_id: int | None,
+        config: Mapping[str, Any] | None,
+        count: int,
+        reads: Reads = "conversations",
+    ) -> DatasetRow:
+        """The row of a run, iteration, name and content; made where it is missing."""
+        self._connection.execute(
+            "INSERT INTO datasets (run_id, iteration, name, content_hash, recipe, set_id, config_json, n_examples,"
+            " reads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET set_id = excluded.set_id",
+            (*key, recipe, set_id, canonical_json(config or {}), count, reads),
+        )
+        where = dict(zip(("run_id", "iteration", "name", "content_hash"), key, strict=True))
+        (row,) = select_rows(self._connection, DatasetRow, _DATASETS, where, "id")
         return row
 
     def _item_row(self, dataset_id: int, position: int, example: Example) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
+from agentr_core.interfaces.training_sets import Reads
 from agentr_core.records import ExampleKind, Message, Task
 
 RunStatus = Literal["running", "done", "failed", "interrupted"]
@@ -247,7 +248,11 @@ class Preference(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRow(Row):
-    """One dataset without its examples."""
+    """One dataset without its examples.
+
+    ``reads`` is what trainers read it as. Conversations are stored as items; the rows of any other kind are made of the
+    trees that ``config`` names (``origin``), and only their number and hash are stored.
+    """
 
     id: int
     run_id: int
@@ -258,6 +263,7 @@ class DatasetRow(Row):
     config: dict[str, Any]
     content_hash: str
     n_examples: int
+    reads: Reads = "conversations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -322,6 +322,9 @@ SELECT up.conversation, row_number() OVER (PARTITION BY up.conversation ORDER BY
 FROM up JOIN messages m ON m.hash = up.message LEFT JOIN texts t ON t.hash = m.text
 """
 
+#: A dataset is conversations, or a view of trees (store/datasets.py).
+_READS = "ALTER TABLE datasets ADD COLUMN reads TEXT NOT NULL DEFAULT 'conversations'"
+
 
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
@@ -349,6 +352,10 @@ def migrations() -> Migrations:
     @ours()
     def views(db: Database) -> None:
         _execute(db, _VIEWS)
+
+    @ours()
+    def reads(db: Database) -> None:
+        _execute(db, _READS)
 
     return ours
 

@@ -35,7 +35,8 @@ from agentr_core.testing.models import random_llama
 from agentr_core.testing.plugins import ModuleContract, checks
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
-from agentr_core.testing.trainers import TrainerContract, toy_dataset
+from agentr_core.testing.toy_sets import toy_dataset, toy_set
+from agentr_core.testing.trainers import TrainerContract
 
 __all__ = [
     "BlockingCounterEnvironment",
@@ -54,6 +55,7 @@ __all__ = [
     "checks",
     "random_llama",
     "toy_dataset",
+    "toy_set",
 ]
 
 

@@ -8,44 +8,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from agentr_core.errors import Interrupted, NothingToDo, UsageError
 from agentr_core.evaluate.metrics import mean
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.trainer import AnyTrainer, Report
-from agentr_core.records import Checkpoint, Example, Message, TrainingSet
+from agentr_core.interfaces.training_sets import AnySet, Reads
+from agentr_core.records import Checkpoint
 from agentr_core.testing.contract import Contract, Unmet, require, same
+from agentr_core.testing.toy_sets import NOTHING_BEHIND, TAILS, toy_set
 
-_TAILS = ("Action: stop", "1234567890!?")
 #: Losses that nothing but the rounding of arithmetic keeps apart.
 ROUNDING = 1e-4
 NO_LOSS = "no loss reported"
 
 
-def toy_dataset(size: int = 32, *, tail: str = _TAILS[0]) -> TrainingSet:
-    """Short conversations: two trained turns of the agent between untrained ones; ``tail`` is the last of those."""
-    examples = tuple(
-        Example(
-            (
-                Message("system", "You count."),
-                Message("user", f"Count to {number % 8}."),
-                Message("assistant", "Action: jump"),
-                Message("user", "'jump' is not an action."),
-                Message("assistant", "Thought: I count.\nAction: add 1", train=True),
-                Message("user", "You are at 2."),
-                Message("assistant", "Thought: Once more.\nAction: add 2", train=True),
-                Message("user", "You are at 4."),
-                Message("assistant", tail),
-            ),
-            "good",
-        )
-        for number in range(size)
-    )
-    return TrainingSet("toy", examples, content_hash([[turn.content for turn in each.messages] for each in examples]))
-
-
 class TrainerContract(Contract):
-    """Rules for the trainers that ``make`` makes, each starting from ``start`` with a toy dataset.
+    """Rules for the trainers that ``make`` makes, each starting from ``start`` with a toy set of what it reads.
 
     ``make`` should train for ten steps or so at a rate at which something happens, and save now and then.
     """
@@ -78,9 +58,11 @@ class TrainerContract(Contract):
         """Untrained text behind the last trained turn (nothing comes after it) changes no loss: it has no gradient."""
         if not self._whole.losses:
             return NO_LOSS
+        if self._reads in NOTHING_BEHIND:
+            return f"nothing stands behind what is trained of {self._reads}"
         with _folder() as out:
             changed = _Training()
-            self._train(out, toy_dataset(tail=_TAILS[1]), report=changed)
+            self._train(out, toy_set(self._reads, tail=TAILS[1]), report=changed)
         one, other = self._whole.losses, changed.losses
         same(len(one), len(other), "the number of reported losses")
         apart = max(abs(left - right) for left, right in zip(one, other, strict=True))
@@ -122,7 +104,7 @@ class TrainerContract(Contract):
         """NothingToDo, and no model that looks trained."""
         with _folder() as out:
             try:
-                self._make().train(TrainingSet("empty", (), "0"), self._start, out, resume=False)
+                self._make().train(toy_set(self._reads, 0), self._start, out, resume=False)
             except NothingToDo:
                 return
         raise Unmet("NothingToDo", "no error")
@@ -132,11 +114,18 @@ class TrainerContract(Contract):
         with _folder() as out:
             start = self._start.model_copy(update={"model": str(out / "no-model")})
             try:
-                self._make().train(toy_dataset(), start, out, resume=False)
+                self._make().train(toy_set(self._reads), start, out, resume=False)
             except UsageError as error:
                 require(str(error), "a message", "an empty one")
                 return
         raise Unmet("UsageError", "no error")
+
+    @cached_property
+    def _reads(self) -> Reads:
+        """What the trainer reads, and is given here."""
+        reads = self._make().reads
+        require(reads in get_args(Reads), f"one of {', '.join(get_args(Reads))} as what it reads", repr(reads))
+        return reads
 
     @cached_property
     def _start(self) -> Checkpoint:
@@ -153,9 +142,10 @@ class TrainerContract(Contract):
         return training
 
     def _train(
-        self, out: Path, dataset: TrainingSet | None = None, *, resume: bool = False, report: Report | None = None
+        self, out: Path, dataset: AnySet | None = None, *, resume: bool = False, report: Report | None = None
     ) -> Checkpoint:
-        return self._make().train(dataset or toy_dataset(), self._start, out, resume=resume, seed=1, report=report)
+        given = toy_set(self._reads) if dataset is None else dataset
+        return self._make().train(given, self._start, out, resume=resume, seed=1, report=report)
 
 
 @dataclass

@@ -4,7 +4,9 @@ A conversation is ``{"messages": [...], "kind": ..., "origin": {...}}``. Each me
 the three names in use: ``train`` (Axolotl, as its ``message_field_training``), ``loss`` (ms-swift) and ``weight``
 (OpenAI's fine-tuning), true or false or 1 or 0. TRL reads none of them: for it there is a row for each trained turn,
 ``{"prompt": [...], "completion": [...]}``, of which it trains the completion. A preference pair is
-``{"prompt": [...], "chosen": [...], "rejected": [...], "origin": {...}}``, the form of TRL's preference trainers.
+``{"prompt": [...], "chosen": [...], "rejected": [...], "origin": {...}}``, the form of TRL's preference trainers. An
+action of a tree is ``{"prompt": [...], "completion": [...], "advantage": ..., "weight": ...}`` with the token ids and
+log-probabilities that were drawn, a value ``{"messages": [...], "value": ..., "visits": ...}``.
 Files are written beside their place and then moved there: an interrupted export leaves what was there before.
 """
 
@@ -19,6 +21,7 @@ from typing import Any, Literal
 
 from agentr_core.errors import MissingDependencyError, UsageError
 from agentr_core.hashing import canonical_json
+from agentr_core.interfaces.training_sets import ActionRow, AnyRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import shared_start
 from agentr_core.records import Example, Message
 
@@ -66,6 +69,34 @@ def preference_row(
         "rejected": [message.as_dict() for message in worse],
         "origin": dict(origin or {}),
     }
+
+
+def tree_row(row: AnyRow, *, flags: bool = True) -> dict[str, Any]:
+    """One row of a tree with its origin; with ``flags`` the messages say which turns count, and it has all it knows."""
+    turns = _turn if flags else Message.as_dict
+    if isinstance(row, PreferencePair):
+        parts = {"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected}
+        known = {"kind": row.kind, "gap": row.gap, "visits": row.visits}
+    elif isinstance(row, ActionRow):
+        parts = {"prompt": row.prompt, "completion": (Message("assistant", row.drawn.text, train=True),)}
+        known = {"advantage": row.advantage(), "weight": row.weight, **_facts(row)}
+    else:
+        parts, known = {"messages": row.messages}, _facts(row)
+    shown = known if flags or not isinstance(row, PreferencePair) else {}
+    return {
+        **{name: [turns(each) for each in part] for name, part in parts.items()},
+        **shown,
+        "origin": dict(row.origin),
+    }
+
+
+def _facts(row: ActionRow | ValueRow) -> dict[str, Any]:
+    """The numbers of a row, by the names of its fields."""
+    if isinstance(row, ValueRow):
+        return {name: getattr(row, name) for name in ("value", "visits", "before", "ended")}
+    drawn = {"token_ids": list(row.drawn.token_ids), "logprobs": list(row.drawn.logprobs)}
+    names = ("q", "baseline", "root", "reach", "share", "visits")
+    return {**{name: getattr(row, name) for name in names}, **drawn}
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], path: Path, format: Format = "jsonl") -> int:

@@ -1,17 +1,18 @@
-"""The train stage: a dataset out of a revision set (Agent-R equation 6), and the next checkpoint."""
+"""The train stage: what the trainer reads, of a revision set (Agent-R equation 6) or of trees; the next checkpoint."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agentr_core.errors import Interrupted, UsageError
 from agentr_core.interfaces.trainer import AnyTrainer
+from agentr_core.interfaces.training_sets import AnySet
 from agentr_core.model_files import model_fingerprint
-from agentr_core.records import Checkpoint, TrainingSet
+from agentr_core.records import Checkpoint, Example, TrainingSet
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
@@ -20,9 +21,35 @@ from agentr_core.store.rows import DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
+from agentr_core.train.tree_sets import collect_tree_set, tree_set_note
 
 #: The recipe of a dataset that was imported from a file.
 IMPORTED = "imported"
+
+
+def prepare(
+    context: RunContext, trainer: AnyTrainer, start: Checkpoint, revision_set: RevisionSetRow | None, iteration: int
+) -> tuple[DatasetRow, AnySet]:
+    """Make and store the set that ``trainer`` reads; a trainer of trees that mixes conversations gets both.
+
+    Raises :class:`~agentr_core.errors.NothingToDo` where there is nothing of the kind to train on.
+    """
+
+    def too_long(examples: Sequence[Example]) -> Mapping[int, int]:
+        return trainer.too_long(examples, start)
+
+    if trainer.reads == "conversations":
+        return collect(context, revision_set, iteration, too_long)
+    beside = collect(context, revision_set, iteration, too_long)[1] if trainer.mixes_conversations else None
+    return collect_tree_set(context, trainer.reads, revision_set, iteration, start, beside)
+
+
+def needs_revisions(context: RunContext, trainer: AnyTrainer) -> bool:
+    """Whether a training reads a revision set: not of demonstrations alone, nor of actions or values alone."""
+    if trainer.reads == "preferences":
+        return True
+    conversations = trainer.reads == "conversations" or trainer.mixes_conversations
+    return conversations and context.config.data.recipe != DEMONSTRATIONS
 
 
 def collect(
@@ -116,7 +143,7 @@ async def train_checkpoint(
     trainer: AnyTrainer,
     start: Checkpoint,
     dataset_row: DatasetRow,
-    dataset: TrainingSet,
+    dataset: AnySet,
     iteration: int,
     out: Path,
 ) -> StageResult:
@@ -125,47 +152,49 @@ async def train_checkpoint(
         context.run.id,
         iteration,
         dataset_id=dataset_row.id,
-        trainer=context.config.trainer.name,
+        trainer=context.config.trainer_at(iteration).name,
         base_model=start.base_model,
         start_model=start.model,
         path=str(out / "model"),
-        config=training_identity(context, start),
+        config=training_identity(context, start, iteration),
     )
     if row.complete:
         return StageResult(row.metrics, row.id, _account(dataset, row.metrics))
-    with context.progress.stage(f"iter {iteration} train", len(dataset.examples), "rows") as bar:
-        line = _Line(context, trainer, dataset.selection)
+    with context.progress.stage(f"iter {iteration} train", len(dataset), "rows") as bar:
+        line = _Line(context, trainer, context.config.trainer_at(iteration).name, dataset)
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
             context.store.runs.save_metrics(context.run.id, iteration, "train", step, metrics)
             share = metrics.get("progress", 0.0)
-            bar.advance(int(share * len(dataset.examples)) - bar.done, line.after(metrics))
+            bar.advance(int(share * len(dataset)) - bar.done, line.after(metrics))
             if context.stopped():
                 raise Interrupted(f"interrupted; {context.advice}")
 
         seed = derive_seed(context.config.seed, "train", iteration) % 2**31
         checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
-        bar.advance(len(dataset.examples) - bar.done, line.after(checkpoint.metrics))
+        bar.advance(len(dataset) - bar.done, line.after(checkpoint.metrics))
     made = with_left_out(checkpoint.metrics, dataset.selection)
     context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=made)
     context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, made))
     return StageResult(made, row.id, _account(dataset, made))
 
 
-def _account(dataset: TrainingSet, metrics: Mapping[str, float]) -> dict[str, int]:
+def _account(dataset: AnySet, metrics: Mapping[str, float]) -> dict[str, int]:
+    if not isinstance(dataset, TrainingSet):
+        return {}
     lengths = {name: int(metrics[name]) for name in ("dropped", "shortened") if name in metrics}
     left = {name: dataset.selection.get(name, 0) for name in ("equal", "over_caps")}
     return {"conversations": len(dataset.examples) + dataset.selection.get("dropped", 0), **lengths, **left}
 
 
-def training_identity(context: RunContext, start: Checkpoint) -> dict[str, Any]:
-    """What tells trainings on one dataset apart.
+def training_identity(context: RunContext, start: Checkpoint, iteration: int) -> dict[str, Any]:
+    """What tells trainings on one dataset of an iteration apart.
 
     The start is what its files are, wherever they lie; a hub id or short name stands for itself.
     """
     identity = {
-        "trainer": context.config.trainer.model_dump(mode="json"),
+        "trainer": context.config.trainer_at(iteration).model_dump(mode="json"),
         "start": model_fingerprint(start.model) or start.model,
         "seed": context.config.seed,
     }
@@ -178,7 +207,8 @@ class _Line:
 
     context: RunContext
     trainer: AnyTrainer
-    selection: Mapping[str, int]
+    name: str
+    dataset: AnySet
     losses: list[float] = field(default_factory=list)
     lengths: str = ""
     warned: bool = False
@@ -187,7 +217,7 @@ class _Line:
         """The line after a report or at the end; a warning is said once, on a line of its own."""
         if "loss" in metrics:
             self.losses.append(metrics["loss"])
-        metrics = with_left_out(metrics, self.selection)
+        metrics = with_left_out(metrics, self.dataset.selection)
         if "dropped" in metrics:
             eta, setting = self.context.config.data.eta, self._setting()
             self.lengths = length_note(metrics, setting, eta)
@@ -195,9 +225,9 @@ class _Line:
                 self.context.progress.say(f"warning: {warning}")
                 self.warned = True
         loss = f"loss {self.losses[0]:.2f} → {self.losses[-1]:.2f}" if self.losses else ""
-        return " · ".join(part for part in (selection_note(self.selection), self.lengths, loss) if part)
+        note = selection_note if isinstance(self.dataset, TrainingSet) else tree_set_note
+        return " · ".join(part for part in (note(self.dataset.selection), self.lengths, loss) if part)
 
     def _setting(self) -> tuple[str, int | None]:
         """The setting that bounds the length of conversations, as it is typed, and its value."""
-        name = f"{self.context.config.trainer.name}.max_length"
-        return name, getattr(self.trainer.config, "max_length", None)
+        return f"{self.name}.max_length", getattr(self.trainer.config, "max_length", None)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
 from agentr_core.cli.main import main
+from agentr_core.interfaces.training_sets import Reads
 from agentr_core.registry.lookup import use
 from agentr_core.registry.specs import KINDS
 
+READS = get_args(Reads)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -29,7 +32,7 @@ def _fresh_registry() -> Iterator[None]:
 def call(*arguments: str | Path, cwd: Path, path: Path | None = None) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AGENTR_")}
     if path is not None:
-        environment["PYTHONPATH"] = str(path)
+        environment["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [environment.get("PYTHONPATH")])])
     command = [sys.executable, "-m", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -86,6 +89,24 @@ def test_new_packages_are_typed_and_formatted(packages: Packages) -> None:
     call("mypy", "--strict", "--cache-dir", packages.site / "cache", *sources, cwd=packages.source)
 
 
+def test_a_trainer_of_each_kind_is_green_and_clean(tmp_path: Path) -> None:
+    """Found by their entry points, as packages that pip has put beside each other are."""
+    site = tmp_path / "site"
+    for reads in READS[1:]:
+        assert main(["new", "trainer", f"my-{reads}", "--reads", reads, "--into", str(tmp_path)]) == 0
+        shutil.copytree(tmp_path / f"agentr-my-{reads}" / f"agentr_my_{reads}", site / f"agentr_my_{reads}")
+        known = site / f"agentr_my_{reads}-0.1.0.dist-info"
+        known.mkdir()
+        (known / "METADATA").write_text(f"Metadata-Version: 2.1\nName: agentr-my-{reads}\nVersion: 0.1.0\n")
+        (known / "entry_points.txt").write_text(f"[agentr]\nmy_{reads} = agentr_my_{reads}\n")
+    tests = [tmp_path / f"agentr-my-{reads}" / "tests" for reads in READS[1:]]
+    printed = call("pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=tmp_path, path=site)
+    assert "passed" in printed and "failed" not in printed
+    sources = [site / f"agentr_my_{reads}" for reads in READS[1:]]
+    call("ruff", "format", "--isolated", "--line-length", "120", "--check", *sources, cwd=tmp_path)
+    call("mypy", "--strict", "--cache-dir", tmp_path / "cache", *sources, cwd=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -93,6 +114,7 @@ def test_new_packages_are_typed_and_formatted(packages: Packages) -> None:
         (["env", "a_b"], "error: 'a_b' is no name for a plugin"),
         (["env", "textcraft"], "error: there is environment 'textcraft' already, from agentr-core"),
         (["envs", "x"], "error: invalid value for"),
+        (["critic", "x", "--reads", "values"], "error: --reads is about trainers"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -98,3 +98,40 @@ class Measuring(Choosy):
         lengths = [sum(len(turn.content) for turn in example.messages) for example in examples]
         limit = self.config.max_length  # type: ignore[attr-defined]
         return {place: length for place, length in enumerate(lengths) if length > limit}
+
+
+class Reader(Trainer[HalverConfig, Any]):
+    """Goes through what it is given twice, and leaves what it saw: rows, hash, origin, conversations beside them."""
+
+    config_class = HalverConfig
+
+    def train(self, dataset: Any, start: Checkpoint, out: Path, **_: object) -> Checkpoint:
+        seen = [[row.content() for row in dataset.rows] for _ in range(2)]
+        model = write_model(out / "model", 0.5)
+        beside = None if dataset.conversations is None else len(dataset.conversations)
+        told = {
+            "rows": seen,
+            "hash": dataset.content_hash,
+            "origin": dataset.origin,
+            "on_policy": dataset.on_policy,
+            "conversations": beside,
+        }
+        (out / "seen.json").write_text(json.dumps(told))
+        metrics = {"rows": float(len(dataset))}
+        return start.model_copy(update={"model": str(model), "iteration": start.iteration + 1, "metrics": metrics})
+
+
+class PairReader(Reader):
+    reads = "preferences"
+
+
+class ActionReader(Reader):
+    reads = "actions"
+
+
+class ValueReader(Reader):
+    reads = "values"
+
+
+class MixedReader(ActionReader):
+    mixes_conversations = True  # type: ignore[assignment]

@@ -37,8 +37,17 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("trainer", "sft"): {
         "learning_rate": 3e-3, "epochs": 1, "batch_size": 8, "save_steps": 2, "max_length": 512, "precision": "fp32",
     },
+    ("trainer", "dpo"): {"learning_rate": 3e-3, "batch_size": 8, "save_steps": 2, "precision": "fp32"},
+    ("trainer", "tree"): {  # the toy set has no log-probabilities
+        "loss": "awr", "learning_rate": 3e-3, "epochs": 2, "batch_size": 16, "save_steps": 2, "precision": "fp32",
+    },
+    ("trainer", "value"): {"learning_rate": 3e-3, "batch_size": 8, "save_steps": 2, "precision": "fp32"},
+    ("critic", "progress"): {"model": MODEL, "options": {"device": "cpu"}},
 }  # fmt: skip
-HEAVY = {("policy", "transformers"), ("critic", "judge"), ("trainer", "sft")}
+HEAVY = {
+    ("policy", "transformers"), ("critic", "judge"), ("critic", "progress"),
+    *(("trainer", name) for name in ("sft", "dpo", "tree", "value")),
+}  # fmt: skip
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
 #: tests/plugins/openai, agentgym and openenv, and vLLM's engine starts once in tests/plugins/vllm.
 ONLY_REGISTERED = {

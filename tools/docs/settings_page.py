@@ -29,7 +29,7 @@ none is named) and `paper` make of it. A setting is given as a flag where it has
 _STAGES: dict[str, type[PluginConfig]] = {
     "search": SearchSettings, "revise": ReviseSettings, "data": DataSettings, "evaluate": EvaluateSettings,
 }  # fmt: skip
-_PARTS = {*KINDS, *_STAGES}
+_PARTS = {*KINDS, "trainers", *_STAGES}  # several trainers are typed as one: a,b
 
 
 def settings_page() -> str:

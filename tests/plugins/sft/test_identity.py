@@ -17,8 +17,8 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from agentr_sft.config import SFTSettings
-from agentr_sft.identity import differences, fingerprint, identity
 from agentr_sft.trainer import SFT
+from agentr_training.identity import differences, fingerprint, identity
 
 pytestmark = pytest.mark.model
 

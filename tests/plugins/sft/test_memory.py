@@ -15,10 +15,10 @@ from agentr_core.runs.preflight import _fits
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from agentr_sft import memory
 from agentr_sft.config import SFTSettings
-from agentr_sft.memory import free_memory, memory_need, shape_of
 from agentr_sft.trainer import SFT
+from agentr_training import memory
+from agentr_training.memory import free_memory, memory_need, shape_of
 
 pytestmark = pytest.mark.model
 
@@ -60,7 +60,7 @@ def test_adapters_are_counted_as_peft_makes_them(need: Any, model_folder: Path) 
     peft = pytest.importorskip("peft")
     model, settings = loaded(model_folder), SFTSettings(lora=True, lora_rank=3)
     whole = sum(parameter.numel() for parameter in model.parameters())
-    adapted = peft.get_peft_model(model, SFT(settings)._adapters())
+    adapted = peft.get_peft_model(model, SFT(settings).adapters())
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
     assert need(10**12, lora=True, lora_rank=3).least == 4 * whole + 16 * trained
 
@@ -106,7 +106,7 @@ def test_an_adapter_takes_its_base_and_an_unknown_model_nothing(
     assert adapter is not None and base is not None and adapter.least == base.least
     assert trainer.memory(Checkpoint(model="org/not-here-yet", base_model="")) is None
     (tmp_path / "config.json").write_text("{")
-    assert memory_need(SFTSettings(), tmp_path, bf16=False) is None
+    assert memory_need(SFTSettings(), tmp_path, name="sft", bf16=False) is None
 
 
 def test_free_memory_is_that_of_this_machine() -> None:

@@ -16,7 +16,7 @@ FDS = Path("/proc/self/fd")
 def test_all_files_are_on_disk_before_the_model_is_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agentr_sft.model import put_in_place
+    from agentr_training.model import put_in_place
 
     made, place = tmp_path / "making", tmp_path / "out" / "model"
     (made / "nested").mkdir(parents=True)

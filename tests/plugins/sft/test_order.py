@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from agentr_sft.order import training_order
+from agentr_training.order import training_order
 
 LENGTHS = [random.Random(number).randint(200, 400) for number in range(103)]
 

@@ -37,8 +37,8 @@ trl = pytest.importorskip("trl")
 datasets = pytest.importorskip("datasets")
 
 from agentr_sft.config import SFTSettings  # noqa: E402
-from agentr_sft.model import load, load_tokenizer  # noqa: E402
 from agentr_sft.trainer import SFT  # noqa: E402
+from agentr_training.model import load, load_tokenizer  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
 
 pytestmark = pytest.mark.model

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from agentr_core import MemoryNeed
-from agentr_sft.config import SFTSettings
+from agentr_training.config import TrainingSettings
 
 #: Weight, gradient and two moments of each number that is trained.
 _KEPT = 4
@@ -44,10 +44,13 @@ class Shape:
     context: int | None
 
 
-def memory_need(settings: SFTSettings, folder: Path, *, bf16: bool) -> MemoryNeed | None:
-    """What training the model in ``folder`` takes; None where its files do not tell.
+def memory_need(
+    settings: TrainingSettings, folder: Path, *, name: str, bf16: bool, rows: int = 1, logits: bool = True
+) -> MemoryNeed | None:
+    """What the training ``name`` of the model in ``folder`` takes; None where its files do not tell.
 
-    ``bf16``: the arithmetic is in bfloat16.
+    ``bf16``: the arithmetic is in bfloat16; ``rows``: so many go through the model for one of a batch; ``logits``:
+    those of whole rows are held.
     """
     shape = shape_of(folder)
     if shape is None:
@@ -63,34 +66,34 @@ def memory_need(settings: SFTSettings, folder: Path, *, bf16: bool) -> MemoryNee
         device=device,
         free=free,
         least=least,
-        most=least + _activations(settings, shape, bf16=bf16),
+        most=least + _activations(settings, shape, bf16=bf16, rows=rows, logits=logits),
         parts=f"{parts} of {shape.parameters / 1e6:,.0f} M parameters",
-        batch=f"batches of {settings.batch_size} × {_length(settings, shape):,} tokens",
-        advice=_advice(settings, fits=least <= free),
+        batch=f"batches of {rows * settings.batch_size} × {_length(settings, shape):,} tokens",
+        advice=_advice(settings, name, fits=least <= free),
     )
 
 
-def _activations(settings: SFTSettings, shape: Shape, *, bf16: bool) -> int:
+def _activations(settings: TrainingSettings, shape: Shape, *, bf16: bool, rows: int, logits: bool) -> int:
     """Bytes that the largest batch takes on top, and copies of the weights in the arithmetic's type."""
     number = 2 if bf16 or settings.weights == "bf16" else 4
     layer = _OF_HIDDEN * shape.hidden + _OF_INNER * shape.inner
     kept = shape.layers * shape.hidden + layer if settings.gradient_checkpointing else shape.layers * layer
     copies = 2 * shape.parameters if bf16 and settings.weights == "fp32" else 0
-    tokens = settings.batch_size * _length(settings, shape)
-    return tokens * (number * kept + _LOGIT_BYTES * shape.vocabulary) + copies
+    tokens = rows * settings.batch_size * _length(settings, shape)
+    return tokens * (number * kept + (_LOGIT_BYTES * shape.vocabulary if logits else 0)) + copies
 
 
-def _length(settings: SFTSettings, shape: Shape) -> int:
+def _length(settings: TrainingSettings, shape: Shape) -> int:
     return min(settings.max_length, shape.context or settings.max_length)
 
 
-def _advice(settings: SFTSettings, *, fits: bool) -> str:
+def _advice(settings: TrainingSettings, name: str, *, fits: bool) -> str:
     """What to set; the first that is not set yet comes first."""
-    ways = [] if settings.lora else ["sft.lora=true"]
-    ways += ["sft.weights=bf16"] if settings.weights == "fp32" and not fits else []
+    ways = [] if settings.lora else [f"{name}.lora=true"]
+    ways += [f"{name}.weights=bf16"] if settings.weights == "fp32" and not fits else []
     if fits:
-        ways += [] if settings.gradient_checkpointing else ["sft.gradient_checkpointing=true"]
-        ways += ["a smaller sft.batch_size or sft.max_length"]
+        ways += [] if settings.gradient_checkpointing else [f"{name}.gradient_checkpointing=true"]
+        ways += [f"a smaller {name}.batch_size or {name}.max_length"]
     return f"set {' or '.join(ways)}, or take a smaller model" if ways else "take a smaller model"
 
 

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from agentr_core import ModelNotHere, ResumeError, UsageError, base_of, template_report, tokenizer_of
-from agentr_sft.identity import differences
+from agentr_training.identity import differences
 
 #: In a finished model's folder: the steps and metrics of its training.
 _FINISHED = "agentr.json"
@@ -58,8 +58,12 @@ def position_limit(model: str) -> int | None:
     return getattr(config, "max_position_embeddings", None)
 
 
-def check_start(model: str, template_options: Mapping[str, Any], instructions: str, *, max_length: int) -> str:
-    """What the model's chat template does to training, in one line; ``template_options`` are the policy's.
+def check_start(
+    model: str, template_options: Mapping[str, Any], instructions: str, *, name: str, max_length: int
+) -> str:
+    """What the model's chat template does to training, in one line.
+
+    ``template_options`` are the policy's, ``name`` the trainer's.
 
     Only the tokenizer is loaded. Raises :class:`UsageError` where it cannot be trained with, or the instructions of a
     task alone fill ``max_length`` tokens.
@@ -69,8 +73,8 @@ def check_start(model: str, template_options: Mapping[str, Any], instructions: s
         raise UsageError(f"'{model}' cannot be trained: {report.problem}")
     if report.instruction_tokens >= max_length:
         raise UsageError(
-            f"sft.max_length: the instructions alone have {report.instruction_tokens} tokens, so no conversation fits "
-            f"{max_length}; raise it"
+            f"{name}.max_length: the instructions alone have {report.instruction_tokens} tokens, so no conversation "
+            f"fits {max_length}; raise it"
         )
     return report.describe()
 

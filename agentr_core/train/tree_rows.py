@@ -1,0 +1,141 @@
+"""One tree as rows to train on: its actions, its preferences, its values. Pure; ``number`` is the tree's, for origins.
+
+What is evaluated is what an end was reached below: a sibling that was drawn and never visited is no failure, so it has
+no row and does not enter a baseline. Values are those that the search backed up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
+from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.records import Completion, Message
+
+
+def has_both_outcomes(tree: Tree) -> bool:
+    """Whether some attempts came to more than others: else no action of the tree was better than another."""
+    rewards = {leaf.reward for leaf in tree.leaves()}
+    return len(rewards) > 1
+
+
+def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:
+    """Every evaluated action of a tree with both outcomes, by node; none of a tree without."""
+    if not has_both_outcomes(tree):
+        return
+    reach = reaches(tree)
+    for state in tree.nodes:
+        known = evaluated(state)
+        copies = sum(child.copies for child in known)
+        baseline = sum(child.copies * child.value for child in known) / copies if copies else 0.0
+        prompt = tuple(tree.messages(state)) if known else ()
+        for child in known:
+            yield ActionRow(
+                prompt=prompt,
+                drawn=child.completion or Completion(text=child.response),
+                q=child.value,
+                baseline=baseline,
+                root=tree.root.value,
+                reach=reach[state],
+                share=child.copies / copies,
+                visits=child.visits,
+                origin={"task": tree.task.key, "tree": number, "node": child.index, "siblings": len(known)},
+            )
+
+
+def evaluated(state: Node) -> list[Node]:
+    """The actions at a state below which an end was reached."""
+    return [child for child in state.children if child.visits]
+
+
+def reaches(tree: Tree) -> dict[Node, float]:
+    """The probability that the policy comes to each node, as its draws say: by copies among all that were drawn."""
+    reach = {tree.root: 1.0}
+    for node in tree.nodes:  # parents come before their children
+        drawn = sum(child.copies for child in node.children)
+        for child in node.children:
+            reach[child] = reach[node] * child.copies / drawn
+    return reach
+
+
+def step_pairs(tree: Tree, number: int) -> Iterator[PreferencePair]:
+    """At each state the action with the highest Q against each that is worse and does something else."""
+    for state in tree.nodes:
+        known = [child for child in evaluated(state) if not child.cut_off]
+        if len(known) < 2:
+            continue
+        best = max(known, key=lambda child: (child.value, child.visits, -child.index))
+        for other in known:
+            if other.value < best.value and (other.action is None or other.action != best.action):
+                yield _step_pair(tree, number, state, best, other)
+
+
+def _step_pair(tree: Tree, number: int, state: Node, best: Node, other: Node) -> PreferencePair:
+    open_ones = [child.visits for child in (best, other) if not child.terminal]
+    return PreferencePair(
+        prompt=tuple(tree.messages(state)),
+        chosen=(Message("assistant", best.response, train=True),),
+        rejected=(Message("assistant", other.response, train=True),),
+        kind="step",
+        gap=best.value - other.value,
+        visits=min(open_ones, default=None),
+        chosen_drawn=(best.completion,),
+        rejected_drawn=(other.completion,),
+        origin=_parting(tree, number, state, best, other),
+    )
+
+
+def trajectory_pairs(tree: Tree, number: int, parted: Iterable[tuple[int, int, int]]) -> Iterator[PreferencePair]:
+    """Two attempts from where they part, each to its end; ``parted`` are node, better leaf and worse leaf."""
+    for at, better, worse in parted:
+        state, good, bad = (tree.nodes[index] for index in (at, better, worse))
+        chosen, rejected = _tail(state, good), _tail(state, bad)
+        if not chosen or not rejected:
+            continue
+        yield PreferencePair(
+            prompt=tuple(tree.messages(state)),
+            chosen=_said(chosen),
+            rejected=_said(rejected),
+            kind="trajectory",
+            gap=good.reward - bad.reward,
+            chosen_drawn=tuple(node.completion for node in chosen if not node.cut_off),
+            rejected_drawn=tuple(node.completion for node in rejected if not node.cut_off),
+            origin=_parting(tree, number, state, good, bad),
+        )
+
+
+def _parting(tree: Tree, number: int, state: Node, better: Node, worse: Node) -> dict[str, Any]:
+    nodes = {"node": state.index, "chosen": better.index, "rejected": worse.index}
+    return {"task": tree.task.key, "tree": number, **nodes}
+
+
+def _tail(state: Node, leaf: Node) -> Sequence[Node]:
+    return leaf.path()[state.depth :]
+
+
+def _said(steps: Sequence[Node]) -> tuple[Message, ...]:
+    """Responses and what was observed between them; a turn that had become too long is never trained."""
+    turns = list[Message]()
+    for node in steps:
+        turns += (Message("assistant", node.response, train=not node.cut_off), Message("user", node.observation))
+    return tuple(turns[:-1])
+
+
+def value_rows(tree: Tree, number: int) -> Iterator[ValueRow]:
+    """Every state that an end was reached from, or that is one, by node."""
+    for node in tree.nodes:
+        if node.visits:
+            yield ValueRow(
+                messages=tuple(tree.messages(node)),
+                value=node.value,
+                visits=node.visits,
+                task=tree.task.key,
+                before=None if node.parent is None else node.parent.value,
+                ended=node.terminal,
+                origin={"task": tree.task.key, "tree": number, "node": node.index, **_came_from(node)},
+            )
+
+
+def _came_from(node: Node) -> dict[str, int]:
+    return {} if node.parent is None else {"parent": node.parent.index}

@@ -1,0 +1,5 @@
+"""What trainers of models on disk share: settings, a model by its files, memory, order, one training from start to end.
+
+A library beside the trainers, not a plugin: it registers nothing. A trainer is :class:`agentr_training.model_trainer.
+ModelTrainer` with rows and a loss of its own. Importing this imports nothing.
+"""

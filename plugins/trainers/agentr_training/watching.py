@@ -1,0 +1,50 @@
+"""What trainers of transformers are given besides rows: an order that is kept, and somebody who watches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import transformers
+from torch.utils.data import SequentialSampler
+
+from agentr_core import AgentrError, Report
+
+#: What is passed on of a step, where the trainer logs it.
+_PASSED = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy")
+
+
+class InOrder:
+    """Mixed into a trainer: it goes through its rows as they lie, which a training that goes on can count off."""
+
+    train_dataset: Any
+
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+
+class Watch(transformers.TrainerCallback):  # type: ignore[misc]
+    """Stops a training that diverges, and passes what the trainer logs on to the core, also by ``names``."""
+
+    def __init__(self, report: Report | None, epochs: float, names: tuple[str, ...] = ()) -> None:
+        self._report, self._epochs, self._names = report, epochs, (*_PASSED, *names)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+        """Called by the trainer every ``log_steps`` steps."""
+        if not logs or "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise AgentrError(
+                f"the training diverged: the loss is {logs['loss']} at step {state.global_step}; "
+                "lower the trainer's learning_rate, or set its precision to fp32"
+            )
+        if self._report is not None and state.is_world_process_zero:
+            metrics = {name: float(logs[name]) for name in self._names if name in logs}
+            progress = state.global_step / max(1, state.max_steps)
+            self._report(state.global_step, {**metrics, "epoch": progress * self._epochs, "progress": progress})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """No checkpoint after the last step: a training that goes on from one would take a step too many."""
+        if state.global_step >= state.max_steps:
+            control.should_save = False

@@ -1,0 +1,227 @@
+"""Policy gradient on search trees: actions that came to more than their siblings become likelier.
+
+    L = - sum over actions of reach x share / Z x sum over tokens of min(r A, clip(r) A)
+
+with A(c) = [Q(c) - b(s)] + whole_tree [Q(c) - V(root)], r the ratio to the probability at which a token was drawn, and
+Z one number for the whole set. No KL term, and no division by a standard deviation: rewards lie in [0, 1] already.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from agentr_training.model_trainer import ModelTrainer
+from agentr_training.order import training_order
+from agentr_training.padding import padded
+from agentr_training.watching import InOrder, Watch
+
+from agentr_core import ActionSet, NothingToDo, PluginConfig, Report, UsageError
+from agentr_tree.actions import Action, render_actions, render_conversations
+from agentr_tree.config import TreeSettings
+from agentr_tree.objective import objective
+
+import torch  # isort: skip - these come after agentr_training, which sets how torch's threads wait
+import transformers
+from trl.trainer import add_fused_lm_head
+
+#: What is reported of a step besides the loss.
+_REPORTED = ("clipped", "entropy", "kl")
+
+
+class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
+    """Learns from every evaluated action of the trees, by how much better or worse it was."""
+
+    name = "tree"
+    reads = "actions"
+    config_class: ClassVar[type[PluginConfig]] = TreeSettings
+    holds_logits = False
+
+    @property
+    def mixes_conversations(self) -> bool:
+        """See :attr:`agentr_core.Trainer.mixes_conversations`: with ``revision_weight``."""
+        return self.config.revision_weight > 0.0
+
+    def prepare(self, dataset: ActionSet, start: Any) -> None:
+        """See :meth:`ModelTrainer.prepare`: the ratio is one of probabilities only where those were sampled from."""
+        sampling = dataset.origin.get("sampling", {})
+        if self.config.loss == "pg" and (sampling.get("temperature"), sampling.get("top_p")) != (1.0, 1.0):
+            told = ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in sampling.items())
+            raise UsageError(
+                f"the trees were sampled at {told or 'an unknown temperature'}, so the stored log-probabilities are "
+                "not those of what was drawn; search at temperature 1 and top_p 1, or set tree.loss=awr"
+            )
+
+    def render(
+        self, dataset: ActionSet, tokenizer: Any, max_length: int, options: Mapping[str, Any] | None = None
+    ) -> tuple[list[Action], dict[str, float]]:
+        """See :meth:`ModelTrainer.render`; the counts are those of :func:`agentr_tree.actions.render_actions`."""
+        given: dict[str, Any] = {"max_length": max_length, "options": options or {}}
+        rows, counts = render_actions(dataset, tokenizer, self.config, **given)
+        if not rows:
+            raise NothingToDo(_none_left(len(dataset), counts, max_length))
+        if counts["moved"] > len(rows):
+            raise UsageError(
+                f"{counts['moved']:,} of {len(dataset):,} prompts are rendered to another length than they were asked "
+                "with; train with the policy's own template options, or set tree.loss=awr where only texts are kept"
+            )
+        counts["examples"], counts["dropped"] = len(rows), counts["dropped"]
+        if self.mixes_conversations and dataset.conversations is not None:
+            beside = render_conversations(dataset.conversations, tokenizer, self.config.revision_weight, **given)
+            counts["conversations"] = len(beside)
+            rows = rows + beside
+        return rows, {**{name: float(count) for name, count in counts.items()}, "max_length": float(max_length)}
+
+    def trainer(
+        self,
+        model: Any,
+        tokenizer: Any,
+        rows: list[Action],
+        arguments: Any,
+        epochs: float,
+        report: Report | None = None,
+    ) -> Any:
+        """See :meth:`ModelTrainer.trainer`."""
+        lengths, batch = [len(row.ids) for row in rows], self.config.batch_size * arguments.world_size
+        order = training_order(lengths, epochs, arguments.seed, batch=batch, group=self.config.group_by_length)
+        add_fused_lm_head(model, outputs=("log_probs", "entropy"))  # before adapters are put around the model
+        made = _OverActions(
+            self.config,
+            model=self.with_adapters(model, arguments.seed),
+            args=arguments,
+            train_dataset=[rows[place] for place in order],
+            data_collator=Collator(tokenizer.pad_token_id),
+            processing_class=tokenizer,
+            callbacks=[Watch(report, epochs, _REPORTED)],
+        )
+        made.remove_callback(transformers.PrinterCallback)
+        return made
+
+    def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
+        """See :meth:`ModelTrainer.arguments`."""
+        values = {**self.shared_arguments(checkpoints, seed), "remove_unused_columns": False}
+        return self.made_arguments(transformers.TrainingArguments, values)
+
+    def before(self, trainer: Any, rows: list[Action]) -> dict[str, float]:
+        """See :meth:`ModelTrainer.before`: how far the start is from what drew the actions.
+
+        Raises :class:`~agentr_core.UsageError` above the bounds: other weights, another template or type of numbers.
+        """
+        if self.config.loss != "pg":
+            return {}
+        known = [row for row in rows if row.by_ratio]
+        found = drift(trainer, known[: self.config.checked_rows], self.config.batch_size)
+        if found["drift"] > self.config.max_drift or found["far"] > self.config.max_far:
+            raise UsageError(
+                f"the model that training starts from is not the one that drew the actions, or reads them otherwise: "
+                f"log-probabilities are {found['drift']:.3f} apart in the mean (tree.max_drift="
+                f"{self.config.max_drift:g}), {100 * found['far']:.1f}% of tokens by a factor of 2 (tree.max_far="
+                f"{self.config.max_far:g}); start from the model that grew the trees, or set tree.loss=awr"
+            )
+        return found
+
+    def after(self, trainer: Any, rows: list[Action]) -> dict[str, float]:
+        """See :meth:`ModelTrainer.after`: where the last step had come to."""
+        logged = [entry for entry in trainer.state.log_history if "kl" in entry]
+        last = {name: float(logged[-1][name]) for name in _REPORTED} if logged else {}
+        return {**last, "trained_tokens": float(sum(row.tokens() for row in rows))}
+
+
+def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
+    reason = max(counts, key=lambda name: counts[name])
+    ways = {
+        "unknown": "token ids and log-probabilities are not stored (the policy told none); set tree.loss=awr",
+        "dropped": f"they are longer than tree.max_length={max_length}; raise it",
+        "moved": "their prompts are rendered to another length than they were asked with; set tree.loss=awr",
+        "cut_off": "their turns had become too long; give the search more tokens (max_tokens)",
+    }
+    why = ways.get(reason, "none came to more than another")
+    return f"none of the {total:,} actions can be learnt from: of {counts[reason]:,}, {why}"
+
+
+def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, float]:
+    """How the model's log-probabilities differ from the stored ones: mean and largest difference, share far off."""
+    differences = list[torch.Tensor]()
+    model, collate = trainer.model, trainer.data_collator
+    model.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        for first in range(0, len(rows), batch_size):
+            batch = trainer._prepare_inputs(collate(rows[first : first + batch_size]))
+            logprobs, _, mask = _scored(model, batch)
+            differences.append((logprobs - batch["old"][:, 1:])[mask.bool()].float().cpu())
+    model.train()
+    apart = torch.cat(differences).abs()
+    return {
+        "drift": float(apart.mean()),
+        "drift_largest": float(apart.max()),
+        "far": float((apart > torch.log(torch.tensor(2.0))).float().mean()),
+    }
+
+
+def _scored(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Log-probabilities and entropy of each token but the first, (rows, T - 1), and which of them are trained."""
+    labels = batch["input_ids"].masked_fill(batch["mask"] == 0, -100)
+    given = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    found = model(**given, labels=labels, fused_lm_head=True)
+    return found.log_probs, found.entropy, batch["mask"][:, 1:].to(found.log_probs.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Actions as one batch, padded at the right."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Action]) -> dict[str, torch.Tensor]:
+        """``input_ids``, ``attention_mask``, ``mask`` and ``old`` of shape (B, T); the rest of shape (B,)."""
+        ids = [row.ids for row in rows]
+        old = [[*[0.0] * row.start, *(row.old or [0.0] * (len(row.ids) - row.start))] for row in rows]
+        return {
+            "input_ids": padded(ids, self.pad),
+            "attention_mask": padded([[1] * len(row) for row in ids], 0),
+            "mask": padded([row.mask() for row in rows], 0),
+            "old": padded(old, 0.0, torch.float32),
+            "advantages": torch.tensor([row.advantage for row in rows]),
+            "weights": torch.tensor([row.weight for row in rows]),
+            "by_ratio": torch.tensor([row.by_ratio for row in rows]),
+        }
+
+
+class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
+    """transformers' trainer with the objective of a tree's actions."""
+
+    def __init__(self, settings: TreeSettings, **given: Any) -> None:
+        super().__init__(**given)
+        self._settings = settings
+        self._seen = defaultdict[str, list[float]](list)
+        self.model_accepts_loss_kwargs = False  # the loss is a mean over rows: the trainer divides by steps added up
+
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Minus the mean over rows of weight times objective."""
+        logprobs, entropy, mask = _scored(model, inputs)
+        old, by_ratio = inputs["old"][:, 1:], inputs["by_ratio"]
+        rows, clipped = objective(logprobs, old, mask, inputs["advantages"], by_ratio, self._settings)
+        self._note(logprobs, old, mask, entropy, by_ratio, clipped)
+        loss = -(inputs["weights"] * rows).mean()
+        return (loss, None) if return_outputs else loss
+
+    def _note(self, logprobs: Any, old: Any, mask: Any, entropy: Any, by_ratio: Any, clipped: Any) -> None:
+        """What the next log tells: share of tokens clipped, entropy, and the distance to what drew them (KL)."""
+        with torch.no_grad():
+            self._seen["entropy"].append(float((entropy * mask).sum() / mask.sum()))
+            drawn = mask.bool() & by_ratio[:, None]
+            if drawn.any():
+                away = (logprobs - old)[drawn]
+                self._seen["kl"].append(float((away.neg().exp() - 1 + away).mean()))
+                self._seen["clipped"].append(float(clipped))
+
+    def log(self, logs: dict[str, float], *more: Any, **named: Any) -> None:
+        """Means since the last log, with the loss."""
+        logs |= {name: sum(values) / len(values) for name, values in self._seen.items() if values}
+        self._seen.clear()
+        super().log(logs, *more, **named)
