@@ -10,6 +10,7 @@ from agentr_core.store.checkpoints import Checkpoints
 from agentr_core.store.connection import Connection, default_timeout
 from agentr_core.store.datasets import Datasets
 from agentr_core.store.evaluations import Evaluations
+from agentr_core.store.pages import Pages
 from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
 from agentr_core.store.tasks import Tasks
@@ -52,6 +53,8 @@ class Store:
         self.datasets = Datasets(connection, self.conversations)
         self.checkpoints = Checkpoints(connection)
         self.evaluations = Evaluations(connection, self.conversations)
+        #: For those who look: rows a page at a time, and trees without their texts.
+        self.pages = Pages(connection)
 
     @property
     def path(self) -> Path:

@@ -1,0 +1,77 @@
+"""The application: which address shows what."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agentr_core import __version__
+from agentr_view.answers import Page, as_json, endpoint
+from agentr_view.asked import Asked
+from agentr_view.events import Events
+from agentr_view.files import static_file
+from agentr_view.guard import Guard, Keys
+from agentr_view.pages import runs
+from agentr_view.stores import Changes, Stores
+
+#: Address -> what makes the page of it.
+PAGES: dict[str, Page] = {
+    "/api/runs": runs.listing,
+}
+
+
+def create_app(
+    db_path: Path,
+    token: str,
+    *,
+    hosts: Iterable[str],
+    cookie: str = "agentr_view",
+    root_path: str = "",
+    renewed: Callable[[str], None] = lambda token: None,
+) -> Starlette:
+    """The viewer of one database, which is only read.
+
+    ``token`` is the secret of the first link and ``renewed`` is told each that follows; ``hosts`` are the values of
+    ``Host`` that it answers to, ``root_path`` the path below which a proxy shows it. Raises
+    :class:`~agentr_core.StoreError` for a file that is no database of agentr's.
+    """
+    changes, stores = Changes(db_path), Stores(db_path)
+    events = Events(stores, changes)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        stores.close()
+        changes.close()
+
+    def state(store: Any, asked: Asked) -> dict[str, Any]:
+        schema = store.connection.one("PRAGMA user_version")[0]
+        return {"version": __version__, "database": db_path.name, "change": changes.now(), "schema": schema}
+
+    routes = [Route(path, endpoint(page, stores, changes), methods=["GET"]) for path, page in PAGES.items()]
+    routes += [
+        Route("/api/state", endpoint(state, stores, changes), methods=["GET"]),
+        Route("/api/events", events.answer, methods=["GET"]),
+        Route("/api/{path:path}", _unknown, methods=["GET"]),
+        Route("/{path:path}", static_file, methods=["GET"]),
+    ]
+    guard = Middleware(Guard, Keys(token, renewed), hosts, cookie=cookie, root=root_path)
+    return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+
+
+def new_token() -> str:
+    """A secret for the first link."""
+    return secrets.token_urlsafe(32)
+
+
+async def _unknown(request: Request) -> Response:
+    return as_json({"error": "there is no such page"}, 404)
