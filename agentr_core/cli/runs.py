@@ -16,7 +16,7 @@ from agentr_core.cli.reading import percent, plugin_name, run_argument, took, wh
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, StageRow, Store
 
-#: What :func:`state` may say.
+#: What ``store.runs.state`` may say.
 STATES = ("running", "done", "failed", "interrupted", "killed")
 #: Which metrics of a stage are shown, in this order.
 _SHOWN = {
@@ -41,7 +41,7 @@ def list_(store: Store, status: str | None, env: str | None) -> Listing:
     found = store.runs.select()
     if env is not None:
         found = [run for run in found if env in (plugin_name(run, "env") or "").split(",")]
-    found = [run for run in found if status in (None, state(store, run))]
+    found = [run for run in found if status in (None, store.runs.state(run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers: tuple[str, ...] = ("run", "name", "status", "success", "env", "model", "searcher", "critic", "trainer")
     headers = (*headers, "command", "started", "took")
@@ -58,12 +58,7 @@ def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
     measured = [success for success in own if success is not None]
     times = (when(run.created_at), took(run.created_at, run.finished_at))
     success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, state(store, run), success, env, model, *plugins, run.command, *times)
-
-
-def state(store: Store, run: RunRow) -> str:
-    """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
-    return "killed" if run.status == "running" and not store.runs.is_alive(run) else run.status
+    return (run.short, run.name, store.runs.state(run), success, env, model, *plugins, run.command, *times)
 
 
 @runs.command()
@@ -72,7 +67,7 @@ def state(store: Store, run: RunRow) -> str:
 def show(store: Store, reference: str) -> Page:
     """One run: its stages, what they came to, and with which plugins."""
     run = store.runs.find(reference)
-    stopped = run.status in ("interrupted", "failed") or state(store, run) == "killed"
+    stopped = run.status in ("interrupted", "failed") or store.runs.state(run) == "killed"
     return Page(_whole(store, run), _lines(store, run), f"go on with: agentr resume {run.short}" if stopped else "")
 
 
@@ -113,7 +108,7 @@ def _lines(store: Store, run: RunRow) -> Iterator[str]:
 
 def _head(store: Store, run: RunRow) -> Iterator[str]:
     name = f" '{run.name}'" if run.name else ""
-    yield heading(f"run {run.short}{name}  {state(store, run)}")
+    yield heading(f"run {run.short}{name}  {store.runs.state(run)}")
     lines = [
         ("key", run.key),
         ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),

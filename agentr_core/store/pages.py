@@ -26,6 +26,7 @@ from agentr_core.store.rows import (
 )
 
 T = TypeVar("T")
+U = TypeVar("U")
 RowT = TypeVar("RowT", bound=Row)
 Key = tuple[int | float | str, ...]
 
@@ -51,15 +52,25 @@ GROUP BY tree_id
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows, and where the next page begins; None where there is none."""
+    """Some rows, the key of each, and whether more follow."""
 
     items: Sequence[T]
-    next: Key | None
+    keys: Sequence[Key]
+    more: bool
+
+    @property
+    def next(self) -> Key | None:
+        """Behind which key the next page begins; None where there is none."""
+        return self.keys[-1] if self.more else None
+
+    def of(self, made: Callable[[T], U]) -> Page[U]:
+        """The same page with ``made`` of each row in its place."""
+        return Page([made(item) for item in self.items], self.keys, self.more)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a page is taken from: ``SELECT`` of ``columns`` where all of ``where`` hold, ordered by the unique ``key``."""
+    """What a page is taken from: ``columns`` of rows for which ``where`` holds, ordered by the unique ``key``."""
 
     columns: str
     where: Mapping[str, tuple[Any, ...]]
@@ -77,23 +88,9 @@ class Query:
         sql = f"SELECT {keys}{self.columns} WHERE {' AND '.join(where) or 1} ORDER BY {order} LIMIT ?"
         values = [value for bound in where.values() for value in bound]
         rows = connection.all(sql, (*values, limit + 1))
-        if len(rows) <= limit:
-            return Page(rows, None)
-        return Page(rows[:limit], tuple(rows[limit - 1][f"key{number}"] for number in range(len(self.key))))
-
-
-def filled(page: Callable[[Key | None], Page[T]], keep: Callable[[Sequence[T]], Sequence[tuple[T, Key]]], limit: int,
-           after: Key | None) -> Page[T]:  # fmt: skip
-    """A page of what ``keep`` leaves of others, with the key of each: as many as are needed are read."""
-    kept: list[tuple[T, Key]] = []
-    while True:
-        found = page(after)
-        kept += keep(found.items)
-        if len(kept) > limit or (len(kept) == limit and found.next):
-            return Page([item for item, _ in kept[:limit]], kept[limit - 1][1])
-        if found.next is None:
-            return Page([item for item, _ in kept], None)
-        after = found.next
+        shown = rows[:limit]
+        own = [tuple(row[f"key{number}"] for number in range(len(self.key))) for row in shown]
+        return Page(shown, own, len(rows) > limit)
 
 
 class Pages:
@@ -135,7 +132,13 @@ class Pages:
         where = {**_equal(equal), **_holds("tasks.key || ' ' || tasks.instruction", text)}
         key = ("trees.id",) if order == "id" else (TREE_ORDERS[order], "trees.id")
         page = Query(_TREES, where, key, descending).page(self._connection, after, limit)
-        return Page([(TreeRow.read(row), row["instruction"]) for row in page.items], page.next)
+        return page.of(lambda row: (TreeRow.read(row), row["instruction"]))
+
+    def tasks_of(self, tree_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """The environment and key of the tasks of some trees, by tree."""
+        ids = list(set(tree_ids))
+        sql = "SELECT trees.id, env, key FROM trees JOIN tasks ON tasks.id = trees.task_id WHERE trees.id IN"
+        return {tree: (env, key) for tree, env, key in self._connection.all(f"{sql} ({_marks(ids)})", ids)}
 
     def ends(self, tree_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Whole attempts, and those of reward 1, by tree; one without a whole attempt is not among them."""
@@ -181,7 +184,7 @@ class Pages:
         """The tasks (number, environment, key) that any of some evaluations has played."""
         where = {f"id IN (SELECT task_id FROM eval_results WHERE eval_id IN ({_marks(eval_ids)}))": tuple(eval_ids)}
         page = Query("id, env, key FROM tasks", where, ("id",)).page(self._connection, after, limit)
-        return Page([(row["id"], row["env"], row["key"]) for row in page.items], page.next)
+        return page.of(lambda row: (row["id"], row["env"], row["key"]))
 
     def results_of(self, eval_ids: Sequence[int], task_ids: Sequence[int]) -> list[tuple[int, EvalResult]]:
         """How some tasks went in some evaluations, each with the evaluation's number."""
@@ -190,8 +193,7 @@ class Pages:
         return [(row["eval_id"], EvalResult.read(row)) for row in rows]
 
     def _rows(self, kind: type[RowT], query: Query, after: Key | None, limit: int) -> Page[RowT]:
-        page = query.page(self._connection, after, limit)
-        return Page([kind.read(row) for row in page.items], page.next)
+        return query.page(self._connection, after, limit).of(kind.read)
 
 
 def _equal(columns: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -97,6 +97,10 @@ class Runs:
         """True while a process works on the run: its lock is held, whatever number the process has, or had."""
         return run.status == "running" and is_held(self.lock_file(run))
 
+    def state(self, run: RunRow) -> str:
+        """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
+        return "killed" if run.status == "running" and not self.is_alive(run) else run.status
+
     def create(
         self,
         command: str,

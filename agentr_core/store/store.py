@@ -15,6 +15,7 @@ from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+from agentr_core.store.tree_views import TreeViews
 from agentr_core.store.trees import Trees
 
 
@@ -55,6 +56,7 @@ class Store:
         self.evaluations = Evaluations(connection, self.conversations)
         #: For those who look: rows a page at a time, and trees without their texts.
         self.pages = Pages(connection)
+        self.tree_views = TreeViews(connection, self.trees)
 
     @property
     def path(self) -> Path:

@@ -12,12 +12,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agentr_core import AgentrError, NothingToDo, StoreError, UsageError
+from agentr_core import AgentrError, NothingToDo, Store, StoreError, UsageError
 from agentr_view.asked import Asked, BadRequest
 from agentr_view.stores import Changes, Stores
 
 #: Makes the answer to a request out of the store.
-Page = Callable[[Any, Asked], dict[str, Any]]
+Page = Callable[[Store, Asked], dict[str, Any]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 _log = logging.getLogger("agentr")
 

@@ -14,18 +14,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agentr_core import __version__
+from agentr_core import Store, __version__
 from agentr_view.answers import Page, as_json, endpoint
 from agentr_view.asked import Asked
 from agentr_view.events import Events
 from agentr_view.files import static_file
 from agentr_view.guard import Guard, Keys
-from agentr_view.pages import runs
+from agentr_view.pages import critics, datasets, evals, nodes, revisions, runs, trees
 from agentr_view.stores import Changes, Stores
 
 #: Address -> what makes the page of it.
 PAGES: dict[str, Page] = {
     "/api/runs": runs.listing,
+    "/api/runs/{key}": runs.one,
+    "/api/runs/{key}/matrix": evals.matrix,
+    "/api/compare": runs.compare,
+    "/api/critics": critics.of_run,
+    "/api/trees": trees.listing,
+    "/api/trees/{tree}": trees.skeleton,
+    "/api/trees/{tree}/marks": trees.marks,
+    "/api/trees/{tree}/nodes/{node}": nodes.one,
+    "/api/search": trees.search,
+    "/api/revisions": revisions.listing,
+    "/api/revisions/{set}/{tree}/{kind}/{bad}/{good}": revisions.one,
+    "/api/preferences": revisions.preferences,
+    "/api/datasets": datasets.listing,
+    "/api/datasets/{dataset}": datasets.one,
+    "/api/datasets/{dataset}/items": datasets.items,
+    "/api/evals": evals.listing,
+    "/api/evals/{eval}/results": evals.results,
+    "/api/episodes/{eval}/{task}/{repeat}": evals.episode,
 }
 
 
@@ -53,8 +71,8 @@ def create_app(
         stores.close()
         changes.close()
 
-    def state(store: Any, asked: Asked) -> dict[str, Any]:
-        schema = store.connection.one("PRAGMA user_version")[0]
+    def state(store: Store, asked: Asked) -> dict[str, Any]:
+        schema = store.connection.all("PRAGMA user_version")[0][0]
         return {"version": __version__, "database": db_path.name, "change": changes.now(), "schema": schema}
 
     routes = [Route(path, endpoint(page, stores, changes), methods=["GET"]) for path, page in PAGES.items()]

@@ -26,7 +26,7 @@ class BadRequest(UsageError):
 
 
 class Asked:
-    """The path and parameters of one request. A parameter that no page reads is a mistake, and so is one given twice."""
+    """The path and parameters of one request. One that no page reads is a mistake, and so is one given twice."""
 
     def __init__(self, request: Request) -> None:
         self._path = request.path_params

@@ -6,9 +6,8 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from agentr_core import open_store
+from agentr_core import Store, open_store
 
 #: Threads that read, each with a connection; requests beyond wait their turn.
 READERS = 4
@@ -23,14 +22,15 @@ class Stores:
         self.path = path
         self.pool = ThreadPoolExecutor(READERS, thread_name_prefix="agentr-view")
         self._own = threading.local()
-        self._opened: list[Any] = []
+        self._opened: list[Store] = []
 
-    def get(self) -> Any:
+    def get(self) -> Store:
         """The store of this thread."""
-        if not hasattr(self._own, "store"):
-            self._own.store = _opened(self.path)
-            self._opened.append(self._own.store)
-        return self._own.store
+        store: Store | None = getattr(self._own, "store", None)
+        if store is None:
+            store = self._own.store = _opened(self.path)
+            self._opened.append(store)
+        return store
 
     def close(self) -> None:
         """Close all of them; nothing may be asked any more."""
@@ -51,16 +51,17 @@ class Changes:
         self.begun = secrets.token_hex(4)
         self._store = _opened(path)
         self._lock = threading.Lock()
-        self._count, self._seen = 0, (-1, ())
-        self._version, self._running = -1, ()
+        self._count, self._version = 0, -1
+        self._running = self._store.runs.select(status="running")
+        self._seen: tuple[int, list[int]] | None = None
 
     def now(self) -> int:
         """The number of changes so far, from 1."""
         with self._lock:
-            version = self._store.connection.one("PRAGMA data_version")[0]
+            version = self._store.connection.all("PRAGMA data_version")[0][0]
             if version != self._version:
-                self._version, self._running = version, tuple(self._store.runs.select(status="running"))
-            seen = (version, tuple(run.id for run in self._running if self._store.runs.is_alive(run)))
+                self._version, self._running = version, self._store.runs.select(status="running")
+            seen = (version, [run.id for run in self._running if self._store.runs.is_alive(run)])
             if seen != self._seen:
                 self._seen, self._count = seen, self._count + 1
             return self._count
@@ -71,7 +72,7 @@ class Changes:
             self._store.close()
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> Store:
     store = open_store(path, read_only=True)
     store.connection.all(f"PRAGMA cache_size=-{CACHE_KIB}")
     return store
