@@ -41,12 +41,10 @@ TREE_ORDERS = {
     "seconds": "coalesce(trees.elapsed_seconds, -1.0)",
     "task": "tasks.key",
 }
-#: A flag of 8 is ``terminal``. An end is what ``Tree.leaves`` gives: terminal, nothing below it, not the root.
+#: An end is what ``Tree.leaves`` gives: terminal (8), nothing below it, since it was not expanded (32), not the root.
 _ENDS = """
 SELECT tree_id, count(*) AS attempts, sum(reward >= 1.0) AS solved FROM nodes
-WHERE tree_id IN ({ids}) AND flags & 8 > 0 AND parent IS NOT NULL
-  AND (tree_id, node) NOT IN (SELECT tree_id, parent FROM nodes WHERE tree_id IN ({ids}) AND parent IS NOT NULL)
-GROUP BY tree_id
+WHERE tree_id IN ({ids}) AND flags & 40 = 8 AND parent IS NOT NULL GROUP BY tree_id
 """
 
 
@@ -142,7 +140,7 @@ class Pages:
 
     def ends(self, tree_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Whole attempts, and those of reward 1, by tree; one without a whole attempt is not among them."""
-        rows = self._connection.all(_ENDS.format(ids=_marks(tree_ids)), (*tree_ids, *tree_ids))
+        rows = self._connection.all(_ENDS.format(ids=_marks(tree_ids)), tuple(tree_ids))
         return {row["tree_id"]: (row["attempts"], row["solved"]) for row in rows}
 
     def samples(

@@ -16,7 +16,7 @@ from agentr_core.hashing import content_hash
 from agentr_core.records import Verdict
 from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
-from agentr_core.store.pages import Key, Page, Query
+from agentr_core.store.pages import Key, Page
 from agentr_core.store.rows import RevisionSetRow
 from agentr_core.store.trees import Trees
 
@@ -42,16 +42,20 @@ _CHILDREN = """
 SELECT node, parent, action, visits, value_sum, copies, reward, simulation, flags FROM nodes
 WHERE tree_id = ? AND parent = ? ORDER BY node
 """
-_FOUND = f"""n.tree_id, n.node, substr(n.action, 1, {ROW_CHARS + 1}) AS action, tasks.key AS task,
+_FOUND = f"""
+SELECT n.node, substr(n.action, 1, {ROW_CHARS + 1}) AS action,
   substr(coalesce(o.body, n.observation), 1, {_READ_CHARS}) AS observation
-FROM trees CROSS JOIN nodes n ON n.tree_id = trees.id JOIN tasks ON tasks.id = trees.task_id
-LEFT JOIN texts o ON o.hash = n.observation"""
-#: As ``Query`` counts depth: a walk up to the root for each node that is asked about.
-_DEPTH = """(WITH RECURSIVE up (node, depth) AS (
-  SELECT n.node, 0 UNION ALL
-  SELECT m.parent, depth + 1 FROM up JOIN nodes m ON m.tree_id = n.tree_id AND m.node = up.node
-  WHERE m.parent IS NOT NULL)
-SELECT max(depth) FROM up)"""
+FROM nodes n LEFT JOIN texts o ON o.hash = n.observation LEFT JOIN texts r ON r.hash = n.response
+WHERE n.tree_id = ? AND n.parent IS NOT NULL AND n.node > ?
+"""
+_SAID = "coalesce(n.action, '') || ' ' || coalesce(o.body, n.observation) || ' ' || coalesce(r.body, n.response)"
+#: Of the trees of a run those that may hold what is looked for, in order.
+_LOOKED_IN = """
+SELECT trees.id, tasks.key, trees.n_nodes FROM trees JOIN tasks ON tasks.id = trees.task_id
+WHERE trees.run_id = ? AND trees.id >= ? AND (? = '' OR instr(lower(tasks.key), lower(?)) > 0) ORDER BY trees.id
+"""
+#: Once so many nodes were looked at, an answer ends, with what was found so far.
+LOOKED_AT = 20_000
 #: In one answer at most so many nodes are named to SQLite; beyond, all are read.
 _NAMED = 500
 
@@ -102,6 +106,29 @@ class FoundNode:
     task: str
     action: str | None
     line: str
+
+    @property
+    def key(self) -> Key:
+        """By what found nodes are ordered."""
+        return (self.tree_id, self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What :meth:`TreeViews.found` looks for."""
+
+    text: str
+    task: str
+    reward_below: float | None
+    reward_above: float | None
+    deeper_than: int | None
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Conditions on a node, and their values."""
+        parts: dict[str, Any] = {"n.reward < ?": self.reward_below, "n.reward > ?": self.reward_above}
+        parts[f"instr(lower({_SAID}), lower(?)) > 0"] = self.text or None
+        given = {condition: value for condition, value in parts.items() if value is not None}
+        return "".join(f" AND {condition}" for condition in given), list(given.values())
 
 
 class TreeViews:
@@ -175,22 +202,48 @@ class TreeViews:
         reward_above: float | None = None,
         deeper_than: int | None = None,
     ) -> Page[FoundNode]:
-        """Nodes of a run's trees: ``text`` is part of their action, turn or observation, in letters of either case,
-        ``task`` part of the task's key; rewards and depth as they say."""
-        where: dict[str, tuple[Any, ...]] = {"trees.run_id = ?": (run_id,), "n.parent IS NOT NULL": ()}
-        if task:
-            where["instr(lower(tasks.key), lower(?)) > 0"] = (task,)
-        if reward_below is not None:
-            where["n.reward < ?"] = (reward_below,)
-        if reward_above is not None:
-            where["n.reward > ?"] = (reward_above,)
-        if text:
-            said = "(SELECT body FROM texts WHERE hash = n.response)"
-            parts = ("coalesce(n.action, '')", "coalesce(o.body, n.observation)", f"coalesce({said}, n.response)")
-            where[" || ' ' || ".join(parts).join(("instr(lower(", "), lower(?)) > 0"))] = (text,)
-        if deeper_than is not None:
-            where[f"{_DEPTH} > ?"] = (deeper_than,)
-        return Query(_FOUND, where, ("n.tree_id", "n.node")).page(self._connection, after, limit).of(_found)
+        """Nodes of a run's trees by tree and node: ``text`` is part of their action, turn or observation, in letters of
+        either case, ``task`` part of their task's key; rewards and depth are as they say.
+
+        A page may have fewer than ``limit`` rows, or none, and be followed by others: one statement that looks through
+        millions of nodes would hold up the log of whoever writes.
+        """
+        wanted = _Wanted(text, task, reward_below, reward_above, deeper_than)
+        tree, node = (int(after[0]), int(after[1])) if after else (0, 0)
+        found: list[FoundNode] = []
+        looked = 0
+        rows = self._connection.all(_LOOKED_IN, (run_id, tree, wanted.task, wanted.task))
+        for number, (tree_id, task, nodes) in enumerate(rows):
+            found += self._found_in(tree_id, task, node if tree_id == tree else 0, wanted)
+            looked += nodes
+            if len(found) > limit:
+                return _page(found[:limit], found[limit - 1].key)
+            if looked > LOOKED_AT and number + 1 < len(rows):
+                return _page(found, (tree_id, nodes))
+        return Page(found, [each.key for each in found], more=False)
+
+    def _found_in(self, tree_id: int, task: str, after: int, wanted: _Wanted) -> list[FoundNode]:
+        conditions, values = wanted.sql()
+        rows = self._connection.all(_FOUND + conditions + " ORDER BY n.node", (tree_id, after, *values))
+        if rows and wanted.deeper_than is not None:
+            depths = self._depths(tree_id)
+            rows = [row for row in rows if depths[row["node"]] > wanted.deeper_than]
+        return [
+            FoundNode(tree_id, row["node"], task, _short(row["action"]), _first_line(row["observation"]))
+            for row in rows
+        ]
+
+    def _depths(self, tree_id: int) -> dict[int, int]:
+        """How many steps each node is from the root; parents come before their children."""
+        depths: dict[int, int] = {}
+        for row in self.shape(tree_id)[1]:
+            depths[row.node] = 0 if row.parent is None else depths[row.parent] + 1
+        return depths
+
+
+def _page(found: list[FoundNode], end: Key) -> Page[FoundNode]:
+    """A page that is followed by another, which begins behind ``end``."""
+    return Page(found, [*(each.key for each in found[:-1]), end], more=True)
 
 
 def judge_of(made: RevisionSetRow) -> str:
@@ -202,11 +255,6 @@ def judge_of(made: RevisionSetRow) -> str:
 def _shape(row: sqlite3.Row) -> ShapeRow:
     names = ("node", "parent", "visits", "value_sum", "reward", "copies", "simulation", "flags")
     return ShapeRow(*(row[name] for name in names))
-
-
-def _found(row: sqlite3.Row) -> FoundNode:
-    line = _first_line(row["observation"])
-    return FoundNode(row["tree_id"], row["node"], row["task"], _short(row["action"]), line)
 
 
 def _short(text: str | bytes | None) -> str | None:

@@ -161,16 +161,24 @@ def way_to(parents: dict[int, int | None], node: int) -> list[int]:
 
 
 def search(store: Store, asked: Asked) -> dict[str, Any]:
-    """Nodes of a run's trees by words, and by ``task:TEXT``, ``reward<X``, ``reward>X`` and ``depth>N`` among them."""
+    """Nodes of a run's trees by words, and by ``task:TEXT``, ``reward<X``, ``reward>X`` and ``depth>N`` among them.
+
+    A page may be empty and yet be followed by another.
+    """
     run = store.runs.find(asked.text("run") or "last", having="trees")
     words = asked.text("q")
     filters = dict(_FILTER.findall(words))
     text = " ".join(_FILTER.sub(" ", words).split())
     page = store.tree_views.found(
-        run.id, asked.cursor(int, int), asked.limit(), text=text, task=filters.get("task:", ""),
-        reward_below=_bound(filters, "reward<"), reward_above=_bound(filters, "reward>"),
+        run.id,
+        asked.cursor(int, int),
+        asked.limit(),
+        text=text,
+        task=filters.get("task:", ""),
+        reward_below=_bound(filters, "reward<"),
+        reward_above=_bound(filters, "reward>"),
         deeper_than=None if (depth := _bound(filters, "depth>")) is None else int(depth),
-    )  # fmt: skip
+    )
     names = {"tree_id": "tree", "node": "node", "task": "task", "action": "action", "line": "line"}
     return as_list(page, lambda found: {name: getattr(found, field) for field, name in names.items()})
 
