@@ -83,7 +83,9 @@ def create_app(
         Route("/{path:path}", static_file, methods=["GET"]),
     ]
     guard = Middleware(Guard, Keys(token, renewed), hosts, cookie=cookie, root=root_path)
-    return Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+    app = Starlette(routes=routes, middleware=[guard], lifespan=lifespan)
+    app.state.end_streams = events.end
+    return app
 
 
 def new_token() -> str:

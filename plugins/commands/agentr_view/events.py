@@ -25,7 +25,7 @@ class Events:
 
     def __init__(self, stores: Stores, changes: Changes) -> None:
         self._stores, self._changes = stores, changes
-        self._listeners: set[asyncio.Queue[int]] = set()
+        self._listeners: set[asyncio.Queue[int | None]] = set()
         self._watching: asyncio.Task[None] | None = None
 
     async def answer(self, request: Request) -> Response:
@@ -41,8 +41,13 @@ class Events:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._stream(), media_type="text/event-stream", headers=headers)
 
+    def end(self) -> None:
+        """End all streams."""
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
     async def _stream(self) -> AsyncIterator[str]:
-        queue: asyncio.Queue[int] = asyncio.Queue()
+        queue: asyncio.Queue[int | None] = asyncio.Queue()
         self._listeners.add(queue)  # before the present number is asked for: what changes in between is told twice
         try:
             now = await self._now()
@@ -51,9 +56,13 @@ class Events:
             yield f"retry: 2000\n\n{_event(now)}"
             while True:
                 try:
-                    yield _event(await asyncio.wait_for(queue.get(), QUIET_SECONDS))
+                    change = await asyncio.wait_for(queue.get(), QUIET_SECONDS)
                 except TimeoutError:
                     yield ": nothing new\n\n"
+                    continue
+                if change is None:
+                    return
+                yield _event(change)
         finally:
             self._listeners.discard(queue)
             if not self._listeners and self._watching is not None:

@@ -6,9 +6,9 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from agentr_core import UsageError
 
@@ -72,10 +72,19 @@ def tunnel(port: int) -> str:
     return f"ssh -L {port}:127.0.0.1:{port} {os.environ.get('USER', 'USER')}@{socket.gethostname()}"
 
 
-def server(app: Any) -> uvicorn.Server:
-    """What answers requests with ``app`` until Ctrl-C."""
+class Server(uvicorn.Server):
+    """Answers requests until Ctrl-C; then it ends the streams of changes, which would go on for ever."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, and then all else."""
+        self.config.app.state.end_streams()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+def server(app: Starlette) -> Server:
+    """What answers requests with ``app`` (of :func:`agentr_view.app.create_app`); ``should_exit`` stops it as well."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return Server(config)
