@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, Self
 
 from agentr_core.records import ExampleKind, Message, Task
@@ -51,6 +52,7 @@ class Row:
         return {name: _plain(getattr(self, name)) for name in _field_kinds(type(self))}
 
 
+@cache
 def _field_kinds(cls: type[Any]) -> dict[str, str]:
     return {item.name: str(item.type) for item in fields(cls)}
 
