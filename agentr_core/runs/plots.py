@@ -32,7 +32,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Series over one axis; of ``bars``, ``categories`` are what the numbers of ``x`` (from 0) mean."""
+    """Series over one axis; of ``bars``, ``categories`` are what the numbers of ``x`` (from 0) mean.
+
+    ``unit``: ``%`` of shares (0 to 1) that are read in percent, ``s`` of seconds. ``stacked``: the bars of all series
+    add up to something.
+    """
 
     id: str
     title: str
@@ -41,18 +45,23 @@ class Plot:
     series: Sequence[Series]
     kind: Literal["line", "bars"] = "line"
     categories: Sequence[str] | None = None
+    unit: Literal["", "%", "s"] = ""
+    stacked: bool = False
 
 
-def run_plots(store: Store, run: RunRow) -> list[Plot]:
-    """What there is to draw of a run: success, yield and time by iteration, and each metric that was recorded."""
+def run_plots(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> list[Plot]:
+    """What there is to draw of a run: success, yield and time by iteration, and each metric that was recorded.
+
+    ``rows`` are those of ``iteration_rows``, where they are at hand.
+    """
     stages = store.runs.stages(run.id)
-    made = [_success(store, run), _funnel(store, stages), _times(stages), *_metrics(store.runs.metrics(run.id))]
+    own = [row for row in (iteration_rows(store, run) if rows is None else rows) if row["own"]]
+    made = [_success(own), _funnel(store, stages), _times(stages), *_metrics(store.runs.metrics(run.id))]
     return [plot for plot in made if plot.series]
 
 
-def _success(store: Store, run: RunRow) -> Plot:
+def _success(rows: Sequence[dict[str, Any]]) -> Plot:
     """The run's own models by iteration, one series for each environment where there are several."""
-    rows = [row for row in iteration_rows(store, run) if row["own"]]
     names = sorted({name for row in rows for name in row.get("environments", {})})
     series = [_shares("mean" if names else "success", [(row["iteration"], row) for row in rows])] if rows else []
     for name in names:
@@ -61,7 +70,7 @@ def _success(store: Store, run: RunRow) -> Plot:
     if tested := [row for row in rows if "revision_test" in row]:
         values = [row["revision_test"] for row in tested]
         series.append(Series("revision test", [row["iteration"] for row in tested], values))
-    return Plot("success", "Success by iteration (95%)", "iteration", "success", series)
+    return Plot("success", "Success by iteration (95%)", "iteration", "success", series, unit="%")
 
 
 def _shares(name: str, rows: Sequence[tuple[int, dict[str, Any]]]) -> Series:
@@ -107,7 +116,7 @@ def _times(stages: Sequence[StageRow]) -> Plot:
     ]
     shown = [f"iteration {iteration}" if iteration else "baseline" for iteration in iterations]
     kept = [one for one in series if any(one.y)]
-    return Plot("time", "Time by stage", "", "seconds", kept, "bars", shown)
+    return Plot("time", "Time by stage", "", "seconds", kept, "bars", shown, unit="s", stacked=True)
 
 
 def stage_seconds(row: StageRow) -> float | None:

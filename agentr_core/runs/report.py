@@ -42,9 +42,13 @@ class Table:
     notes: Sequence[str] = ()
 
 
-def iterations(store: Store, run: RunRow) -> Table:
-    """The closing table of a run: one row for the baseline and each evaluated iteration."""
-    data = [part for row in iteration_rows(store, run) for part in with_environments(row)]
+def iterations(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> Table:
+    """The closing table of a run: one row for the baseline and each evaluated iteration.
+
+    ``rows`` are those of :func:`iteration_rows`, where they are at hand.
+    """
+    rows = iteration_rows(store, run) if rows is None else rows
+    data = [part for row in rows for part in with_environments(row)]
     columns = ["", f"success {_95}", "reward", "steps", "invalid", "loops", "revision test", "revisions"]
     columns.append(f"against baseline {_95}")
     notes = [SUCCESS_NOTE, ITERATION_NOTE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agentr_core.runs.costs import costs
 from agentr_core.runs.report import Table, critics, iterations
@@ -10,9 +11,12 @@ from agentr_core.runs.side_by_side import side_by_side
 from agentr_core.store import RunRow, Store
 
 
-def run_tables(store: Store, run: RunRow) -> dict[str, Table]:
-    """What the iterations of a run came to, and what each of its environments took where it has several."""
-    return _with_rows({"iterations": iterations(store, run), "environments": costs(store, run)})
+def run_tables(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Table]:
+    """What the iterations of a run came to, and what each of its environments took where it has several.
+
+    ``rows`` are those of ``iteration_rows``, where they are at hand.
+    """
+    return _with_rows({"iterations": iterations(store, run, rows), "environments": costs(store, run)})
 
 
 def critic_tables(store: Store, runs: Sequence[RunRow]) -> dict[str, Table]:

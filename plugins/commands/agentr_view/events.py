@@ -16,7 +16,7 @@ from agentr_view.stores import Changes, Stores
 
 #: How often the store is asked while somebody listens, in seconds.
 EVERY_SECONDS = 0.5
-#: After so long without a change a comment is sent, so that proxies keep the connection.
+#: After so long without a change a beat is sent: proxies keep the connection, and the page knows that it is there.
 QUIET_SECONDS = 15.0
 
 
@@ -58,7 +58,7 @@ class Events:
                 try:
                     change = await asyncio.wait_for(queue.get(), QUIET_SECONDS)
                 except TimeoutError:
-                    yield ": nothing new\n\n"
+                    yield "event: beat\ndata: {}\n\n"
                     continue
                 if change is None:
                     return

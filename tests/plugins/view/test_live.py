@@ -69,7 +69,7 @@ def next_event(response: http.client.HTTPResponse) -> int:
     while True:
         line = response.readline()
         assert line, "the stream has ended"
-        if line.startswith(b"data:"):
+        if line.startswith(b'data: {"change"'):
             return int(json.loads(line.removeprefix(b"data:"))["change"])
 
 
@@ -88,13 +88,13 @@ def test_a_commit_of_another_process_is_told(own_db: Path) -> None:
         connection.close()
 
 
-def test_a_quiet_stream_sends_comments(own_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_beats(own_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "QUIET_SECONDS", 0.05)
     with Viewed(own_db) as viewed:
         connection = entered(viewed).send("/api/events")
         response = connection.getresponse()
         next_event(response)
-        assert [response.readline() for _ in range(3)][1:] == [b": nothing new\n", b"\n"]
+        assert [response.readline() for _ in range(3)][1:] == [b"event: beat\n", b"data: {}\n"]
         connection.close()
 
 

@@ -45,7 +45,8 @@ def as_plots(plots: Iterable[Plot]) -> list[dict[str, Any]]:
             "title": plot.title,
             "kind": plot.kind,
             "x": {"label": plot.x_label, "categories": plot.categories},
-            "y": {"label": plot.y_label},
+            "y": {"label": plot.y_label, "unit": plot.unit},
+            "stacked": plot.stacked,
             "series": [_given(one) for one in plot.series],
         }
         for plot in plots

@@ -59,12 +59,13 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
     """One run: its stages, tables, plots, account, settings, and what it made."""
     run = store.runs.find(asked.path_text("key"))
     counts = store.pages.tree_counts([run.id]).get(run.id, (0, 0))
+    rows = iteration_rows(store, run)
     about = {"agentr_version": run.agentr_version, "host": run.host, "pid": run.pid}
     return {
         "run": {**run_item(store, run, counts), **about},
         "stages": [{**row.as_dict(), "seconds": _seconds(row)} for row in store.runs.stages(run.id)],
-        "tables": as_tables(run_tables(store, run)),
-        "plots": as_plots(run_plots(store, run)),
+        "tables": as_tables(run_tables(store, run, rows)),
+        "plots": as_plots(run_plots(store, run, rows)),
         "account": list(account_rows(store, run)),
         "warnings": account_warnings(store, run),
         "settings": [{"key": key, "value": value} for key, value in run_settings(run)],
@@ -72,7 +73,7 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
         "sets": set_items(store, run),
         "datasets": [dataset_item(store, row) for row in store.datasets.select(run.id)],
         "checkpoints": [row.as_dict() for row in store.checkpoints.select(run.id)],
-        "evals": eval_items(store, run),
+        "evals": eval_items(store, run, rows),
     }
 
 
@@ -88,9 +89,9 @@ def dataset_item(store: Store, row: Any) -> dict[str, Any]:
     return {**row.as_dict(), "kinds": store.pages.dataset_kinds(row.id)}
 
 
-def eval_items(store: Store, run: Any) -> list[dict[str, Any]]:
-    """The evaluations of a run, each called by what it measured."""
-    labels = {row["eval"]: row["label"] for row in iteration_rows(store, run)}
+def eval_items(store: Store, run: Any, rows: Any = None) -> list[dict[str, Any]]:
+    """The evaluations of a run, each called by what it measured; ``rows`` of ``iteration_rows``, if at hand."""
+    labels = {row["eval"]: row["label"] for row in rows or iteration_rows(store, run)}
     return [
         {**row.as_dict(), "label": labels.get(row.id) or f"{row.kind.replace('_', ' ')} · iteration {row.iteration}"}
         for row in store.evaluations.select(run.id)
