@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +35,16 @@ def datasets() -> None:
 def list_(store: Store, reference: str | None, iteration: int | None) -> Listing:
     """The datasets of a run, or of all runs."""
     found = store.datasets.select(run_id(store, reference, "datasets"), iteration=iteration)
-    rows = [(_cells(store, row), {**row.as_dict(), "kinds": _kinds(store, row)}) for row in found]
+    runs = {run.id: run.short for run in store.runs.select()}
+    kinds = {row.id: store.pages.dataset_kinds(row.id) for row in found}
+    rows = [(_cells(row, runs[row.run_id], kinds[row.id]), {**row.as_dict(), "kinds": kinds[row.id]}) for row in found]
     headers = ("dataset", "run", "iteration", "name", "recipe", "examples", "of these", "content")
     return Listing(headers, rows, empty="there are no datasets; make one with: agentr train")
 
 
-def _cells(store: Store, row: DatasetRow) -> tuple[Any, ...]:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in _kinds(store, row).items())
-    run = store.runs.get(row.run_id).short
-    return (row.id, run, row.iteration, row.name, row.recipe, row.n_examples, kinds, row.content_hash[:8])
-
-
-def _kinds(store: Store, row: DatasetRow) -> dict[str, int]:
-    return dict(sorted(Counter(item.kind for item in store.datasets.items(row.id)).items()))
+def _cells(row: DatasetRow, run: str, kinds: Mapping[str, int]) -> tuple[Any, ...]:
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return (row.id, run, row.iteration, row.name, row.recipe, row.n_examples, told, row.content_hash[:8])
 
 
 @datasets.command()
