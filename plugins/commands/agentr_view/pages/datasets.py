@@ -15,16 +15,17 @@ def listing(store: Store, asked: Asked) -> dict[str, Any]:
     name = asked.text("run")
     run = store.runs.find(name, having="datasets") if name else None
     rows = store.datasets.select(run.id if run else None)
-    return {"items": [_named(store, row) for row in rows], "next": None}
+    runs = {number: store.runs.get(number) for number in {row.run_id for row in rows}}
+    return {"items": [_named(store, row, runs[row.run_id]) for row in rows], "next": None}
 
 
 def one(store: Store, asked: Asked) -> dict[str, Any]:
     """One dataset without its conversations."""
-    return _named(store, store.datasets.get(asked.path_number("dataset")))
+    row = store.datasets.get(asked.path_number("dataset"))
+    return _named(store, row, store.runs.get(row.run_id))
 
 
-def _named(store: Store, row: Any) -> dict[str, Any]:
-    run = store.runs.get(row.run_id)
+def _named(store: Store, row: Any, run: Any) -> dict[str, Any]:
     return {**dataset_item(store, row), "run": {"key": run.key, "short": run.short, "name": run.name}}
 
 

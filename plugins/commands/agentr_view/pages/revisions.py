@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentr_core import Store, UsageError, preference_row
@@ -11,8 +11,6 @@ from agentr_view.pages.listing import as_list, cursor
 from agentr_view.pages.trees import way_to
 
 KINDS = ("good", "revision", "direct")
-#: Turns before the first step of a stored conversation: instructions and first observation.
-HEAD_TURNS = 2
 
 
 def listing(store: Store, asked: Asked) -> dict[str, Any]:
@@ -69,7 +67,7 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
         "sample": {**_item(made, sample), "task": tree.task, "env": tree.env, "origin": dict(sample.origin)},
         "run": {"key": run.key, "short": run.short, "name": run.name},
         "goal": task.instruction,
-        "turns": _turns(store, tree.id, sample),
+        "turns": _turns(store, tree, sample),
         "verdicts": verdicts,
         "why": why(sample),
     }
@@ -88,24 +86,23 @@ def why(sample: Any) -> str:
     return f"Executed, and its reward held at {sample.reward:.2f}: {start}."
 
 
-def _turns(store: Store, tree_id: int, sample: Any) -> list[dict[str, Any]]:
+def _turns(store: Store, tree: Any, sample: Any) -> list[dict[str, Any]]:
     """The conversation as it was seen; ``recorded`` where the tree has another text."""
+    head = len(store.conversations.get(tree.head))
     messages = store.conversations.get(sample.conversation)
-    recorded = _recorded(store, tree_id, sample)
+    recorded: dict[int, str] = {} if sample.kind == "good" else dict(_recorded(store, tree.id, sample, head))
     turns = []
     for index, message in enumerate(messages):
-        turn = {"role": message.role, "text": message.content, "train": message.train, "band": band(sample, index)}
-        if recorded is not None and index < len(recorded) and recorded[index] not in (None, message.content):
+        turn = {"role": message.role, "text": message.content, "train": message.train}
+        turn["band"] = "head" if index < head else band(sample, (index - head) // 2)
+        if recorded.get(index, message.content) != message.content:
             turn["recorded"] = recorded[index]
         turns.append(turn)
     return turns
 
 
-def band(sample: Any, index: int) -> str:
-    """To which part of a sample a turn belongs."""
-    if index < HEAD_TURNS:
-        return "head"
-    step = (index - HEAD_TURNS) // 2
+def band(sample: Any, step: int) -> str:
+    """To which part of a sample a step belongs, counted from 0."""
     if sample.kind == "good":
         return "good"
     if step < sample.divergence:
@@ -115,19 +112,15 @@ def band(sample: Any, index: int) -> str:
     return "signal" if step == sample.cut else "good"
 
 
-def _recorded(store: Store, tree_id: int, sample: Any) -> list[str | None] | None:
-    """Turn by turn what the tree recorded: the bad start, nothing of the signal, the good tail. None for good ones."""
-    if sample.kind == "good":
-        return None
+def _recorded(store: Store, tree_id: int, sample: Any, head: int) -> Iterator[tuple[int, str]]:
+    """By turn what the tree recorded: the bad start, nothing of the head and the signal, the good tail."""
     tree = store.trees.load(tree_id)
     bad, good = tree.nodes[sample.bad_leaf].path(), tree.nodes[sample.good_leaf].path()
-    start: list[str | None] = [None] * HEAD_TURNS
-    for node in bad[: sample.cut]:
-        start += (node.response, node.observation)
-    tail: list[str | None] = [None, None]
-    for node in good[sample.divergence :]:
-        tail += (node.response, node.observation)
-    return [*start, *tail]
+    steps = [*bad[: sample.cut], None, *good[sample.divergence :]]
+    for step, node in enumerate(steps):
+        if node is not None:
+            yield head + 2 * step, node.response
+            yield head + 2 * step + 1, node.observation
 
 
 def _verdicts(store: Store, made: Any, tree_id: int, sample: Any) -> list[dict[str, Any]]:
