@@ -31,7 +31,7 @@ export function Table({ table, heading = true }) {
     ${heading && html`<figcaption><${Line} text=${table.title} /></figcaption>`}
     <${Scroll} label=${table.title}>
       <table>
-        <thead><tr>${table.columns.map((title, at) => html`<th scope="col" class=${numeric[at] ? "num" : ""}><${Line} text=${title} /></th>`)}</tr></thead>
+        <thead><tr>${table.columns.map((title, at) => html`<th scope="col" class=${numeric[at] ? "num" : ""}>${title ? html`<${Line} text=${title} />` : html`<span class="unseen-text">row</span>`}</th>`)}</tr></thead>
         <tbody>${rows.map((row, number) => html`<tr>${row.map((cell, at) => {
           const link = table.links?.[number]?.[at];
           const shown = html`<${Line} text=${cell} />`;

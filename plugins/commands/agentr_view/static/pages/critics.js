@@ -36,7 +36,7 @@ function byIteration(/** @type {any} */ { agreement, sets }) {
 function Agreement({ iteration, critics, matrix, pairs }) {
   if (critics.length < 2) return null;
   return html`<section><h2>How often two critics cut at the same step, iteration ${iteration}</h2>
-    <${Scroll} label="agreement of critics"><table class="matrix agreement">
+    <${Scroll} label=${`agreement of critics, iteration ${iteration}`}><table class="matrix agreement">
       <thead><tr><th scope="col">critic</th>${critics.map((name) => html`<th scope="col"><${Line} text=${name} limit=${40} /></th>`)}</tr></thead>
       <tbody>${critics.map((name, row) => html`<tr><th scope="row"><${Line} text=${name} limit=${60} /></th>
         ${matrix[row].map((share, column) => html`<td class=${row === column ? "same" : ""}>
@@ -47,11 +47,12 @@ function Agreement({ iteration, critics, matrix, pairs }) {
 
 function SideBySide(/** @type {{run: string, sets: any[]}} */ { run, sets }) {
   const { query } = place.value;
-  const a = query.a ?? sets[0]?.id, b = query.b ?? sets[1]?.id;
-  if (sets.length < 2) return html`<p class="dim">Other critics over the same trees: agentr revise --run ${run} --critic NAME.</p>`;
+  const same = (/** @type {any} */ id) => sets.find((set) => String(set.id) === String(id))?.iteration;
+  const a = query.a ?? sets[0]?.id;
+  const b = query.b ?? sets.find((set) => set.id !== Number(a) && set.iteration === same(a))?.id;
+  if (sets.length < 2 || (b === undefined && !query.a)) return html`<p class="dim">Other critics over the same trees: agentr revise --run ${run} --critic NAME.</p>`;
   const select = (/** @type {string} */ name, /** @type {any} */ value) => html`<select name=${name} aria-label=${name === "a" ? "critic" : "beside"} value=${value} onChange=${(/** @type {any} */ event) => requery({ [name]: event.target.value })}>
     ${sets.map((set) => html`<option value=${set.id} selected=${String(set.id) === String(value)}>${plain(`${set.label} (iteration ${set.iteration})`, 60)}</option>`)}</select>`;
-  const iteration = sets.find((set) => String(set.id) === String(a))?.iteration;
   const columns = [
     { title: "tree", cell: (/** @type {any} */ tree) => html`<a data-item href=${to(["run", run, "tree", tree.id], { set: a, beside: b })}>tree ${tree.id}: both cuts</a>` },
     { title: "task", cell: (/** @type {any} */ tree) => html`<${Line} text=${tree.task} limit=${70} />` },
@@ -60,6 +61,6 @@ function SideBySide(/** @type {{run: string, sets: any[]}} */ { run, sets }) {
   ];
   return html`<section><h2>Their cuts side by side</h2>
     <div class="tools">${select("a", a)} <span>beside</span> ${select("b", b)}</div>
-    <${Paged} url=${url(["trees"], { run, outcome: "mixed", iteration })}>${(/** @type {any[]} */ items) => html`<${Rows} label="trees" columns=${columns} items=${items} empty="No tree has solved and failed attempts." />`}<//>
+    <${Paged} url=${url(["trees"], { run, outcome: "mixed", iteration: same(a) })}>${(/** @type {any[]} */ items) => html`<${Rows} label="trees" columns=${columns} items=${items} empty="No tree has solved and failed attempts." />`}<//>
   </section>`;
 }

@@ -31,7 +31,7 @@ function Overall(/** @type {{run: string}} */ { run }) {
 function Matrix(/** @type {{run: string, evals: any[], items: any[]}} */ { run, evals, items }) {
   if (!evals.length || !items.length) return html`<p class="dim">Nothing was evaluated yet.</p>`;
   const pair = (/** @type {any} */ item) => {
-    const played = evals.filter((_, at) => item.cells[at]);
+    const played = evals.filter((each, at) => item.cells[at] && each.kind === "plain");
     return to(["run", run, "episodes", item.task], { a: played[0]?.id, b: played.length > 1 ? played.at(-1).id : undefined });
   };
   return html`<${Scroll} label="tasks by evaluation"><table class="matrix">

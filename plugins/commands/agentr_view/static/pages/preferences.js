@@ -28,8 +28,8 @@ function Pair(/** @type {{item: any, open: boolean, run: string, set: any}} */ {
     <p><a href=${to(["run", run, "tree", item.tree, "node", item.node], { set })}>the node in its tree</a></p>
     <details><summary>before: ${item.prompt.length} turns</summary><${Conversation} turns=${item.prompt} label="before" /></details>
     <div class="two">
-      <div><h3>chosen, reward ${number(item.chosen_reward)}</h3><${Conversation} turns=${item.chosen} from=${item.prompt.length} label="chosen" /></div>
-      <div><h3>rejected, reward ${number(item.rejected_reward)}</h3><${Conversation} turns=${item.rejected} from=${item.prompt.length} label="rejected" /></div>
+      <div><h2>chosen, reward ${number(item.chosen_reward)}</h2><${Conversation} turns=${item.chosen} from=${item.prompt.length} label="chosen" /></div>
+      <div><h2>rejected, reward ${number(item.rejected_reward)}</h2><${Conversation} turns=${item.rejected} from=${item.prompt.length} label="rejected" /></div>
     </div>
   </details>`;
 }

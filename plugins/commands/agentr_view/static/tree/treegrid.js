@@ -166,6 +166,6 @@ function typed(/** @type {TreeState} */ state, /** @type {string} */ letter) {
   const rows = state.rows.value;
   const at = rows.findIndex((row) => row.key === state.active.value);
   const around = [...rows.slice(at + 1), ...rows.slice(0, at + 1)];
-  const found = around.find((row) => actionOf(row.node).toLowerCase().startsWith(letter.toLowerCase()));
+  const found = around.find((row) => row.kind !== "group" && actionOf(row.node).toLowerCase().startsWith(letter.toLowerCase()));
   if (found) state.goTo(found.key);
 }
