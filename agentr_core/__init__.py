@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from agentr_core.run_context import RunContext as RunContext
     from agentr_core.runs.plots import Plot as Plot
     from agentr_core.runs.plots import Series as Series
+    from agentr_core.runs.plots import comparison_plots as comparison_plots
     from agentr_core.runs.plots import run_plots as run_plots
     from agentr_core.runs.report import Table as Table
     from agentr_core.runs.report import critic_agreement as critic_agreement
@@ -216,7 +217,7 @@ _SCRIPT = {
     "play.worlds": ["World", "Worlds"],
     "process.progress": ["Progress"],
     "run_context": ["RunContext"],
-    "runs.plots": ["Plot", "Series", "run_plots"],
+    "runs.plots": ["Plot", "Series", "comparison_plots", "run_plots"],
     "runs.report": ["Table", "critic_agreement", "iteration_rows", "set_labels"],
     "runs.scratch": ["scratch_run"],
     "runs.summary": ["account_rows", "account_warnings", "run_settings", "run_summary"],

@@ -3,8 +3,9 @@
     python benchmarks/viewer.py [--runs 200] [--trees 20000] [--nodes 5000000] [--db FOLDER/large.db] [--repeat 7]
     python benchmarks/viewer.py --live [--repeat 3]
 
-The first makes the database unless it is there (`--db` keeps it; some 3 GB as it stands), and prints the median wall
-time of every page and listing, the memory of the server, and the CPU that it takes while nothing happens. The second
+The first makes the database unless it is there (`--db` keeps it; some 3 GB as it stands), and prints the median
+wall and CPU time of every page and listing, the memory of the server, and the CPU that it takes while nothing happens.
+The second
 runs one scripted run alone and with three pages open that fetch what is new at each change, by turns: nodes a second.
 """
 
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -89,15 +91,19 @@ def viewing(db: Path) -> Iterator[tuple[int, Callable[[], Page]]]:
             running.terminate()
 
 
-def timed(work: Callable[[], object], repeat: int) -> float:
-    """The median of ``repeat`` times in milliseconds, after one that warms the caches."""
+def timed(work: Callable[[], object], spent: Callable[[], float], repeat: int) -> tuple[float, float]:
+    """The medians of ``repeat`` wall and CPU times in milliseconds, after one that warms the caches.
+
+    ``spent``: the CPU seconds of whoever does the work, so far. Other programs on the machine do not count there.
+    """
     work()
-    spent = []
+    walls, cpus = [], []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), spent()
         work()
-        spent.append(1000 * (time.perf_counter() - start))
-    return median(spent)
+        walls.append(1000 * (time.perf_counter() - start))
+        cpus.append(1000 * (spent() - before))
+    return median(walls), median(cpus)
 
 
 def addresses(db: Path) -> list[str]:
@@ -131,8 +137,15 @@ def resident(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds of all threads of a process."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def of_children() -> float:
+    """CPU seconds of the programs that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def idle_share(pid: int, seconds: float = 10.0) -> float:
@@ -143,24 +156,24 @@ def idle_share(pid: int, seconds: float = 10.0) -> float:
 
 
 def measure(db: Path, repeat: int) -> None:
-    print(f"database: {db.stat().st_size / 1e9:.2f} GB\n\n| page | ms | kB |\n| --- | ---: | ---: |")
+    print(f"database: {db.stat().st_size / 1e9:.2f} GB\n\n| page | ms | CPU ms | kB |\n| --- | ---: | ---: | ---: |")
     with viewing(db) as (pid, opened):
         page = opened()
         begun = resident(pid)
         for path in addresses(db):
-            spent = timed(partial(page.get, f"/api/{path}"), repeat)
+            wall, cpu = timed(partial(page.get, f"/api/{path}"), partial(cpu_seconds, pid), repeat)
             size = len(page.get(f"/api/{path}")) / 1e3
-            print(f"| `{re.sub('01[0-9A-Z]{24}', 'RUN', path)}` | {spent:.0f} | {size:.0f} |", flush=True)
+            print(f"| `{re.sub('01[0-9A-Z]{24}', 'RUN', path)}` | {wall:.0f} | {cpu:.0f} | {size:.0f} |", flush=True)
         print(f"\nserver: {begun:.0f} MB at its start, {resident(pid):.0f} MB after all pages")
         alone = idle_share(pid)
         listening = [page.stream() for _ in range(3)]
         print(f"CPU while idle: {100 * alone:.1f}%, with three open pages {100 * idle_share(pid):.1f}%")
         del listening
-    print("\n| command | ms |\n| --- | ---: |")
+    print("\n| command | ms | CPU ms |\n| --- | ---: | ---: |")
     for line in ("--version", *LISTINGS):
         place = () if line == "--version" else ("--db", str(db))
-        spent = timed(partial(_run, (*PYTHON, *line.split(), *place)), repeat)
-        print(f"| `agentr {line}` | {spent:.0f} |", flush=True)
+        wall, cpu = timed(partial(_run, (*PYTHON, *line.split(), *place)), of_children, repeat)
+        print(f"| `agentr {line}` | {wall:.0f} | {cpu:.0f} |", flush=True)
 
 
 def _run(words: tuple[str, ...]) -> None:

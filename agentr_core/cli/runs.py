@@ -49,16 +49,13 @@ def list_(store: Store, status: str | None, env: str | None) -> Listing:
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
-    from agentr_core.runs.labels import model_name
+    from agentr_core.runs.summary import run_summary
 
-    env, *plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
-    acts = run.config.get("policy", {})
-    model = model_name(str(acts.get("options", {}).get("model") or acts.get("name", "-")))
-    own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
-    measured = [success for success in own if success is not None]
+    known = run_summary(store, run)
+    plugins = (known["searcher"], known["critic"], known["trainer"])
     times = (when(run.created_at), took(run.created_at, run.finished_at))
-    success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, store.runs.state(run), success, env, model, *plugins, run.command, *times)
+    made_with = (",".join(known["envs"]) or None, known["model"], *plugins)
+    return (run.short, run.name, store.runs.state(run), percent(known["success"]), *made_with, run.command, *times)
 
 
 @runs.command()

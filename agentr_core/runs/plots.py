@@ -4,7 +4,7 @@ intervals are those of the tables (:mod:`agentr_core.runs.report`)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -58,6 +58,17 @@ def run_plots(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None =
     own = [row for row in (iteration_rows(store, run) if rows is None else rows) if row["own"]]
     made = [_success(own), _funnel(store, stages), _times(stages), *_metrics(store.runs.metrics(run.id))]
     return [plot for plot in made if plot.series]
+
+
+def comparison_plots(store: Store, runs: Sequence[RunRow]) -> list[Plot]:
+    """Success and loss of several runs, each series called by its run as well."""
+    found: dict[str, tuple[Plot, list[Series]]] = {}
+    for run in runs:
+        rows = [row for row in iteration_rows(store, run) if row["own"]]
+        for plot in (_success(rows), *_metrics(store.runs.metrics(run.id, name="loss"))):
+            named = [replace(series, name=f"{run.name or run.short} · {series.name}") for series in plot.series]
+            found.setdefault(plot.id, (plot, []))[1].extend(named)
+    return [replace(plot, series=series) for plot, series in found.values() if series]
 
 
 def _success(rows: Sequence[dict[str, Any]]) -> Plot:

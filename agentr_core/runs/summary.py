@@ -19,7 +19,7 @@ def run_summary(store: Store, run: RunRow) -> dict[str, Any]:
     config = run.config
     acts = config.get("policy", {})
     named = {kind: (config.get(kind) or {}).get("name") for kind in ("searcher", "critic", "trainer")}
-    own = [row for row in store.runs.stages(run.id) if row.stage == "evaluate" and "success" in row.metrics]
+    own = [row for row in store.runs.stages(run.id, stage="evaluate") if "success" in row.metrics]
     return {
         "envs": environment_names(config).split(",") if config.get("env") else [],
         "model": model_name(str(acts.get("options", {}).get("model") or acts.get("name", "-"))),

@@ -9,6 +9,7 @@ from agentr_core import (
     Store,
     account_rows,
     account_warnings,
+    comparison_plots,
     comparison_tables,
     iteration_rows,
     run_plots,
@@ -104,27 +105,10 @@ def compare(store: Store, asked: Asked) -> dict[str, Any]:
     if not 1 <= len(names) <= MOST_COMPARED:
         raise BadRequest(f"runs: from 1 to {MOST_COMPARED} runs as A,B, not {len(names)}")
     chosen = [store.runs.find(name) for name in names]
-    plots = [plot for run in chosen for plot in _success(store, run)]
-    return {"tables": as_tables(comparison_tables(store, chosen)), "plots": _together(plots)}
-
-
-def _success(store: Store, run: Any) -> list[dict[str, Any]]:
-    plots = [plot for plot in as_plots(run_plots(store, run)) if plot["id"] in ("success", "train-loss")]
-    for plot in plots:
-        for series in plot["series"]:
-            series["name"] = f"{run.name or run.short} · {series['name']}"
-    return plots
-
-
-def _together(plots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Plots of one kind as one plot with the series of all."""
-    found: dict[str, dict[str, Any]] = {}
-    for plot in plots:
-        if plot["id"] in found:
-            found[plot["id"]]["series"] += plot["series"]
-        else:
-            found[plot["id"]] = plot
-    return list(found.values())
+    return {
+        "tables": as_tables(comparison_tables(store, chosen)),
+        "plots": as_plots(comparison_plots(store, chosen)),
+    }
 
 
 def _seconds(row: Any) -> float | None:
