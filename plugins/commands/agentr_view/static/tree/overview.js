@@ -31,7 +31,7 @@ export function Overview({ state }) {
   }, [state]);
   useEffect(() => drawn.current?.layOut(), [state.tree.value, state.showing.value]);
   useEffect(() => drawn.current?.follow(), [state.selected.value]);
-  useEffect(() => drawn.current?.draw(), [state.folds.value, state.marks.value, state.beside.value]);
+  useEffect(() => drawn.current?.draw(), [state.marks.value, state.beside.value]);
   return html`<div class="overview">
     <canvas ref=${canvas} aria-hidden="true"></canvas>
     <div class="overview-tools">
@@ -51,6 +51,8 @@ class Drawing {
     this.tell = tell;
     this.view = /** @type {View} */ ({ row: TALL, step: 60, top: AIR, left: AIR });
     this.fitted = true;
+    this.base = document.createElement("canvas");
+    this.stale = true;
     this.asked = 0;
     this.layout = laidOut(null, state.showing.value);
     this.ended = new AbortController();
@@ -108,18 +110,25 @@ class Drawing {
   /** Have the selected node in view. */
   follow() {
     const point = this.layout.byNode.get(this.state.selected.value);
+    const before = { ...this.view };
     if (point && !this.fitted) {
       const { view, canvas } = this;
       const x = view.left + point.x * view.step, y = view.top + point.y * view.row;
       if (x < AIR || x > canvas.clientWidth - 80) view.left += canvas.clientWidth / 3 - x;
       if (y < AIR || y > canvas.clientHeight - AIR) view.top += canvas.clientHeight / 2 - y;
     }
-    this.draw();
+    const moved = before.left !== this.view.left || before.top !== this.view.top;
+    this.draw(moved);
   }
 
-  draw() {
+  /** In the next frame; only the selection if nothing else has changed. */
+  draw(stale = true) {
+    this.stale ||= stale;
     cancelAnimationFrame(this.asked);
-    this.asked = requestAnimationFrame(() => paint(this.canvas, this.layout, this.view, this.state));
+    this.asked = requestAnimationFrame(() => {
+      paint(this.canvas, this.base, this.stale, this.layout, this.view, this.state);
+      this.stale = false;
+    });
   }
 
   wheel(/** @type {WheelEvent} */ event) {

@@ -14,42 +14,52 @@ import { actionOf, outcome, path } from "./model.js";
 /** From this height of a row on there is room for words, in pixels. */
 const WORDS = 12;
 
-export function paint(/** @type {HTMLCanvasElement} */ canvas, /** @type {Layout} */ layout, /** @type {View} */ view, /** @type {import("./state.js").TreeState} */ state) {
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+/**
+ * Draw the tree, unless it is drawn already on `base`; then the selection above it, which changes with every key.
+ * @param {HTMLCanvasElement} canvas
+ * @param {HTMLCanvasElement} base as large, out of sight
+ * @param {boolean} stale whether anything but the selection has changed
+ */
+export function paint(canvas, base, stale, /** @type {Layout} */ layout, /** @type {View} */ view, /** @type {import("./state.js").TreeState} */ state) {
   const style = getComputedStyle(canvas);
-  const ratio = devicePixelRatio || 1;
-  const colours = { of: ramp(style), ink: style.getPropertyValue("--ink"), dim: style.getPropertyValue("--dim"), ground: style.getPropertyValue("--ground"), focus: style.getPropertyValue("--focus"), cut: style.getPropertyValue("--cut") };
+  const of = (/** @type {string} */ name) => style.getPropertyValue(name);
+  const colours = { of: ramp(style), ink: of("--ink"), dim: of("--dim"), ground: of("--ground"), focus: of("--focus"), cut: of("--cut") };
   const { clientWidth: width, clientHeight: height } = canvas;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
   const x = (/** @type {Point} */ point) => view.left + point.x * view.step;
   const y = (/** @type {Point} */ point) => view.top + point.y * view.row;
+  const pens = { x, y, colours, view, width, height };
+  if (stale) paintTree({ ...pens, context: cleared(base, canvas) }, layout, state);
+  const context = cleared(canvas, canvas);
+  if (canvas.width && canvas.height) context.drawImage(base, 0, 0, width, height);
+  for (const node of path(state.tree.value, state.selected.value)) {
+    const point = layout.byNode.get(node.id);
+    if (point) edge(point, { ...pens, context }, true);
+  }
+  ring(layout.byNode.get(state.selected.value), { ...pens, context });
+}
+
+/** The pen of an empty canvas, in the page's pixels. */
+function cleared(/** @type {HTMLCanvasElement} */ canvas, /** @type {HTMLCanvasElement} */ like) {
+  if (canvas.width !== like.width) canvas.width = like.width;
+  if (canvas.height !== like.height) canvas.height = like.height;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const ratio = devicePixelRatio || 1;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+function paintTree(/** @type {any} */ pens, /** @type {Layout} */ layout, /** @type {import("./state.js").TreeState} */ state) {
+  const { view, height } = pens;
   const seen = between(layout, (-40 - view.top) / view.row, (height + 40 - view.top) / view.row);
-  const way = new Set(path(state.tree.value, state.selected.value).map((node) => node.id));
-  const pens = { context, x, y, colours, view, way, width };
-  for (const point of edges(layout, seen, pens)) edge(point, pens);
+  for (const point of seen) edge(point, pens, false);
   for (const point of seen) shape(point, pens, state);
-  ring(layout.byNode.get(state.selected.value), pens);
   if (view.row >= WORDS) for (const point of seen) word(point, pens);
   if (layout.rows * view.row > height * 1.05) minimap(layout, pens, height);
 }
 
-/** Points whose edge is in view: those seen, and for the long edges their parents' other end. */
-function edges(/** @type {Layout} */ layout, /** @type {Point[]} */ seen, /** @type {any} */ { way }) {
-  const all = new Set(seen);
-  for (const id of way) {
-    const point = layout.byNode.get(id);
-    if (point) {
-      all.delete(point);
-      all.add(point); // drawn last, above the others
-    }
-  }
-  return all;
-}
-
-function edge(/** @type {Point} */ point, /** @type {any} */ { context, x, y, colours, way }) {
+function edge(/** @type {Point} */ point, /** @type {any} */ { context, x, y, colours }, /** @type {boolean} */ on) {
   if (!point.from) return;
-  const on = way.has(point.node.id);
   const [x0, y0, x1, y1] = [x(point.from), y(point.from), x(point), y(point)];
   context.beginPath();
   context.moveTo(x0, y0);
