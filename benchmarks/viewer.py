@@ -1,7 +1,7 @@
 """How fast `agentr view` and the listings of `agentr` are over a large store, and what looking costs a run.
 
     python benchmarks/viewer.py [--runs 200] [--trees 20000] [--nodes 5000000] [--db FOLDER/large.db] [--repeat 7]
-    python benchmarks/viewer.py --live [--repeat 3]
+    python benchmarks/viewer.py --live [--tasks 400] [--repeat 3]
 
 The first makes the database unless it is there (`--db` keeps it; some 3 GB as it stands), and prints the median
 wall and CPU time of every page and listing, the memory of the server, and the CPU that it takes while nothing happens.
@@ -23,7 +23,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -43,7 +44,7 @@ LISTINGS = (
 #: As `tests/support/scripted_runs.py`: a policy that answers at once, so that the store's share is as large as it gets.
 SCRIPTED = (
     *("run", "--env", "textcraft", "-o", "textcraft.world=synthetic", "--policy", "flawed", "--trainer", "none"),
-    *("--iterations", "1", "--tasks", "400", "--eval-tasks", "1", "-o", "mcts.simulations=8"),
+    *("--iterations", "1", "--eval-tasks", "1", "-o", "mcts.simulations=8"),
 )
 
 
@@ -180,56 +181,68 @@ def _run(words: tuple[str, ...]) -> None:
     subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-def watch(page: Page, stop: threading.Event, asked: list[int]) -> None:
-    """A page that stays open: at each change it fetches the run, its trees, and what is new of the one that grows."""
-    stream, since, tree = page.stream(), None, None
-    while not stop.is_set():
-        if not stream.readline().startswith(b"data:"):
-            continue
-        try:
-            for path in ("runs", "runs/last", "trees?sort=-id&status=running&limit=20"):
-                page.get(f"/api/{path}")
-            rows = json.loads(page.get("/api/trees?sort=-simulations&status=running&limit=1"))["items"]
-            if rows and rows[0]["id"] != tree:
-                tree, since = rows[0]["id"], None
-            if tree is not None:
-                query = "" if since is None else f"?since={since}"
-                since = json.loads(page.get(f"/api/trees/{tree}{query}"))["since"]
-            asked.append(1)
-        except SystemExit:
-            continue  # there is no tree yet
+class Watcher:
+    """A page that stays open, as the front end keeps it: at a change, once a second at most, it asks for what it shows.
+
+    ``shows``: the list of runs, one run, or the tree that grows.
+    """
+
+    def __init__(self, page: Page, shows: str) -> None:
+        self.page, self.shows, self.asked = page, shows, 0
+        self.tree, self.since = 0, None
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        stream = self.page.stream()
+        while line := stream.readline():
+            if line.startswith(b'data: {"change"'):
+                with suppress(SystemExit, OSError):  # there is no run yet, or no tree; or the viewer has ended
+                    self._refresh()
+                    self.asked += 1
+                time.sleep(1)
+
+    def _refresh(self) -> None:
+        if self.shows != "tree":
+            self.page.get(f"/api/{self.shows}")
+            return
+        rows = json.loads(self.page.get("/api/trees?sort=-simulations&status=running&limit=1"))["items"]
+        if rows and rows[0]["id"] != self.tree:
+            self.tree, self.since = rows[0]["id"], None
+        query = "" if self.since is None else f"?since={self.since}"
+        self.since = json.loads(self.page.get(f"/api/trees/{self.tree}{query}"))["since"]
 
 
-def speed(folder: Path, pages: int) -> tuple[float, int]:
-    """Nodes a second of the search of one run, and how often its pages were fetched meanwhile."""
+def speed(folder: Path, pages: int, tasks: int) -> tuple[float, float, int]:
+    """Nodes a second and a CPU second of one run, and how often its pages were refreshed meanwhile."""
     db = folder / f"live-{random.getrandbits(32)}.db"
     open_store(db).close()
-    stop, asked = threading.Event(), list[int]()
     with viewing(db) as (_, opened):
-        for _ in range(pages):
-            threading.Thread(target=watch, args=(opened(), stop, asked), daemon=True).start()
-        _run((*PYTHON, *SCRIPTED, "--db", str(db)))
-        stop.set()
+        watchers = [Watcher(opened(), shows) for shows in ("runs", "runs/last", "tree")[:pages]]
+        before = of_children()
+        _run((*PYTHON, *SCRIPTED, "--tasks", str(tasks), "--db", str(db)))
+        used = of_children() - before
+        asked = sum(watcher.asked for watcher in watchers)
     with open_store(db, read_only=True) as store:
         run = store.runs.find("last")
-        (search,) = [row for row in store.runs.stages(run.id) if row.stage == "search"]
+        (search,) = store.runs.stages(run.id, stage="search")
         nodes = sum(row.n_nodes for row in store.trees.select(run.id))
-        seconds = store.connection.all(
-            "SELECT 86400.0 * (julianday(?) - julianday(?))", (search.finished_at, search.started_at)
-        )[0][0]
-    return nodes / seconds, len(asked)
+        times = (datetime.fromisoformat(str(at)) for at in (search.started_at, search.finished_at))
+        began, ended = times
+    return nodes / (ended - began).total_seconds(), nodes / used, asked
 
 
-def live(repeat: int) -> None:
-    print("| pages open | nodes/s | fetches |\n| ---: | ---: | ---: |")
-    found: dict[int, list[float]] = {0: [], 3: []}
+def live(repeat: int, tasks: int) -> None:
+    print("| pages open | nodes/s | nodes/CPU s | refreshes |\n| ---: | ---: | ---: | ---: |")
+    found: dict[int, list[tuple[float, float]]] = {0: [], 3: []}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(repeat):
-            for pages in found:
-                nodes, asked = speed(Path(folder), pages)
-                found[pages].append(nodes)
-                print(f"| {pages} | {nodes:,.0f} | {asked} |", flush=True)
-    print(f"\nmedian with three pages / alone: {median(found[3]) / median(found[0]):.3f}")
+            for pages, rates in found.items():
+                by_second, by_cpu, asked = speed(Path(folder), pages, tasks)
+                rates.append((by_second, by_cpu))
+                print(f"| {pages} | {by_second:,.0f} | {by_cpu:,.0f} | {asked} |", flush=True)
+    for at, name in enumerate(("nodes/s", "nodes/CPU s")):
+        watched, alone = (median(rate[at] for rate in found[pages]) for pages in (3, 0))
+        print(f"\n{name}, median with three pages / alone: {watched / alone:.3f}")
 
 
 def main() -> None:
@@ -240,9 +253,10 @@ def main() -> None:
     parser.add_argument("--db", type=Path)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--live", action="store_true")
+    parser.add_argument("--tasks", type=int, default=400, help="of the run of --live")
     chosen: Any = parser.parse_args()
     if chosen.live:
-        live(chosen.repeat)
+        live(chosen.repeat, chosen.tasks)
         return
     with tempfile.TemporaryDirectory() as folder:
         db = chosen.db or Path(folder) / "large.db"
