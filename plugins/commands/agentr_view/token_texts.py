@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,8 @@ from agentr_core import AgentrError, is_adapter, local_model
 #: Tokenizers that are kept; that of a large vocabulary takes some 50 MB.
 KEPT = 2
 _FILE = "tokenizer.json"
+#: What stands for a letter of which not all bytes are there.
+_INCOMPLETE = "\ufffd"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -23,7 +25,23 @@ def token_texts(model: str, ids: Sequence[int]) -> list[str | None]:
     tokenizer = _tokenizer(model) if ids else None
     if tokenizer is None:
         return [None] * len(ids)
-    return [tokenizer.decode([number], skip_special_tokens=False) for number in ids]
+    return list(_pieces(tokenizer, list(ids)))
+
+
+def _pieces(tokenizer: Any, ids: list[int]) -> Iterator[str]:
+    """What each token adds to the text, so that all together are the text.
+
+    A token alone says too little: its space may be left out, and a letter may take several of them, of which the last
+    one gets it. So each is read behind those that came right before.
+    """
+    start = told = 0
+    for end in range(1, len(ids) + 1):
+        whole = tokenizer.decode(ids[start:end], skip_special_tokens=False)
+        if whole.endswith(_INCOMPLETE) and end < len(ids):
+            yield ""
+            continue
+        yield whole[len(tokenizer.decode(ids[start:told], skip_special_tokens=False)) :]
+        start, told = told, end
 
 
 @lru_cache(maxsize=KEPT)

@@ -94,6 +94,8 @@ def skeleton(store: Store, asked: Asked) -> dict[str, Any]:
     marks = array("q", (hash((n.flags, n.copies, n.visits, n.value_sum)) for n in nodes))
     place = str(store.path)
     old = None if since is None else _sent.before((place, number, since))
+    if old is not None and len(old) > len(nodes):
+        old = None  # it was begun anew
     changed = nodes if old is None else [n for n, mark in zip(nodes, marks, strict=True)
                                          if n.node >= len(old) or old[n.node] != mark]  # fmt: skip
     kept = _sent.remember((place, number, simulations), marks)
