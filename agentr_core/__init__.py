@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agentr_core.errors import UnknownPluginError as UnknownPluginError
     from agentr_core.errors import UsageError as UsageError
     from agentr_core.errors import boundary as boundary
+    from agentr_core.evaluate.metrics import loop_steps as loop_steps
     from agentr_core.hashing import canonical_json as canonical_json
     from agentr_core.hashing import content_hash as content_hash
     from agentr_core.interfaces.batched_policy import BatchedPolicy as BatchedPolicy
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
     from agentr_core.registry.events import TreeFinished as TreeFinished
     from agentr_core.registry.model_names import base_of as base_of
     from agentr_core.registry.model_names import is_adapter as is_adapter
+    from agentr_core.registry.model_names import local_model as local_model
     from agentr_core.registry.model_names import model_failure as model_failure
     from agentr_core.registry.model_names import resolve_model as resolve_model
     from agentr_core.registry.model_names import tokenizer_of as tokenizer_of
@@ -128,7 +130,22 @@ if TYPE_CHECKING:
     from agentr_core.registry.specs import PluginSpec as PluginSpec
     from agentr_core.registry.specs import hookimpl as hookimpl
     from agentr_core.run_context import RunContext as RunContext
+    from agentr_core.runs.plots import Plot as Plot
+    from agentr_core.runs.plots import Series as Series
+    from agentr_core.runs.plots import comparison_plots as comparison_plots
+    from agentr_core.runs.plots import run_plots as run_plots
+    from agentr_core.runs.report import Table as Table
+    from agentr_core.runs.report import critic_agreement as critic_agreement
+    from agentr_core.runs.report import iteration_rows as iteration_rows
+    from agentr_core.runs.report import set_labels as set_labels
     from agentr_core.runs.scratch import scratch_run as scratch_run
+    from agentr_core.runs.summary import account_rows as account_rows
+    from agentr_core.runs.summary import account_warnings as account_warnings
+    from agentr_core.runs.summary import run_settings as run_settings
+    from agentr_core.runs.summary import run_summary as run_summary
+    from agentr_core.runs.tables import comparison_tables as comparison_tables
+    from agentr_core.runs.tables import critic_tables as critic_tables
+    from agentr_core.runs.tables import run_tables as run_tables
     from agentr_core.search.stage import grow_trees as grow_trees
     from agentr_core.search.task_samplers import TASK_SAMPLERS as TASK_SAMPLERS
     from agentr_core.search.task_samplers import PastSearch as PastSearch
@@ -136,7 +153,9 @@ if TYPE_CHECKING:
     from agentr_core.seeds import derive_rng as derive_rng
     from agentr_core.seeds import derive_seed as derive_seed
     from agentr_core.settings.run_config import RunConfig as RunConfig
+    from agentr_core.store.store import Store as Store
     from agentr_core.train.conversation_files import read_dataset as read_dataset
+    from agentr_core.train.export import preference_row as preference_row
     from agentr_core.train.template_report import TemplateReport as TemplateReport
     from agentr_core.train.template_report import template_report as template_report
     from agentr_core.train.token_masks import RenderedExample as RenderedExample
@@ -195,7 +214,7 @@ _ENGINE = {
     "registry.events": [
         "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",
     ],
-    "registry.model_names": ["base_of", "is_adapter", "model_failure", "resolve_model", "tokenizer_of"],
+    "registry.model_names": ["base_of", "is_adapter", "local_model", "model_failure", "resolve_model", "tokenizer_of"],
     "registry.specs": ["CommandSpec", "ModelSpec"],
     "search.task_samplers": ["TASK_SAMPLERS", "PastSearch", "SamplerRequest"],
     "seeds": ["derive_seed"],
@@ -208,13 +227,20 @@ _ENGINE = {
 _SCRIPT = {
     "api": ["configure", "open_store", "plugin_names", "run", "run_async"],
     "errors": ["ExitCode", "Interrupted", "PartialFailure", "ResumeError", "StoreError", "UnknownPluginError"],
+    "evaluate.metrics": ["loop_steps"],
     "play.in_flight": ["run_bounded"],
     "play.worlds": ["World", "Worlds"],
     "process.progress": ["Progress"],
     "run_context": ["RunContext"],
+    "runs.plots": ["Plot", "Series", "comparison_plots", "run_plots"],
+    "runs.report": ["Table", "critic_agreement", "iteration_rows", "set_labels"],
     "runs.scratch": ["scratch_run"],
+    "runs.summary": ["account_rows", "account_warnings", "run_settings", "run_summary"],
+    "runs.tables": ["comparison_tables", "critic_tables", "run_tables"],
     "search.stage": ["grow_trees"],
     "settings.run_config": ["RunConfig"],
+    "store.store": ["Store"],
+    "train.export": ["preference_row"],
 }  # fmt: skip
 
 _MODULE_OF = {

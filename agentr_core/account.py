@@ -62,6 +62,12 @@ def describe(account: Mapping[str, int], *, quiet: bool = True) -> str:
     return " · ".join(_said(name, account) for name in _names(account) if not (quiet and name in _QUIET))
 
 
+def said(account: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Each name that is not zero, and what :func:`describe` says of it."""
+    for name in _names(account):
+        yield name, _said(name, account)
+
+
 def warnings(account: Mapping[str, int]) -> Iterator[str]:
     """A sentence for each share that is worth one."""
     for name in _names(account):

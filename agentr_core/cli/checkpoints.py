@@ -32,13 +32,13 @@ def checkpoints() -> None:
 def list_(store: Store, reference: str | None, iteration: int | None) -> Listing:
     """The checkpoints of a run, or of all runs."""
     found = store.checkpoints.select(run_id(store, reference, "checkpoints"), iteration=iteration)
-    rows = [(_cells(store, row), _json(row)) for row in found]
+    runs = {run.id: run.short for run in store.runs.select()}
+    rows = [(_cells(row, runs[row.run_id]), _json(row)) for row in found]
     headers = ("checkpoint", "run", "iteration", "trainer", "dataset", "step", "complete", "made", "path")
     return Listing(headers, rows, empty="there are no checkpoints; train one with: agentr train")
 
 
-def _cells(store: Store, row: CheckpointRow) -> tuple[Any, ...]:
-    run = store.runs.get(row.run_id).short
+def _cells(row: CheckpointRow, run: str) -> tuple[Any, ...]:
     state = "yes" if row.complete else "no"
     where = row.path if Path(row.path).exists() or not row.complete else f"{row.path} (gone)"
     return (row.id, run, row.iteration, row.trainer, row.dataset_id, row.step, state, when(row.created_at), where)

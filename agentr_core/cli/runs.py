@@ -17,7 +17,7 @@ from agentr_core.process.terminal import visible
 if TYPE_CHECKING:
     from agentr_core.store import RunRow, Store
 
-#: What the state of a run may be (``runs/stages.py``).
+#: What ``store.runs.state`` may say.
 STATES = ("running", "done", "failed", "interrupted", "killed")
 
 
@@ -32,12 +32,10 @@ def runs() -> None:
 @lists()
 def list_(store: Store, status: str | None, env: str | None) -> Listing:
     """All runs, newest first."""
-    from agentr_core.runs.stages import state_of
-
     found = store.runs.select()
     if env is not None:
         found = [run for run in found if env in (plugin_name(run, "env") or "").split(",")]
-    found = [run for run in found if status in (None, state_of(store, run))]
+    found = [run for run in found if status in (None, store.runs.state(run))]
     rows = [(_cells(store, run), {**run.as_dict(), "alive": store.runs.is_alive(run)}) for run in found]
     headers: tuple[str, ...] = ("run", "name", "status", "success", "env", "model", "searcher", "critic", "trainer")
     headers = (*headers, "command", "started", "took")
@@ -45,17 +43,13 @@ def list_(store: Store, status: str | None, env: str | None) -> Listing:
 
 
 def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
-    from agentr_core.runs.labels import model_name
-    from agentr_core.runs.stages import state_of
+    from agentr_core.runs.summary import run_summary
 
-    env, *plugins = (plugin_name(run, kind) for kind in ("env", "searcher", "critic", "trainer"))
-    acts = run.config.get("policy", {})
-    model = model_name(str(acts.get("options", {}).get("model") or acts.get("name", "-")))
-    own = [stage.metrics.get("success") for stage in store.runs.stages(run.id) if stage.stage == "evaluate"]
-    measured = [success for success in own if success is not None]
+    known = run_summary(store, run)
+    plugins = (known["searcher"], known["critic"], known["trainer"])
     times = (when(run.created_at), took(run.created_at, run.finished_at))
-    success = percent(measured[-1] if measured else None)
-    return (run.short, run.name, state_of(store, run), success, env, model, *plugins, run.command, *times)
+    made_with = (",".join(known["envs"]) or None, known["model"], *plugins)
+    return (run.short, run.name, store.runs.state(run), percent(known["success"]), *made_with, run.command, *times)
 
 
 @runs.command()
@@ -63,10 +57,8 @@ def _cells(store: Store, run: RunRow) -> tuple[Any, ...]:
 @shows
 def show(store: Store, reference: str) -> Page:
     """One run: its stages, what they came to, and with which plugins."""
-    from agentr_core.runs.stages import state_of
-
     run = store.runs.find(reference)
-    stopped = run.status in ("interrupted", "failed") or state_of(store, run) == "killed"
+    stopped = run.status in ("interrupted", "failed") or store.runs.state(run) == "killed"
     return Page(_whole(store, run), _lines(store, run), f"go on with: agentr resume {run.short}" if stopped else "")
 
 
@@ -100,10 +92,8 @@ def _lines(store: Store, run: RunRow) -> Iterator[str]:
 
 
 def _head(store: Store, run: RunRow) -> Iterator[str]:
-    from agentr_core.runs.stages import state_of
-
     name = f" '{run.name}'" if run.name else ""
-    yield heading(f"run {run.short}{name}  {state_of(store, run)}")
+    yield heading(f"run {run.short}{name}  {store.runs.state(run)}")
     lines = [
         ("key", run.key),
         ("command", f"agentr {run.command}, seed {run.seed}, agentr {run.agentr_version}"),

@@ -119,7 +119,6 @@ def _drawing(store: Store, run: RunRow, row: TreeRow, critic: str | None, view: 
 def _watch(store: Store, run: RunRow, which: str | None, critic: str | None, view: View) -> None:
     """Follow one tree until it is done; without ``which``, those that grow until the run is done."""
     from agentr_core.cli.watching import watch
-    from agentr_core.runs.stages import state_of
 
     def draw() -> list[str]:
         with store.connection.snapshot():
@@ -131,10 +130,10 @@ def _watch(store: Store, run: RunRow, which: str | None, critic: str | None, vie
     def going() -> bool:
         if which and find_tree(store, run, which).status in ("done", "failed"):
             return False
-        return state_of(store, store.runs.get(run.id)) == "running"
+        return store.runs.state(store.runs.get(run.id)) == "running"
 
     watch(store, draw, going)
-    say(f"run {run.short} is {state_of(store, store.runs.get(run.id))}")
+    say(f"run {run.short} is {store.runs.state(store.runs.get(run.id))}")
 
 
 def _growing(store: Store, run: RunRow) -> TreeRow | None:

@@ -57,12 +57,17 @@ def repeats(actions: Sequence[str], length: int) -> list[int]:
 
 
 def loop_count(actions: Sequence[str], longest: int = 4) -> int:
+    """How many steps :func:`loop_steps` finds."""
+    return len(loop_steps(actions, longest))
+
+
+def loop_steps(actions: Sequence[str], longest: int = 4) -> set[int]:
     """Steps that only repeat what was done directly before, by a sequence of up to ``longest`` actions."""
     repeated: set[int] = set()
     for length in range(1, longest + 1):
         for start, count in _runs(actions, length):
             repeated.update(range(start + length, start + count * length))
-    return len(repeated)
+    return repeated
 
 
 def _runs(actions: Sequence[str], length: int) -> Iterator[tuple[int, int]]:

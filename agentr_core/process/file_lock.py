@@ -7,9 +7,13 @@ not POSIX), nobody is ever seen to hold one.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+#: Who asks whether a lock is held has it meanwhile; whoever takes it tries for so long.
+MOMENT_SECONDS = 0.1
 
 
 @contextmanager
@@ -35,7 +39,7 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _lock(descriptor)
+        return not _lock(descriptor, shared=True)  # as anybody else who asks: nobody takes another for a holder
     finally:
         os.close(descriptor)
 
@@ -44,7 +48,7 @@ def _taken(path: Path) -> int | None:
     """The open file with the lock; None where somebody else holds it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _lock(descriptor):
+        if not _lock_in_a_moment(descriptor):
             os.close(descriptor)
             return None
         with suppress(OSError):
@@ -53,13 +57,23 @@ def _taken(path: Path) -> int | None:
         os.close(descriptor)  # the former holder has just taken the file away: make a new one
 
 
-def _lock(descriptor: int) -> bool:
+def _lock_in_a_moment(descriptor: int) -> bool:
+    """As :func:`_lock`; one that somebody only asks about is free in a moment."""
+    deadline = time.monotonic() + MOMENT_SECONDS
+    while not _lock(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(MOMENT_SECONDS / 100)
+    return True
+
+
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
     if os.name != "posix":
         return True
     import fcntl
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -37,6 +37,15 @@ def resolve_model(name: str) -> Path | str:
     return name
 
 
+def local_model(name: str) -> Path | None:
+    """As :func:`resolve_model`, but nothing is ever fetched or made: None for a model that is not in a folder here."""
+    if named := registry().models().get(name):
+        module, _, function = named.here.partition(":")
+        return getattr(importlib.import_module(module), function)() if function else None
+    folder = Path(name).expanduser()
+    return folder.resolve() if folder.is_dir() else None
+
+
 def is_adapter(source: Path | str) -> bool:
     """Whether a model is a folder with an adapter, which is nothing without the model that it is made for."""
     return isinstance(source, Path) and (source / _ADAPTER).is_file()

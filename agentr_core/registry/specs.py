@@ -68,7 +68,9 @@ class ModelSpec:
     """A model with a short name. ``target``: ``"module:function"``, which returns its folder and makes it where needed.
 
     The function takes no arguments; it raises :class:`~agentr_core.errors.AgentrError` where the model cannot be had.
+    ``here``, in the same form, returns the folder where it lies already and makes nothing; None where it is not here.
     """
 
     name: str
     target: str
+    here: str = ""

@@ -14,7 +14,7 @@ from agentr_core.runs import report
 from agentr_core.runs.costs import costs
 from agentr_core.runs.report import Table
 from agentr_core.runs.side_by_side import side_by_side
-from agentr_core.runs.stages import stages, state_of
+from agentr_core.runs.stages import stages
 from agentr_core.runs.yields import against_tokens, losses, yields
 from agentr_core.store import RunRow, Store
 
@@ -102,7 +102,7 @@ _NOT_REVISED = "No revision set of this run is finished, so there is no yield to
 
 def _unfinished(store: Store, run: RunRow) -> str:
     """What is to be known of a run that has not come to its end."""
-    state = state_of(store, run)
+    state = store.runs.state(run)
     if state == "done":
         return ""
     went_on = f"agentr resume {run.short} goes on with it"

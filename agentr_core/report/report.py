@@ -14,7 +14,6 @@ from agentr_core.report.repeating import commands, configuration, versions
 from agentr_core.report.revision_page import revision_html
 from agentr_core.report.table_page import part_html, table_html
 from agentr_core.report.tree_page import tree_html
-from agentr_core.runs.stages import state_of
 from agentr_core.store import RunRow, Store, TreeRow
 
 
@@ -51,7 +50,7 @@ def title_of(runs: Sequence[RunRow]) -> str:
 
 def _head(store: Store, runs: Sequence[RunRow]) -> str:
     lines = [
-        f"{html(name_of(run))}: run {html(run.key)}, {state_of(store, run)}, started {html(run.created_at[:16])} UTC, "
+        f"{html(name_of(run))}: run {html(run.key)}, {store.runs.state(run)}, started {html(run.created_at[:16])} UTC, "
         f"agentr {html(run.agentr_version)}"
         for run in runs
     ]

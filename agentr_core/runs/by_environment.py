@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentr_core.evaluate.metrics import mean, mean_by_task, paired_difference
+from agentr_core.evaluate.metrics import mean, paired_difference
 from agentr_core.store import EvalRow, Store
 
 Successes = dict[str, dict[int, float]]
@@ -14,12 +14,7 @@ Successes = dict[str, dict[int, float]]
 
 def successes(store: Store, row: EvalRow) -> Successes:
     """By environment, the share of successes of each task that was played: of its repeats, where it had several."""
-    results = store.evaluations.results(row.id)
-    names = dict.fromkeys(result.env for result in results)
-    return {
-        name: mean_by_task([result for result in results if result.env == name], lambda result: result.success)
-        for name in names
-    }
+    return store.evaluations.successes(row.id)
 
 
 def paired(after: Successes, before: Successes) -> tuple[float, float | None, dict[str, tuple[float, float | None]]]:

@@ -44,9 +44,13 @@ class Table:
     notes: Sequence[str] = ()
 
 
-def iterations(store: Store, run: RunRow) -> Table:
-    """The closing table of a run: one row for the baseline and each evaluated iteration."""
-    data = [part for row in iteration_rows(store, run) for part in with_environments(row)]
+def iterations(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> Table:
+    """The closing table of a run: one row for the baseline and each evaluated iteration.
+
+    ``rows`` are those of :func:`iteration_rows`, where they are at hand.
+    """
+    rows = iteration_rows(store, run) if rows is None else rows
+    data = [part for row in rows for part in with_environments(row)]
     columns = ["", f"success {_95}", "reward", "steps", "invalid", "loops", "revision test", "revisions"]
     columns.append(f"against baseline {_95}")
     notes = [SUCCESS_NOTE, ITERATION_NOTE]
@@ -210,15 +214,47 @@ def _critic_rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:
     cuts, trained = {row.id: _cuts(store, row) for row in sets}, _trained(store, run)
     oracle = {row.iteration: cuts[row.id] for row in sets if row.critic == "oracle"}
     measured = {row.iteration: _cuts(store, row, judged=True) for row in sets if row.critic == "unrecoverable"}
-    for row in sets:
-        alike = [other for other in sets if (other.critic, other.iteration) == (row.critic, row.iteration)]
-        settings = told_apart([each.config for each in alike])[alike.index(row)]
+    for row, settings in _set_settings(sets):
         names = {"run": run.key, "critic": row.critic, "iteration": row.iteration, "set": row.id, "settings": settings}
         label = " · ".join([row.critic, *setting_texts(settings)])
         agrees = agreement(cuts[row.id], oracle.get(row.iteration, {}))
         first = agreement(cuts[row.id], measured.get(row.iteration, {}))
         agreed = {"oracle": agrees, "unrecoverable": first}
         yield {**names, "label": label, **agreed, **row.metrics, "trained": trained.get(row.id)}
+
+
+def _set_settings(sets: Sequence[RevisionSetRow]) -> Iterator[tuple[RevisionSetRow, dict[str, Any]]]:
+    """Each set with the settings in which it differs from others of its critic and iteration."""
+    for row in sets:
+        alike = [other for other in sets if (other.critic, other.iteration) == (row.critic, row.iteration)]
+        yield row, told_apart([each.config for each in alike])[alike.index(row)]
+
+
+def set_labels(sets: Sequence[RevisionSetRow]) -> dict[int, str]:
+    """What each revision set of a run is called, by its number: the critic, and what tells it from others of it."""
+    return {row.id: " · ".join([row.critic, *setting_texts(settings)]) for row, settings in _set_settings(sets)}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often critics cut the same attempts at the same step: ``shares[i][j]`` of the ``pairs[i][j]`` that both cut.
+
+    A share is None where two sets have no pair in common, as those of different iterations.
+    """
+
+    sets: list[RevisionSetRow]
+    labels: list[str]
+    shares: list[list[float | None]]
+    pairs: list[list[int]]
+
+
+def critic_agreement(store: Store, run: RunRow) -> Agreement:
+    """The agreement of all finished revision sets of a run with each other, set by set."""
+    sets = [row for row in store.revisions.select(run.id) if row.status == "done"]
+    cuts = [_cuts(store, row) for row in sets]
+    shares = [[agreement(mine, other) for other in cuts] for mine in cuts]
+    pairs = [[len(mine.keys() & other.keys()) for other in cuts] for mine in cuts]
+    return Agreement(sets, list(set_labels(sets).values()), shares, pairs)
 
 
 def _critic_cells(row: dict[str, Any]) -> Cells:

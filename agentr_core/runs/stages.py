@@ -1,4 +1,4 @@
-"""What a run's stages came to, out of the store: the state of a run, and a table. No printing."""
+"""What a run's stages came to, out of the store, as a table. No printing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ _SHOWN = {
     "evaluate": ("success", "reward", "revision_test"),
 }
 _SHARES = ("success", "revision_test")
-
-
-def state_of(store: Store, run: RunRow) -> str:
-    """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
-    return "killed" if run.status == "running" and not store.runs.is_alive(run) else run.status
 
 
 def stages(store: Store, run: RunRow) -> Table:

@@ -14,6 +14,10 @@ from agentr_core.store.texts import Conversations
 
 _EVALS = "SELECT * FROM evals"
 _RESULTS = "SELECT r.*, tasks.env, tasks.key AS task FROM eval_results r JOIN tasks ON tasks.id = r.task_id"
+_SUCCESSES = """
+SELECT tasks.env, r.task_id, avg(r.success) FROM eval_results r JOIN tasks ON tasks.id = r.task_id
+WHERE r.eval_id = ? AND r.error IS NULL GROUP BY r.task_id ORDER BY r.task_id
+"""
 
 _ATTEMPTS = "SELECT attempts FROM eval_results WHERE eval_id = ? AND task_id = ? AND repeat = ?"
 _SAVE_RESULT = (
@@ -78,6 +82,13 @@ class Evaluations:
     def results(self, eval_id: int) -> list[EvalResult]:
         """How the tasks of an evaluation went, by task and repeat."""
         return select_rows(self._connection, EvalResult, _RESULTS, {"eval_id": eval_id}, "task_id, repeat")
+
+    def successes(self, eval_id: int) -> dict[str, dict[int, float]]:
+        """By environment, the share of successes of each task that was played: of its repeats, where it had several."""
+        found: dict[str, dict[int, float]] = {}
+        for env, task, share in self._connection.all(_SUCCESSES, (eval_id,)):
+            found.setdefault(env, {})[task] = share
+        return found
 
     def save_result(self, eval_id: int, result: EvalResult) -> None:
         """Keep how one task went, in place of what an earlier attempt left, whose ``attempts`` it adds to."""

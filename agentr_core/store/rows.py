@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, Self
 
 from agentr_core.interfaces.training_sets import Reads
@@ -32,28 +33,43 @@ class Row:
     @classmethod
     def read(cls, row: sqlite3.Row) -> Self:
         """Make an instance from a row of a query whose columns are named as the fields (others are ignored)."""
-        kinds = _field_kinds(cls)
-        values: dict[str, Any] = {}
-        for column in row.keys():  # noqa: SIM118 - a Row iterates over values
-            name = column.removesuffix("_json")
-            kind = kinds.get(name)
-            if kind is None:
-                continue
-            value = row[column]
-            if name != column:
-                value = json.loads(value) if value else {}
-            elif kind.startswith("bool") and value is not None:
-                value = bool(value)
-            values[name] = value
-        return cls(**values)
+        plan = _plan(_any(cls), *row.keys())
+        return cls(**{name: convert(row[at]) if convert else row[at] for at, name, convert in plan})
 
     def as_dict(self) -> dict[str, Any]:
         """The row as JSON values: hashes in hexadecimal, messages as mappings."""
-        return {name: _plain(getattr(self, name)) for name in _field_kinds(type(self))}
+        return {name: _plain(getattr(self, name)) for name in _field_kinds(_any(type(self)))}
 
 
-def _field_kinds(cls: type[Any]) -> dict[str, str]:
+def _any(cls: Any) -> Any:
+    """The class, which mypy takes for as little hashable as its instances."""
+    return cls
+
+
+@cache
+def _field_kinds(cls: Any) -> dict[str, str]:
     return {item.name: str(item.type) for item in fields(cls)}
+
+
+@cache
+def _plan(cls: Any, *columns: str) -> list[tuple[int, str, Callable[[Any], Any] | None]]:
+    """Which columns become which fields of a class, and what makes a field's value of the column's."""
+    kinds = _field_kinds(cls)
+    plan: list[tuple[int, str, Callable[[Any], Any] | None]] = []
+    for at, column in enumerate(columns):
+        name = column.removesuffix("_json")
+        if name in kinds:
+            convert = _parsed if name != column else _truth if kinds[name].startswith("bool") else None
+            plan.append((at, name, convert))
+    return plan
+
+
+def _parsed(text: str | None) -> Any:
+    return json.loads(text) if text else {}
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def _plain(value: Any) -> Any:

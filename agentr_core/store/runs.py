@@ -35,6 +35,7 @@ _HAVING: dict[Having, str] = {
     "checkpoints": "checkpoints WHERE complete = 1",
     "evaluations": "evals WHERE status = 'done'",
 }
+_NEWEST = "SELECT run_id FROM {} ORDER BY run_id DESC LIMIT 1"
 #: A reference shorter than this names runs by the start of their keys alone.
 _LEAST_END = 4
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -64,14 +65,14 @@ class Runs:
         Raises :class:`~agentr_core.errors.NothingToDo` where there are no runs at all, and
         :class:`~agentr_core.errors.UsageError` where none is meant, or more than one.
         """
+        last = reference == "last"
+        if not last and (run := self._called(reference)):
+            return run
+        if last and (newest := self._newest(having)):
+            return newest
         runs = self.select()
         if not runs:
             raise NothingToDo(f"there are no runs in {self._connection.path} yet; start one with: agentr run")
-        if reference == "last":
-            return next((run for run in runs if having is None or self._has(run, having)), runs[0])
-        for run in runs:
-            if reference in (run.name, run.key):
-                return run
         part = reference.upper()
         ends = len(part) >= _LEAST_END
         matches = [run for run in runs if part and (run.key.startswith(part) or (ends and run.key.endswith(part)))]
@@ -81,8 +82,17 @@ class Runs:
             raise UsageError(_unknown_run(reference, runs))
         return matches[0]
 
-    def _has(self, run: RunRow, what: Having) -> bool:
-        return self._connection.one(f"SELECT 1 FROM {_HAVING[what]} AND run_id = ?", (run.id,)) is not None
+    def _called(self, reference: str) -> RunRow | None:
+        """The run of exactly this name or key."""
+        both: list[dict[str, Any]] = [{"name": reference}, {"key": reference}]
+        found = (select_rows(self._connection, RunRow, _RUNS, where, "id") for where in both)
+        return next((rows[-1] for rows in found if rows), None)
+
+    def _newest(self, having: Having | None) -> RunRow | None:
+        """The newest run that has what is asked, else the newest."""
+        found = self._connection.one(_NEWEST.format(_HAVING[having])) if having else None
+        found = found or self._connection.one("SELECT max(id) FROM runs")
+        return self.get(found[0]) if found and found[0] else None
 
     def get(self, run_id: int) -> RunRow:
         """The run with this number."""
@@ -96,6 +106,10 @@ class Runs:
     def is_alive(self, run: RunRow) -> bool:
         """True while a process works on the run: its lock is held, whatever number the process has, or had."""
         return run.status == "running" and is_held(self.lock_file(run))
+
+    def state(self, run: RunRow) -> str:
+        """The status of a run; ``killed`` where nobody works on it and it has not said how it ended."""
+        return "killed" if run.status == "running" and not self.is_alive(run) else run.status
 
     def create(
         self,
@@ -169,10 +183,10 @@ class Runs:
         )
         return sorted({version_of(row["env_version"]) for row in found})
 
-    def stages(self, run_id: int) -> list[StageRow]:
-        """The stages of a run by iteration, in the order they follow each other."""
+    def stages(self, run_id: int, *, stage: str | None = None) -> list[StageRow]:
+        """The stages of a run (those of one name) by iteration, in the order they follow each other."""
         order = "iteration, instr('search revise train evaluate', stage), stage"
-        return select_rows(self._connection, StageRow, _STAGES, {"run_id": run_id}, order)
+        return select_rows(self._connection, StageRow, _STAGES, {"run_id": run_id, "stage": stage}, order)
 
     def stage(self, run_id: int, iteration: int, stage: str) -> StageRow | None:
         """One stage, or None where it was never begun."""
@@ -260,9 +274,11 @@ class Runs:
             self._connection.execute("DELETE FROM accounts WHERE run_id = ? AND iteration = ? AND stage = ?", where)
             self._connection.executemany("INSERT INTO accounts VALUES (?, ?, ?, ?, ?)", rows)
 
-    def metrics(self, run_id: int, *, iteration: int | None = None, stage: str | None = None) -> list[MetricRow]:
+    def metrics(
+        self, run_id: int, *, iteration: int | None = None, stage: str | None = None, name: str | None = None
+    ) -> list[MetricRow]:
         """Metrics of a run, by iteration, stage, name and step."""
-        where = {"run_id": run_id, "iteration": iteration, "stage": stage}
+        where = {"run_id": run_id, "iteration": iteration, "stage": stage, "name": name}
         return select_rows(self._connection, MetricRow, "SELECT * FROM metrics", where, "iteration, stage, name, step")
 
     def save_metrics(self, run_id: int, iteration: int, stage: str, step: int, values: Mapping[str, float]) -> None:

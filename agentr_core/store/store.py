@@ -10,10 +10,12 @@ from agentr_core.store.checkpoints import Checkpoints
 from agentr_core.store.connection import Connection, default_timeout
 from agentr_core.store.datasets import Datasets
 from agentr_core.store.evaluations import Evaluations
+from agentr_core.store.pages import Pages
 from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+from agentr_core.store.tree_views import TreeViews
 from agentr_core.store.trees import Trees
 
 
@@ -52,6 +54,9 @@ class Store:
         self.datasets = Datasets(connection, self.conversations)
         self.checkpoints = Checkpoints(connection)
         self.evaluations = Evaluations(connection, self.conversations)
+        #: For those who look: rows a page at a time, and trees without their texts.
+        self.pages = Pages(connection)
+        self.tree_views = TreeViews(connection, self.trees)
 
     @property
     def path(self) -> Path:

@@ -46,13 +46,11 @@ SELECT count(parent) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 
 FROM nodes JOIN trees ON trees.id = nodes.tree_id
 WHERE trees.run_id = ? AND trees.iteration = ?
 """
-#: A flag of 8 is ``terminal``. An end is what ``Tree.leaves`` gives: terminal, nothing below it, not the root.
+#: An end is what ``Tree.leaves`` gives: terminal (8), nothing below it, since it was not expanded (32), not the root.
 _ENDS = """
-WITH earlier AS (SELECT id FROM trees WHERE run_id = ? AND iteration < ? AND status = 'done')
 SELECT tree_id, count(*) AS attempts, sum(reward >= 1.0) AS solved FROM nodes
-WHERE tree_id IN earlier AND flags & 8 > 0 AND parent IS NOT NULL
-  AND (tree_id, node) NOT IN (SELECT tree_id, parent FROM nodes WHERE tree_id IN earlier AND parent IS NOT NULL)
-GROUP BY tree_id
+WHERE tree_id IN (SELECT id FROM trees WHERE run_id = ? AND iteration < ? AND status = 'done')
+  AND flags & 40 = 8 AND parent IS NOT NULL GROUP BY tree_id
 """
 _VERDICTS = """
 SELECT v.*, coalesce(body, rationale) AS reason FROM verdicts v LEFT JOIN texts ON texts.hash = v.rationale

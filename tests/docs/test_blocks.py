@@ -39,6 +39,7 @@ NOT_RUN = {
     "serving.md": 4,
     "several-environments.md": 1,
     "start.md": 2,
+    "viewer.md": 3,
     "trainers.md": 4,
 }
 #: A run with a model that takes no longer than what it imports.

@@ -23,7 +23,7 @@ LANGUAGES = {"python", "sh", "console", "toml", "json", "sql", "text"}
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*$")
 _FILE = re.compile(r"`([\w.-]+\.(?:py|toml|json|jsonl))`")
 #: Commands that are described before they are there: none may stay in this list.
-COMING = {"view"}
+COMING: set[str] = set()
 #: Plugins that a reader makes by following a page.
 OWN = {"warehouse"}
 #: What a shell has to read: pipes, several commands, variables, loops.

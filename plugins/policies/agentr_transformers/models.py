@@ -52,3 +52,9 @@ def smollm2() -> Path:
     from agentr_transformers.smollm2 import ensure
 
     return ensure(model.path)
+
+
+def smollm2_here() -> Path | None:
+    """The folder of ``smollm2-135m`` where it has been made already."""
+    model = named_models()["smollm2-135m"]
+    return model.path if model.ready else None
