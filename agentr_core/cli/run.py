@@ -137,9 +137,10 @@ def limits_told(resolved: Resolved) -> Iterator[str]:
 def next_commands(outcome: RunOutcome, db: str) -> None:
     """What to type next, as it works here, and fits what the run was."""
     from agentr_core.cli.calling import typed
+    from agentr_core.registry.lookup import registry
+    from agentr_core.runs.labels import environment_names
 
     where = "" if db == "agentr.db" else f" --db {db}"
-    from agentr_core.runs.labels import environment_names
 
     key, env = outcome.run.short, environment_names(outcome.run.config)
     if outcome.run.config["stages"] == ["evaluate"]:
@@ -155,6 +156,8 @@ def next_commands(outcome: RunOutcome, db: str) -> None:
             ("", f"agentr compare --critics {key}{where}"),
             ("Your own model:", f"agentr run --env {env} --searcher mcts --model PATH_OR_ID"),
         ]
+    added = [command for command in registry().commands().values() if command.for_run]
+    lines = [(f"{each.for_run}:", f"agentr {each.name} {key}{where}") for each in added] + lines
     say("")
     for what, command in lines:
         say(f"{what:<18}  {typed(command)}")

@@ -55,12 +55,14 @@ class PluginSpec:
 class CommandSpec:
     """A command of a plugin: ``agentr NAME``, or ``agentr data get NAME`` where it fetches data.
 
-    ``target``: ``"module:command"``, a click command.
+    ``target``: ``"module:command"``, a click command. ``for_run``: what ``agentr NAME RUN`` is good for, in two or three
+    words; a run that has ended then names the command.
     """
 
     name: str
     target: str
     help: str = ""
+    for_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,4 +11,4 @@ from agentr_core import CommandSpec, hookimpl
 def agentr_register_commands() -> Iterable[CommandSpec]:
     """Register ``agentr view``."""
     help_ = "Look at runs, trees, revisions and evaluations in a browser."
-    return [CommandSpec("view", "agentr_view.command:view", help=help_)]
+    return [CommandSpec("view", "agentr_view.command:view", help=help_, for_run="Look at all of it")]
