@@ -37,6 +37,7 @@ def test_an_evaluation_says_its_own_plan_and_what_comes_next(tmp_path: Path, pri
     said = printed().err
     assert "plan: 3 tasks measured\n" in said and "iteration" not in said
     assert "evals list" in said and "--model PATH_OR_ID" in said and "trees show" not in said
+    assert "Look at all of it:  agentr view " in said  # a command of a plugin, which says that it is for runs
 
 
 def test_a_name_that_would_be_ignored_is_refused(tmp_path: Path, printed: Printed) -> None:
