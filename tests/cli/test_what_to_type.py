@@ -126,7 +126,7 @@ def test_a_plugin_file_that_adds_nothing_is_told(tmp_path: Path, printed: Printe
 def test_an_unknown_setting_names_the_options_of_that_name(printed: Printed) -> None:
     assert main(["config", "show", "-o", "samples=4"]) == 2
     said = printed().err
-    assert "Did you mean mcts.samples?" in said and "None" not in said
+    assert "Did you mean beam.samples or mcts.samples?" in said and "None" not in said
 
 
 def test_what_is_a_schema_or_a_path_may_be_asked_for_as_json(tmp_path: Path, printed: Printed) -> None:
