@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
-from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Completion, Message
+from agentr_core.interfaces.tree import KEPT, Node, Tree
+from agentr_core.records import Completion, FinishReason, Message
 
 
 def has_both_outcomes(tree: Tree) -> bool:
@@ -33,7 +33,7 @@ def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:
         for child in known:
             yield ActionRow(
                 prompt=prompt,
-                drawn=child.completion or Completion(text=child.response),
+                drawn=_drawn(child) or Completion(text=child.response, finish_reason=_finish(child)),
                 q=child.value,
                 baseline=baseline,
                 root=tree.root.value,
@@ -42,6 +42,20 @@ def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:
                 visits=child.visits,
                 origin={"task": tree.task.key, "tree": number, "node": child.index, "siblings": len(known)},
             )
+
+
+def _as_asked(node: Node) -> Completion | None:
+    """What was drawn, None where the prompt held a searcher's note: its log-probabilities are those of that prompt."""
+    return None if "note" in node.info.get(KEPT, {}) else node.completion
+
+
+def _drawn(node: Node) -> Completion | None:
+    """What was drawn, None also where it was at another temperature than its siblings: no draw of the policy."""
+    return None if "temperature" in node.info.get(KEPT, {}) else _as_asked(node)
+
+
+def _finish(node: Node) -> FinishReason:
+    return node.completion.finish_reason if node.completion else "stop"
 
 
 def evaluated(state: Node) -> list[Node]:
@@ -80,8 +94,8 @@ def _step_pair(tree: Tree, number: int, state: Node, best: Node, other: Node) ->
         kind="step",
         gap=best.value - other.value,
         visits=min(open_ones, default=None),
-        chosen_drawn=(best.completion,),
-        rejected_drawn=(other.completion,),
+        chosen_drawn=(_as_asked(best),),
+        rejected_drawn=(_as_asked(other),),
         origin=_parting(tree, number, state, best, other),
     )
 
@@ -99,8 +113,8 @@ def trajectory_pairs(tree: Tree, number: int, parted: Iterable[tuple[int, int, i
             rejected=_said(rejected),
             kind="trajectory",
             gap=good.reward - bad.reward,
-            chosen_drawn=tuple(node.completion for node in chosen if not node.cut_off),
-            rejected_drawn=tuple(node.completion for node in rejected if not node.cut_off),
+            chosen_drawn=tuple(_as_asked(node) for node in chosen if not node.cut_off),
+            rejected_drawn=tuple(_as_asked(node) for node in rejected if not node.cut_off),
             origin=_parting(tree, number, state, good, bad),
         )
 

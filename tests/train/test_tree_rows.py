@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hand_made_trees import HEAD, three_actions
 
-from agentr_core import Message
+from agentr_core import Completion, Message
 from agentr_core.train.tree_rows import action_rows, step_pairs, trajectory_pairs, value_rows
 
 
@@ -35,6 +35,23 @@ def test_a_state_is_reached_as_often_as_its_actions_were_drawn() -> None:
     assert rows[0].weight == pytest.approx(0.3) and len(deep) == 2
     assert rows[0].prompt[-1] == Message("user", "You get.")
     assert [row.origin["node"] for row in rows] == [5, 6, 7] and {row.origin["tree"] for row in rows} == {7}
+
+
+def test_what_was_drawn_otherwise_is_no_draw_of_the_policy() -> None:
+    """At a higher temperature, or with a note in the prompt: stored log-probabilities are not those of the draw."""
+    for kept, known, reference in (
+        ({"note": "Note: …"}, False, None),
+        ({"temperature": 1.5}, False, True),
+        ({}, True, True),
+    ):
+        tree = three_actions()
+        node = tree.nodes[1]
+        node.info = {"search": kept}
+        node.completion = Completion(text=node.response, token_ids=(1, 2), logprobs=(-0.1, -0.2))
+        row = next(row for row in action_rows(tree, 7) if row.origin["node"] == 1)
+        assert bool(row.drawn.token_ids) is known and row.drawn.text == node.completion.text
+        pair = next(pair for pair in step_pairs(tree, 7) if pair.origin["chosen"] == 1)
+        assert pair.chosen_drawn == ((node.completion,) if reference else (None,))
 
 
 def test_nothing_was_better_where_all_attempts_came_to_the_same() -> None:
