@@ -1,4 +1,4 @@
-"""``agentr compare``: runs, or critics over the same trees, side by side."""
+"""``agentr compare``: runs, or critics or trainers over the same trees, side by side."""
 
 from __future__ import annotations
 
@@ -15,42 +15,53 @@ from agentr_core.report.table_text import TableFormat, written
 if TYPE_CHECKING:
     from agentr_core.runs.report import Table
     from agentr_core.store import RunRow, Store
-
-if TYPE_CHECKING:
     from agentr_core.store.runs import Having
+
+#: What may be asked for besides runs: what runs must have for it, and what is said where they have not.
+_HAVING: dict[str, tuple[Having, str]] = {
+    "runs": ("evaluations", "evaluated"),
+    "critics": ("revisions", "revised"),
+    "trainers": ("checkpoints", "trained"),
+}
 
 
 @click.command()
 @click.argument("references", metavar="[RUN]...", nargs=-1)
 @click.option("--critics", is_flag=True, help="Compare the revision sets over the trees of these runs.")
+@click.option("--trainers", is_flag=True, help="Compare the models that trainers made of the trees of these runs.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["csv", "md"]),
-    help="Print CSV (a row for each run or set, plain numbers) or Markdown.",
+    help="Print CSV (a row for each run, set or model, plain numbers) or Markdown.",
 )
 @db_option
 @json_option
-def compare(references: tuple[str, ...], critics: bool, form: TableFormat | None, db: str, json_: bool) -> None:
-    """Put runs or critics side by side (without a name: the newest run).
+def compare(
+    references: tuple[str, ...], critics: bool, trainers: bool, form: TableFormat | None, db: str, json_: bool
+) -> None:
+    """Put runs, critics or trainers side by side (without a name: the newest run).
 
     Runs that differ in nothing but the seed are also summed up: means and differences with intervals over seeds.
 
     \b
     agentr compare RUN RUN ...
     agentr compare --critics RUN
+    agentr compare --trainers RUN
     """
     from agentr_core.store import open_store
 
     if json_ and form is not None:
         raise UsageError("--json and --format: choose one")
+    if critics and trainers:
+        raise UsageError("--critics and --trainers: choose one")
+    what = "critics" if critics else "trainers" if trainers else "runs"
+    having, done = _HAVING[what]
     with open_store(db, read_only=True) as store:
-        having: Having = "revisions" if critics else "evaluations"
         chosen = [store.runs.find(reference, having) for reference in dict.fromkeys(references or ("last",))]
-        tables = _tables(store, chosen, critics)
+        tables = _tables(store, chosen, what)
     if not any(table.rows for table in tables):
-        what = "revised" if critics else "evaluated"
-        raise NothingToDo(f"run {chosen[0].short} has nothing {what} yet")
+        raise NothingToDo(f"run {chosen[0].short} has nothing {done} yet")
     if json_:
         print_json([row for table in tables for row in table.data])
     elif form is not None:
@@ -59,11 +70,14 @@ def compare(references: tuple[str, ...], critics: bool, form: TableFormat | None
         _print_to_read(tables)
 
 
-def _tables(store: Store, chosen: Sequence[RunRow], critics: bool) -> list[Table]:
+def _tables(store: Store, chosen: Sequence[RunRow], what: str) -> list[Table]:
     from agentr_core.runs import report, side_by_side
+    from agentr_core.runs.trainers import trainers
 
-    if critics:
+    if what == "critics":
         return [report.critics(store, chosen)]
+    if what == "trainers":
+        return [trainers(store, chosen)]
     return [report.iterations(store, chosen[0])] if len(chosen) == 1 else side_by_side.side_by_side(store, chosen)
 
 

@@ -15,6 +15,7 @@ from agentr_core.runs.costs import costs
 from agentr_core.runs.report import Table
 from agentr_core.runs.side_by_side import side_by_side
 from agentr_core.runs.stages import stages
+from agentr_core.runs.trainers import has_several, trainers
 from agentr_core.runs.yields import against_tokens, losses, yields
 from agentr_core.store import RunRow, Store
 
@@ -89,6 +90,8 @@ def _of_run(store: Store, run: RunRow, *, alone: bool) -> Chapter:
         Part("loss", "Loss", losses(store, run), no_loss, plot="loss", long=True),
         Part("stages", "Stages", stages(store, run), "No stage of this run was begun."),
     ]
+    if has_several(made := trainers(store, [run])):
+        parts.insert(3, Part("trainers", "Trainers over the same trees", made))
     if (took := costs(store, run)).rows:
         parts.insert(2, Part("environments", "What each environment took", took))
     title = f"Run {name_of(run)}" + (f" ({run.short})" if run.name else "")

@@ -28,12 +28,22 @@ DEFINITIONS = {
     "in points, and half the 95% interval.",
     "gain": "as against baseline, of the last model of the run; over seeds, paired by seed.",
     "against first run": "the difference in success to the first run in the table, paired over the same tasks.",
-    "against first": "the difference to the first group, paired by seed, with Student's t.",
+    "against first": "the difference to the first row: of seeds to the first group, paired by seed, with Student's t; "
+    "of trainers to the first model of the same trees, paired over tasks.",
+    "reads": "what the trainer learns from: conversations, preferences, actions or values of the trees.",
+    "rows": "what was trained on, in rows of that kind; a conversation may give several.",
+    "trained tokens": "tokens that carried loss, of one epoch.",
+    "optimizer steps": "updates of the weights.",
+    "searched actions": "turns that were sampled in the trees that the model was made of.",
+    "searched tokens": "prompts and answers of that search.",
+    "env steps": "actions that the environment was asked to do, by that search or by a critic's rollouts.",
     "verified": "splices that were executed in the environment and whose reward held.",
     "judged": "the share of revisions whose cut a verdict set; the others keep the whole failed attempt.",
     "cut (mean)": "the step after which the failed attempt is left, counted from 1, mean over pairs.",
     "agrees with oracle": "the share of failed attempts that the critic cuts at the same step as the critic oracle, "
     "which knows the distance to the goal.",
+    "agrees with unrecoverable": "the same with the critic unrecoverable, which measures from which step on no rollout "
+    "succeeds; of the attempts that it judged.",
     "tokens": "prompts and answers: in the table of critics those of the critic's questions, elsewhere those of the "
     "search; tokens that a cache held are counted as well.",
     "success after training": "success of the model that the run's own recipe trained on the set.",
@@ -60,7 +70,18 @@ DEFINITIONS = {
 #: Columns that say which row it is, or what they mean themselves.
 NAMES = frozenset(
     {
-        *("", "run", "runs", "env · searcher · critic", "seed", "seeds", "iterations", "critic", "iteration"),
+        *(
+            "",
+            "run",
+            "runs",
+            "env · searcher · critic",
+            "seed",
+            "seeds",
+            "iterations",
+            "critic",
+            "iteration",
+            "trainer",
+        ),
         *("stage", "status", "result", "environment", "step"),
     }
 )

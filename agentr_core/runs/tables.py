@@ -8,15 +8,19 @@ from typing import Any
 from agentr_core.runs.costs import costs
 from agentr_core.runs.report import Table, critics, iterations
 from agentr_core.runs.side_by_side import side_by_side
+from agentr_core.runs.trainers import has_several, trainers
 from agentr_core.store import RunRow, Store
 
 
 def run_tables(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Table]:
-    """What the iterations of a run came to, and what each of its environments took where it has several.
+    """What the iterations of a run came to, what each of its environments took where it has several, and the models
+    that several trainings made of the same trees.
 
     ``rows`` are those of ``iteration_rows``, where they are at hand.
     """
-    return _with_rows({"iterations": iterations(store, run, rows), "environments": costs(store, run)})
+    tables = {"iterations": iterations(store, run, rows), "environments": costs(store, run)}
+    made = trainers(store, [run])
+    return _with_rows({**tables, **({"trainers": made} if has_several(made) else {})})
 
 
 def critic_tables(store: Store, runs: Sequence[RunRow]) -> dict[str, Table]:

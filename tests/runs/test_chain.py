@@ -18,8 +18,10 @@ from agentr_core import RunConfig
 from agentr_core.errors import NothingToDo
 from agentr_core.process.progress import Progress
 from agentr_core.runs import report, side_by_side
+from agentr_core.runs.by_environment import paired, successes
 from agentr_core.runs.single_stages import evaluate_again, revise_again, train_again
 from agentr_core.runs.start_and_resume import run
+from agentr_core.runs.trainers import trainers
 from agentr_core.store import CheckpointRow, RunRow, open_store
 
 QUIET = Progress(quiet=True)
@@ -181,6 +183,28 @@ def test_a_single_stage_leaves_the_state_of_the_run_alone(trained: Any) -> None:
     assert made.row() == before
     with open_store(made.db, read_only=True) as store:
         assert {("critic", "last"), ("critic", "actor")} <= {(p.kind, p.name) for p in store.runs.plugins(1)}
+
+
+def test_models_that_trainers_made_of_the_same_trees_are_compared(trained: Any) -> None:
+    made = trained(iterations=1)
+    made.train(1, **{"learning:Halver": {"factor": 0.9}})
+    evaluate_again("last", made.configure(), db=made.db, checkpoint="last", progress=QUIET)
+    made.train(1, trainer="learning:ActionReader")
+    with agentr_core.open_store(made.db) as store:
+        table, trees = trainers(store, [made.row()]), store.trees.select(1, iteration=1)
+        own, other = (successes(store, store.evaluations.get(row["eval"])) for row in table.data[:2])
+    assert [row[0] for row in table.rows] == [
+        "learning:Halver · factor=0.5",
+        "learning:Halver · factor=0.9",
+        "learning:ActionReader",
+    ]
+    assert [row["reads"] for row in table.data] == ["conversations", "conversations", "actions"]
+    assert [row["dataset"] for row in table.data] == [1, 1, 2]
+    first, second, third = table.data
+    assert first["searched_actions"] == sum(tree.stats["samples"] for tree in trees) == third["searched_actions"]
+    assert first["environment_steps"] == sum(tree.stats["environment_steps"] for tree in trees) > 0
+    assert "against_first" not in first and "success" not in third and table.rows[2][-3] == "not evaluated"
+    assert (second["against_first"], second["against_first_error"]) == paired(other, own)[:2]
 
 
 def test_tables_tell_the_runs_own_rows_from_others_and_trained_critics_from_untrained(trained: Any) -> None:

@@ -13,6 +13,7 @@ from agentr_core import Message, Plot, Series, Table
 TITLES = {
     "iterations": "Success by iteration",
     "environments": "What each environment took",
+    "trainers": "Trainers over the same trees",
     "critics": "Critics over the same trees",
     "runs": "Runs side by side",
     "seeds": "Seeds taken together",

@@ -1,0 +1,128 @@
+"""Models that trainers made of the same trees, side by side, with what each took. No printing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from agentr_core.evaluate.metrics import Z95, interval
+from agentr_core.runs.by_environment import Successes, paired, successes
+from agentr_core.runs.labels import setting_texts, told_apart
+from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows
+from agentr_core.store import CheckpointRow, RunRow, Store
+
+TRAINER_NOTE = (
+    "rows and trained tokens: what was trained on; searched (actions drawn, tokens in and out) and env steps: "
+    "what the iteration's trees took, the same for all that are made of them"
+)
+_COLUMNS = [
+    "trainer",
+    "iteration",
+    "reads",
+    "rows",
+    "trained tokens",
+    "optimizer steps",
+    "searched actions",
+    "searched tokens",
+]
+_COLUMNS += ["env steps", "success (95%)", "against baseline (95%)", "against first (95%)"]
+_SEARCH = {
+    "searched_actions": ("samples",),
+    "searched_tokens": ("prompt_tokens", "completion_tokens"),
+    "environment_steps": ("environment_steps",),
+}
+#: What of an evaluation is told, as far as it has it.
+_MEASURED = ("eval", "own", "success", "success_low", "success_high", "reward", "repeats", "pass_at_k", "pass_low")
+_MEASURED += ("pass_high", "gain", "gain_error", "revision_test")
+
+
+def trainers(store: Store, chosen: Sequence[RunRow]) -> Table:
+    """A row for each finished checkpoint of some runs: trainer, what it read, what that took, and what it came to.
+
+    Checkpoints of one trainer are told apart by the settings in which they differ. ``against_first`` is the difference
+    in success to the first row of the run's iteration, paired over the tasks that both were measured on. Success is
+    that of the evaluation with the run's own settings, where there was one.
+    """
+    data = [row for run in chosen for row in _rows(store, run)]
+    columns = ["run", *_COLUMNS] if len(chosen) > 1 else _COLUMNS
+    cells = [[*([row["name"]] if len(chosen) > 1 else []), *_cells(row)] for row in data]
+    return Table(columns, cells, data, [SUCCESS_NOTE, TRAINER_NOTE])
+
+
+def has_several(table: Table) -> bool:
+    """Whether any trees had more than one model made of them: else there is nothing to compare."""
+    made = [(row["run"], row["iteration"]) for row in table.data]
+    return len(set(made)) < len(made)
+
+
+def _rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:
+    made = sorted((row for row in store.checkpoints.select(run.id) if row.complete), key=lambda row: row.iteration)
+    measured, first = iteration_rows(store, run), dict[int, Successes]()
+    spent = {iteration: _search(store, run, iteration) for iteration in {row.iteration for row in made}}
+    for row in made:
+        alike = [other for other in made if (other.trainer, other.iteration) == (row.trainer, row.iteration)]
+        settings = told_apart([{"trainer": each.config.get("trainer", {})} for each in alike])[alike.index(row)]
+        label = " · ".join([row.trainer, *setting_texts(settings)])
+        known = {"run": run.key, "name": run.name or run.short, "checkpoint": row.id, "settings": settings}
+        evaluated = _evaluation(store, measured, row)
+        yield {**known, **_of(store, row), "label": label, **spent[row.iteration], **_gains(store, evaluated, first)}
+
+
+def _evaluation(store: Store, measured: Sequence[dict[str, Any]], made: CheckpointRow) -> dict[str, Any]:
+    """The evaluation of a checkpoint with the run's own settings; nothing where there was none."""
+    kept, found_model = store.checkpoints.kept(made.path), store.checkpoints.found_model
+    of_it = (row for row in measured if row["model"] == kept or found_model(row["model"]) == made.path)
+    return next((row for row in of_it if not row["settings"]), {})
+
+
+def _of(store: Store, row: CheckpointRow) -> dict[str, Any]:
+    dataset = store.datasets.get(row.dataset_id)
+    return {
+        "trainer": row.trainer,
+        "iteration": row.iteration,
+        "reads": dataset.reads,
+        "dataset": dataset.id,
+        "rows": int(row.metrics.get("rows", row.metrics.get("examples", dataset.n_examples))),
+        "trained_tokens": row.metrics.get("trained_tokens"),
+        "optimizer_steps": row.step,
+    }
+
+
+def _search(store: Store, run: RunRow, iteration: int) -> dict[str, int]:
+    stats = [tree.stats for tree in store.trees.select(run.id, iteration=iteration, status="done")]
+    return {name: sum(each.get(part, 0) for each in stats for part in parts) for name, parts in _SEARCH.items()}
+
+
+def _gains(store: Store, evaluated: Mapping[str, Any], first: dict[int, Successes]) -> dict[str, Any]:
+    """Success and its differences to the baseline and to the ``first`` model of the iteration, where measured."""
+    if not evaluated:
+        return {}
+    ours = successes(store, store.evaluations.get(evaluated["eval"]))
+    found = {name: evaluated[name] for name in _MEASURED if name in evaluated}
+    if evaluated["iteration"] in first:
+        gain, error, shared = paired(ours, first[evaluated["iteration"]])
+        found |= {"against_first": gain, "against_first_error": error} if shared else {}
+    first.setdefault(evaluated["iteration"], ours)
+    return found
+
+
+def _cells(row: Mapping[str, Any]) -> Cells:
+    tokens, success = row["trained_tokens"], "success" in row
+    return [
+        row["label"],
+        str(row["iteration"]),
+        row["reads"],
+        f"{row['rows']:,}",
+        "-" if tokens is None else f"{tokens:,.0f}",
+        f"{row['optimizer_steps']:,}",
+        *(f"{row[name]:,}" for name in _SEARCH),
+        interval(dict(row)) if success else "not evaluated",
+        gain_text(dict(row)) if success else "-",
+        _against(row.get("against_first"), row.get("against_first_error")),
+    ]
+
+
+def _against(gain: float | None, error: float | None) -> str:
+    if gain is None:
+        return "-"
+    return f"{100 * gain:+.1f} ± {'?' if error is None else f'{100 * Z95 * error:.1f}'}"
