@@ -32,8 +32,21 @@ _SEARCH = {
     "environment_steps": ("environment_steps",),
 }
 #: What of an evaluation is told, as far as it has it.
-_MEASURED = ("eval", "own", "success", "success_low", "success_high", "reward", "repeats", "pass_at_k", "pass_low")
-_MEASURED += ("pass_high", "gain", "gain_error", "revision_test")
+_MEASURED = (
+    *(
+        "eval",
+        "own",
+        "success",
+        "success_low",
+        "success_high",
+        "reward",
+        "repeats",
+        "pass_at_k",
+        "pass_low",
+        "pass_high",
+    ),
+    *("gain", "gain_error", "revision_test"),
+)
 
 
 def trainers(store: Store, chosen: Sequence[RunRow]) -> Table:
