@@ -22,7 +22,7 @@ class Checkpoints:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._home = connection.path.absolute().parent
+        self._home = places.home(connection.path)
 
     def kept(self, folder: str | Path) -> str:
         """How a folder is kept: from the database's folder on where it lies below, so that both can be moved."""

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 
+def home(database: Path) -> Path:
+    """The folder of a database: absolute, and the same however the database was named (``../project/agentr.db``)."""
+    return Path(os.path.abspath(database)).parent  # noqa: PTH100 - without ".." and without following links
+
+
 def kept(path: str | Path, home: Path) -> str:
     """How the store keeps a folder: from ``home`` on, the database's folder, where it lies below; else absolute."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - without ".." and without following links

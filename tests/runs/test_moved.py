@@ -96,6 +96,22 @@ def test_paths_are_kept_from_the_database_on(tmp_path: Path, config: RunConfig) 
     assert Path(checkpoints(tmp_path / "agentr.db")[-1].path).is_relative_to(outside)
 
 
+def test_tables_are_the_same_however_the_database_is_named(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("project", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    run(config, db=tmp_path / "project" / "agentr.db", progress=QUIET)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    beside = Path("../project/agentr.db")
+    evaluate_again("last", config, db=beside, checkpoint="last", progress=QUIET)
+    with open_store(beside, read_only=True) as store:
+        runs = [store.runs.find("last")]
+        assert [row["revisions"] is not None for row in report.iterations(store, runs[0]).data] == [False, True, True]
+        assert all(row["trained"] for row in report.critics(store, runs).data)
+    assert sql(tmp_path / "project" / "agentr.db", "SELECT count(*) FROM evals") == [(3,)]
+
+
 def test_a_relative_out_is_the_folder_it_was_when_the_run_began(
     tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

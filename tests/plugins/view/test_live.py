@@ -90,6 +90,31 @@ def test_a_commit_of_another_process_is_told(own_db: Path) -> None:
         connection.close()
 
 
+def test_a_database_that_goes_and_comes_back_as_another_is_followed(own_db: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy(own_db, tmp_path / "other.db"))
+    with open_store(other) as store, store.transaction():
+        store.connection.execute("UPDATE runs SET name = 'another' WHERE name = 'first'")
+    names = ["another", "second"]
+    with Viewed(own_db) as viewed:
+        visitor = entered(viewed)
+        connection = visitor.send("/api/events")
+        response = connection.getresponse()
+        told = next_event(response)
+        tree = visitor.get("trees/1")
+        own_db.rename(tmp_path / "away.db")
+        assert next_event(response) == told + 1
+        gone = visitor.ask("/api/runs")
+        assert (gone.status, gone.json["error"][:27]) == (503, f"there is no database at {own_db}"[:27])
+        own_db.write_text("not a database")
+        assert next_event(response) == told + 2
+        assert visitor.ask("/api/runs").status == 503
+        other.replace(own_db)
+        assert next_event(response) > told + 2
+        assert sorted(run["name"] for run in visitor.get("runs")["items"]) == names
+        assert visitor.get("trees/1", since=tree["since"])["whole"]
+        connection.close()
+
+
 def test_a_quiet_stream_beats(own_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "QUIET_SECONDS", 0.05)
     with Viewed(own_db) as viewed:

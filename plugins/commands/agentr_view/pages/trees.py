@@ -12,6 +12,7 @@ from agentr_core import Store
 from agentr_view.asked import Asked, BadRequest
 from agentr_view.pages.listing import as_list, cursor
 from agentr_view.pages.runs import set_items
+from agentr_view.stores import identity
 
 OUTCOMES = ("mixed", "solved", "failed", "none")
 STATUSES = ("todo", "running", "done", "failed")
@@ -92,7 +93,7 @@ def skeleton(store: Store, asked: Asked) -> dict[str, Any]:
     number, since = asked.path_number("tree"), asked.number("since")
     simulations, nodes = store.tree_views.shape(number)
     marks = array("q", (hash((n.flags, n.copies, n.visits, n.value_sum)) for n in nodes))
-    place = str(store.path)
+    place = f"{store.path} {identity(store.path)}"
     old = None if since is None else _sent.before((place, number, since))
     if old is not None and len(old) > len(nodes):
         old = None  # it was begun anew

@@ -39,7 +39,7 @@ export function Page({ title, run = null, where = "", wide = false, children }) 
   const heading = useRef(/** @type {HTMLElement|null} */ (null));
   const name = useRunName(run);
   useEffect(() => {
-    document.title = `${plain(title, 80)}${run ? ` · ${plain(name, 40)}` : ""} · agentr`;
+    document.title = `${plain(title, 80)}${run && name !== title ? ` · ${plain(name, 40)}` : ""} · agentr`;
   }, [title, name]);
   useEffect(() => {
     if (moved && document.activeElement === document.body) heading.current?.focus({ preventScroll: true });

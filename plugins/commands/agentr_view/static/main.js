@@ -34,12 +34,20 @@ const OF_A_RUN = /** @type {Record<string, (run: string, rest: string[]) => any>
   search: (run) => h(SearchPage, { run }),
 });
 
+/** How many more parts an address must have to mean something. */
+const NEEDED = /** @type {Record<string, number>} */ ({ tree: 1, revision: 5, dataset: 1, episodes: 1 });
+
+/** Whether an address below #/run/KEY/ means a page. */
+function isPage(/** @type {string} */ page, /** @type {string[]} */ rest) {
+  return Object.hasOwn(OF_A_RUN, page) && rest.length >= (NEEDED[page] ?? 0) && (page !== "tree" || /^\d+$/.test(rest[0]));
+}
+
 function App() {
   const [first = "runs", key, page, ...rest] = place.value.parts;
   if (first === "runs") return h(RunsPage, {});
   if (first === "compare") return h(ComparePage, {});
   if (first === "run" && key && !page) return h(RunPage, { run: key });
-  if (first === "run" && key && page in OF_A_RUN) return OF_A_RUN[page](key, rest);
+  if (first === "run" && key && isPage(page, rest)) return OF_A_RUN[page](key, rest);
   return html`<${Page} title="No such page"><${Text} text=${`There is nothing at ${location.hash}. The runs are at #/runs.`} /><//>`;
 }
 

@@ -126,7 +126,7 @@ function options(/** @type {PlotData} */ plot, /** @type {HTMLElement} */ elemen
     legend: { show: plot.series.length > 1 },
     axes: [
       { ...axis, label: plain(plot.x.label), size: 30, incrs: whole ? steps.filter((each) => each >= 1) : steps, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((x) => figure(x)) },
-      { ...axis, label: plain(plot.y.label), size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((y) => figure(y * scale) + (plot.y.unit === "%" ? "%" : "")) },
+      { ...axis, label: plain(plot.y.label), size: 66, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((y) => figure(y * scale) + (plot.y.unit === "%" ? "%" : "")) },
     ],
     series: [
       { label: plain(plot.x.label), value: (/** @type {any} */ _, /** @type {number|null} */ x) => (x === null ? "–" : figure(x)) },

@@ -50,7 +50,7 @@ function SideBySide(/** @type {{run: string, sets: any[]}} */ { run, sets }) {
   const same = (/** @type {any} */ id) => sets.find((set) => String(set.id) === String(id))?.iteration;
   const a = query.a ?? sets[0]?.id;
   const b = query.b ?? sets.find((set) => set.id !== Number(a) && set.iteration === same(a))?.id;
-  if (sets.length < 2 || (b === undefined && !query.a)) return html`<p class="dim">Other critics over the same trees: agentr revise --run ${run} --critic NAME.</p>`;
+  if (sets.length < 2 || (b === undefined && !query.a)) return html`<p class="dim">Other critics over the same trees: <code>agentr revise --run ${run} --critic NAME</code></p>`;
   const select = (/** @type {string} */ name, /** @type {any} */ value) => html`<select name=${name} aria-label=${name === "a" ? "critic" : "beside"} value=${value} onChange=${(/** @type {any} */ event) => requery({ [name]: event.target.value })}>
     ${sets.map((set) => html`<option value=${set.id} selected=${String(set.id) === String(value)}>${plain(`${set.label} (iteration ${set.iteration})`, 60)}</option>`)}</select>`;
   const columns = [

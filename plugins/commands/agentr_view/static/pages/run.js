@@ -67,7 +67,7 @@ function Account(/** @type {{items: any[]}} */ { items }) {
     { title: "times", num: true, cell: (/** @type {any} */ each) => number(each.count) },
     { title: "where", cell: (/** @type {any} */ each) => html`${each.iteration ? `iteration ${each.iteration}` : "baseline"}, <${Line} text=${each.stage} />` },
   ];
-  return html`<section id="account"><h2>What failed, and why</h2><${Rows} label="what failed and why" columns=${columns} items=${items} empty="Nothing that was counted." /></section>`;
+  return html`<section id="account"><h2>What went otherwise than it should</h2><${Rows} label="what went otherwise than it should" columns=${columns} items=${items} empty="Nothing that was counted." /></section>`;
 }
 
 function Stages(/** @type {{stages: any[]}} */ { stages }) {

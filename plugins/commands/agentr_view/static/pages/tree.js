@@ -18,11 +18,29 @@ import { Treegrid } from "../tree/treegrid.js";
 /** @param {{run: string, tree: number}} props */
 export function TreePage({ run, tree }) {
   const { answer, state } = useTree(tree);
+  useLoneArrows();
   return html`<${Page} title=${`tree ${tree}`} run=${run} where="trees" wide=${true}>
     <${Answered} answer=${answer} what="the tree">
       ${(/** @type {any} */ data) => state && html`<${Explorer} key=${tree} run=${run} data=${data} state=${state} />`}
     <//>
   <//>`;
+}
+
+/** An arrow goes to the rows from wherever nothing else has the focus: after a key, a reload or a link that led here. */
+function useLoneArrows() {
+  useEffect(() => {
+    const enter = (/** @type {KeyboardEvent} */ event) => {
+      const alone = document.activeElement === document.body || document.activeElement?.tagName === "H1";
+      if (!alone || event.ctrlKey || event.metaKey || event.altKey || !/^Arrow|^Home$|^End$/.test(event.key)) return;
+      const row = /** @type {HTMLElement|null} */ (document.querySelector('[role="treegrid"] [tabindex="0"]'));
+      if (!row) return;
+      event.preventDefault();
+      row.focus();
+      row.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, bubbles: true }));
+    };
+    document.addEventListener("keydown", enter);
+    return () => document.removeEventListener("keydown", enter);
+  }, []);
 }
 
 /** The tree, followed while it grows: after the first answer only what is new is asked for. */
@@ -37,7 +55,7 @@ function useTree(/** @type {number} */ tree) {
     const since = before?.state ? before.data.since : undefined;
     ask(url(["trees", tree], { since }), controller.signal).then(
       (data) => {
-        before?.state?.grow(data.columns);
+        before?.state?.grow(data.columns, data.whole);
         hold({ tree, data, state: before?.state ?? new TreeState(data.columns), error: null });
       },
       (error) => error.name !== "AbortError" && hold({ ...latest.current, tree, data: before?.data ?? null, state: before?.state ?? null, error }),
@@ -121,11 +139,7 @@ function useTreeKeys(/** @type {TreeState} */ state) {
     f: () => state.next("failed"),
     b: () => state.best(),
     v: () => (state.evaluated.value = !state.evaluated.value),
-    Escape: () => {
-      state.until.value = null;
-      state.touched = false;
-      state.fold();
-    },
+    Escape: () => state.begin(),
   };
   for (let depth = 1; depth <= 9; depth += 1) keys[String(depth)] = () => state.depth(depth);
   useKeys(keys);
@@ -162,7 +176,7 @@ function Tools(/** @type {{state: TreeState, sets: any[], chosen: any}} */ { sta
       <button title="next failed (f)" onClick=${() => state.next("failed")}>✕ next failed</button>
       <button title="only what was played (v)" aria-pressed=${state.evaluated.value} onClick=${() => (state.evaluated.value = !state.evaluated.value)}>only played</button>
       <button title="open everything (9)" onClick=${() => state.depth(Infinity)}>open all</button>
-      <button title="fold as at first (Esc)" onClick=${() => { state.touched = false; state.fold(); }}>fold</button>
+      <button title="fold as at first (Esc)" onClick=${() => state.begin()}>fold</button>
     </span>
   </div>`;
 }

@@ -35,9 +35,9 @@ export function Overview({ state }) {
   return html`<div class="overview">
     <canvas ref=${canvas} aria-hidden="true"></canvas>
     <div class="overview-tools">
-      <button class="small" title="fit the whole tree (0)" aria-label="fit the overview" onClick=${() => drawn.current?.fit()}>fit</button>
-      <button class="small" title="zoom in (+)" aria-label="zoom into the overview" onClick=${() => drawn.current?.zoom(1.6)}>+</button>
-      <button class="small" title="zoom out (-)" aria-label="zoom out of the overview" onClick=${() => drawn.current?.zoom(1 / 1.6)}>−</button>
+      <button class="small" title="fit the whole tree" aria-label="fit the overview" onClick=${() => drawn.current?.fit()}>fit</button>
+      <button class="small" title="zoom in (ctrl and wheel)" aria-label="zoom into the overview" onClick=${() => drawn.current?.zoom(1.6)}>+</button>
+      <button class="small" title="zoom out (ctrl and wheel)" aria-label="zoom out of the overview" onClick=${() => drawn.current?.zoom(1 / 1.6)}>−</button>
     </div>
     <p class="overview-told" aria-hidden="true">${told}</p>
   </div>`;

@@ -41,9 +41,14 @@ export class TreeState {
     return new Set([...this.marks.value.cuts.keys(), ...(this.beside.value?.cuts.keys() ?? [])]);
   }
 
-  /** What is new of a tree that grows; what is open stays, and what the reader has not touched opens to the best. */
-  grow(/** @type {Record<string, any[]>} */ columns) {
-    if (columns.node.length) this.tree.value = grown(this.tree.value, columns);
+  /**
+   * What is new of a tree that grows, or the whole of it; what is open stays, and what the reader has not touched opens
+   * to the best.
+   * @param {Record<string, any[]>} columns
+   * @param {boolean} whole
+   */
+  grow(columns, whole) {
+    if (columns.node.length || whole) this.tree.value = grown(whole ? null : this.tree.value, columns);
     if (!this.touched) this.fold();
   }
 
@@ -62,11 +67,18 @@ export class TreeState {
     this.folds.value = row?.kind === "node" ? revealed(folds, this.tree.value, row.node.id) : folds;
   }
 
+  /** As at first: folded so, and after the last simulation. */
+  begin() {
+    this.until.value = null;
+    this.touched = false;
+    this.fold();
+  }
+
   /** Everything down to a depth. */
   depth(/** @type {number} */ depth) {
     this.touched = true;
     this.folds.value = toDepth(this.tree.value, depth);
-    if (!this.rows.value.some((row) => row.key === this.active.value)) this.active.value = this.rows.value[0]?.key ?? "";
+    if (!this.rows.value.some((row) => row.key === this.active.value)) this.goTo(this.rows.value[0]?.key ?? "");
   }
 
   /** Open or close a row. */
