@@ -156,11 +156,13 @@ if TYPE_CHECKING:
     from agentr_core.store.store import Store as Store
     from agentr_core.train.conversation_files import read_dataset as read_dataset
     from agentr_core.train.export import preference_row as preference_row
+    from agentr_core.train.export import tree_row as tree_row
     from agentr_core.train.template_report import TemplateReport as TemplateReport
     from agentr_core.train.template_report import template_report as template_report
     from agentr_core.train.token_masks import RenderedExample as RenderedExample
     from agentr_core.train.token_masks import check_rendered as check_rendered
     from agentr_core.train.token_masks import render_example as render_example
+    from agentr_core.train.tree_sets import tree_set_page as tree_set_page
 
 __version__ = "0.1.0"
 
@@ -240,7 +242,8 @@ _SCRIPT = {
     "search.stage": ["grow_trees"],
     "settings.run_config": ["RunConfig"],
     "store.store": ["Store"],
-    "train.export": ["preference_row"],
+    "train.export": ["preference_row", "tree_row"],
+    "train.tree_sets": ["tree_set_page"],
 }  # fmt: skip
 
 _MODULE_OF = {

@@ -36,7 +36,7 @@ def list_(store: Store, reference: str | None, iteration: int | None) -> Listing
     """The datasets of a run, or of all runs."""
     found = store.datasets.select(run_id(store, reference, "datasets"), iteration=iteration)
     runs = {run.id: run.short for run in store.runs.select()}
-    kinds = {row.id: _kinds(store, row) for row in found}
+    kinds = {row.id: store.pages.dataset_kinds(row) for row in found}
     rows = [(_cells(row, runs[row.run_id], kinds[row.id]), {**row.as_dict(), "kinds": kinds[row.id]}) for row in found]
     headers = ("dataset", "run", "iteration", "name", "recipe", "rows", "of these", "content")
     return Listing(headers, rows, empty="there are no datasets; make one with: agentr train")
@@ -45,14 +45,6 @@ def list_(store: Store, reference: str | None, iteration: int | None) -> Listing
 def _cells(row: DatasetRow, run: str, kinds: Mapping[str, int]) -> tuple[Any, ...]:
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return (row.id, run, row.iteration, row.name, row.recipe, row.n_examples, told, row.content_hash[:8])
-
-
-def _kinds(store: Store, row: DatasetRow) -> Mapping[str, int]:
-    """How many rows of each kind; what is not conversations has kinds of its own."""
-    if row.reads == "conversations":
-        return store.pages.dataset_kinds(row.id)
-    selection: dict[str, int] = row.config["selection"]
-    return dict(sorted(selection.items()))
 
 
 @datasets.command()

@@ -111,8 +111,10 @@ def _left_of(store: Store, stages: dict[str, StageRow]) -> dict[str, float | Non
         metrics = revise.metrics
         found |= {"pairs": metrics.get("pairs"), "verified": metrics.get("verified"), "kept": metrics.get("revisions")}
     if (train := stages.get("train")) and train.result_id:
-        kinds = store.pages.dataset_kinds(store.checkpoints.get(train.result_id).dataset_id)
-        found["trained"] = kinds.get("revision", 0) + kinds.get("direct", 0)
+        dataset = store.datasets.get(store.checkpoints.get(train.result_id).dataset_id)
+        if dataset.reads == "conversations":  # what else is trained on does not come out of these pairs alone
+            kinds = store.pages.dataset_kinds(dataset)
+            found["trained"] = kinds.get("revision", 0) + kinds.get("direct", 0)
     return found
 
 

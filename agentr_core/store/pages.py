@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from agentr_core.store.connection import Connection
 from agentr_core.store.rows import (
     DatasetItem,
+    DatasetRow,
     EvalResult,
     Preference,
     Row,
@@ -168,10 +169,13 @@ class Pages:
         where = _equal({"dataset_id": dataset_id, "kind": kind or None})
         return self._rows(DatasetItem, Query("* FROM dataset_items", where, ("position",)), after, limit)
 
-    def dataset_kinds(self, dataset_id: int) -> dict[str, int]:
-        """How many examples of each kind a dataset has."""
+    def dataset_kinds(self, dataset: DatasetRow) -> dict[str, int]:
+        """How many rows of each kind a dataset has; one that is a view of trees says so itself."""
+        if dataset.reads != "conversations":
+            kinds = {name: int(count) for name, count in dataset.config["selection"].items()}
+            return {name: kinds[name] for name in sorted(kinds.keys() - {"trees", "used_trees"})}
         sql = "SELECT kind, count(*) FROM dataset_items WHERE dataset_id = ? GROUP BY kind ORDER BY kind"
-        return dict(tuple(row) for row in self._connection.all(sql, (dataset_id,)))
+        return dict(tuple(row) for row in self._connection.all(sql, (dataset.id,)))
 
     def results(self, eval_id: int, after: Key | None, limit: int, *, success: bool | None = None) -> Page[EvalResult]:
         """How the tasks of an evaluation went, by task and repeat."""

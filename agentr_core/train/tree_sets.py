@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from agentr_core.errors import NothingToDo, UsageError
@@ -89,6 +90,39 @@ def read_tree_set(store: Store, row: DatasetRow) -> TreeSet[Any]:
     return TreeSet(row.name, rows, row.content_hash, row.config["selection"], origin)
 
 
+@dataclass(frozen=True, slots=True)
+class TreeSetPage:
+    """Some rows of a set, each with its place from 1 on; ``next`` is where those behind begin, None at the end."""
+
+    items: list[tuple[int, AnyRow]]
+    next: tuple[int, int, int] | None
+
+
+def tree_set_page(
+    store: Store, row: DatasetRow, after: tuple[int, int, int] | None, limit: int, kind: str = ""
+) -> TreeSetPage:
+    """At most ``limit`` rows (of a ``kind``, where one is given) of a stored set, from where the page before ended.
+
+    A place is a tree of the set, how many of its rows come before, and how many rows in all: no tree before it is read.
+    """
+    ids = row.config["origin"]["trees"]
+    tree, passed, place = after or (0, 0, 0)
+    found: list[tuple[int, AnyRow]] = []
+    for tree in range(tree, len(ids)):  # noqa: B020 - the first is where the page before ended
+        for made in islice(_rows(store, row.reads, ids[tree : tree + 1], row.set_id), passed, None):
+            if len(found) == limit:
+                return TreeSetPage(found, (tree, passed, place))
+            passed, place = passed + 1, place + 1
+            if kind in ("", _kind(made, row.reads)):
+                found.append((place, made))
+        passed = 0
+    return TreeSetPage(found, None)
+
+
+def _kind(row: AnyRow, reads: Reads) -> str:
+    return row.kind if isinstance(row, PreferencePair) else reads
+
+
 def _tree_set(
     store: Store,
     name: str,
@@ -101,7 +135,7 @@ def _tree_set(
     digest, counts = blake2b(digest_size=16), Counter[str]()
     trees = set[int]()
     for row in _rows(store, reads, origin["trees"], set_id):
-        counts[row.kind if isinstance(row, PreferencePair) else reads] += 1
+        counts[_kind(row, reads)] += 1
         trees.add(row.origin["tree"])
         digest.update(canonical_json(row.content()).encode("utf-8", "surrogatepass") + b"\n")
     found = digest.hexdigest()

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from learning import write_model
 from project_stages import configure
+from viewing import Viewed, entered
 
-from agentr_core import NothingToDo, RunConfig
+from agentr_core import NothingToDo, RunConfig, tree_row
 from agentr_core.cli.main import main
 from agentr_core.process.progress import Progress
 from agentr_core.runs.single_stages import train_again
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import DatasetRow, open_store
+from agentr_core.train.tree_sets import read_tree_set
 
 READERS = {"preferences": "learning:PairReader", "actions": "learning:ActionReader", "values": "learning:ValueReader"}
 Train = Callable[..., tuple[DatasetRow, dict[str, Any]]]
@@ -139,3 +141,28 @@ def test_preferences_are_exported_in_the_columns_of_trl(
     told = [[[turn["role"], turn["content"]] for turn in line["chosen"]] for line in lines]
     assert told == [[turn[:2] for turn in content[1]] for content in seen["rows"][0]]
     assert set(lines[0]["prompt"][0]) == {"role", "content"}
+
+
+@pytest.mark.parametrize("reads", READERS)
+def test_the_viewer_shows_the_rows_of_a_set_a_page_at_a_time(reads: str, train: Train, tmp_path: Path) -> None:
+    row, _ = train(READERS[reads])
+    with open_store(tmp_path / "agentr.db", read_only=True) as store:
+        whole = [tree_row(each) for each in read_tree_set(store, row).rows]
+    with Viewed(tmp_path / "agentr.db") as viewed:
+        visitor, found, cursor = entered(viewed), [], None
+        dataset = visitor.get(f"datasets/{row.id}")
+        while cursor or not found:
+            page = visitor.get(f"datasets/{row.id}/items", limit=7, **({"cursor": cursor} if cursor else {}))
+            found, cursor = [*found, *page["items"]], page["next"]
+        kind, count = next(iter(dataset["kinds"].items()))
+        of_kind = visitor.get(f"datasets/{row.id}/items", limit=200, kind=kind)
+    assert sum(dataset["kinds"].values()) == row.n_examples
+    assert of_kind["next"] is not None or len(of_kind["items"]) == count
+    assert {item["kind"] for item in of_kind["items"]} == {kind}
+    assert [item["position"] for item in found] == [*range(1, row.n_examples + 1)]
+    for item, told in zip(found, whole, strict=True):
+        assert item["origin"] == told["origin"]
+        for part in item["parts"]:
+            assert [(turn["text"], turn["train"]) for turn in part["turns"]] == [
+                (turn["content"], turn["train"]) for turn in told[part["name"]]
+            ]

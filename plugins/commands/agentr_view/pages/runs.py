@@ -87,7 +87,7 @@ def set_items(store: Store, run: Any, iteration: int | None = None) -> list[dict
 
 def dataset_item(store: Store, row: Any) -> dict[str, Any]:
     """A dataset in a row, with how many examples of each kind it has."""
-    return {**row.as_dict(), "kinds": store.pages.dataset_kinds(row.id)}
+    return {**row.as_dict(), "kinds": store.pages.dataset_kinds(row)}
 
 
 def eval_items(store: Store, run: Any, rows: Any = None) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ export function DatasetsPage({ run }) {
     { title: "dataset", cell: (/** @type {any} */ each) => html`<a data-item href=${to(["run", run, "dataset", each.id])}><${Line} text=${each.name} limit=${60} /></a>` },
     { title: "iteration", num: true, cell: (/** @type {any} */ each) => each.iteration },
     { title: "recipe", cell: (/** @type {any} */ each) => html`<${Line} text=${each.recipe} />` },
-    { title: "conversations", num: true, cell: (/** @type {any} */ each) => number(each.n_examples) },
+    { title: "rows", num: true, cell: (/** @type {any} */ each) => number(each.n_examples) },
     { title: "of them", cell: (/** @type {any} */ each) => html`<${Line} text=${kindsOf(each)} />` },
   ];
   return html`<${Page} title="Datasets" run=${run} where="datasets">
@@ -38,7 +38,7 @@ export function DatasetPage({ run, id }) {
   const dataset = answer.data;
   return html`<${Page} title=${dataset?.name ? `dataset ${dataset.name}` : "dataset"} run=${run} where="datasets">
     <${Answered} answer=${answer}>${(/** @type {any} */ data) => html`
-      <div class="facts"><span>iteration ${dataset.iteration}</span><span>recipe <${Line} text=${dataset.recipe} /></span><span>${number(dataset.n_examples)} conversations</span><span><${Line} text=${kindsOf(dataset)} /></span></div>
+      <div class="facts"><span>iteration ${dataset.iteration}</span><span>recipe <${Line} text=${dataset.recipe} /></span><span>${number(dataset.n_examples)} ${dataset.reads ?? "conversations"}</span><span><${Line} text=${kindsOf(dataset)} /></span></div>
       ${data.plots?.map((/** @type {any} */ plot) => html`<${Plot} key=${plot.id} plot=${plot} />`)}
       ${data.tables?.map((/** @type {any} */ table) => html`<${Table} key=${table.id} table=${table} />`)}
       <div class="tools"><${Filters} filters=${[{ name: "kind", values: Object.keys(dataset.kinds ?? {}) }]} />
@@ -46,17 +46,31 @@ export function DatasetPage({ run, id }) {
     <//>
     <${Paged} url=${url(["datasets", id, "items"], { kind })}>${(/** @type {any[]} */ items) => html`
       ${items.map((item) => html`<${Item} key=${item.position} item=${item} open=${items.length === 1 || item === items[0]} run=${run} />`)}
-      ${!items.length && html`<p class="dim">No conversation is like this.</p>`}`}
+      ${!items.length && html`<p class="dim">No row is like this.</p>`}`}
     <//>
   <//>`;
 }
 
 function Item(/** @type {{item: any, open: boolean, run: string}} */ { item, open, run }) {
+  if (item.parts) return html`<${OfTrees} item=${item} open=${open} run=${run} />`;
   const trained = item.turns.filter((/** @type {any} */ turn) => turn.train).length;
   return html`<details class="item" open=${open}>
     <summary data-item><b>${item.position}</b> <span class="tag"><${Line} text=${item.kind} /></span> ${item.turns.length} turns, ${trained} trained <span class="dim"><${Line} text=${item.turns.find((/** @type {any} */ turn) => turn.role === "user")?.text} limit=${90} /></span></summary>
     <${Origin} origin=${item.origin} run=${run} />
     <${Conversation} turns=${item.turns} label=${`conversation ${item.position}`} />
+  </details>`;
+}
+
+/** A row of trees: what is known of it, and its conversations; two ways on from one state stand side by side. */
+function OfTrees(/** @type {{item: any, open: boolean, run: string}} */ { item, open, run }) {
+  const facts = Object.entries(item.facts).map(([name, value]) => `${name.replace(/_/g, " ")} ${typeof value === "number" ? number(value) : value}`).join(" · ");
+  const [before, ...after] = item.parts;
+  return html`<details class="item" open=${open}>
+    <summary data-item><b>${item.position}</b> <span class="tag"><${Line} text=${item.kind} /></span> <span class="dim"><${Line} text=${facts} limit=${200} /></span></summary>
+    <${Origin} origin=${item.origin} run=${run} />
+    <details open=${!after.length}><summary>${before.name}: ${before.turns.length} turns</summary><${Conversation} turns=${before.turns} label=${before.name} /></details>
+    <div class=${after.length > 1 ? "two" : ""}>${after.map((/** @type {any} */ part) => html`
+      <div><h2>${part.name}</h2><${Conversation} turns=${part.turns} from=${before.turns.length} label=${part.name} /></div>`)}</div>
   </details>`;
 }
 
