@@ -220,3 +220,11 @@ def test_keys_can_be_turned_off_and_letters_then_find_rows(tree: Any) -> None:
     tree.press("Escape")
     tree.press("g", "r")
     tree.shows("h1:has-text('Runs')")
+
+
+def test_arrows_reach_the_rows_from_wherever_nothing_has_the_focus(tree: Any) -> None:
+    tree.press("ArrowDown")
+    tree.page.wait_for_selector('.tree-row:focus:not([data-key="n0"])')
+    tree.press("1")  # the row with the focus goes
+    tree.press("End")
+    tree.page.wait_for_selector('.tree-row:focus:not([data-key="n0"])')
