@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
+FormT = TypeVar("FormT")
 
 run_argument = click.argument("reference", metavar="[RUN]", default="last")
 any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
@@ -26,6 +28,20 @@ iteration_option = click.option("--iteration", type=int, metavar="N", help="Only
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to a file instead of stdout."
 )
+
+
+def by_ending(output: str | None, endings: Mapping[str, FormT], hint: str) -> FormT | None:
+    """What the end of a file's name asks for, by ``endings``; None for a name without an end, and where none is given.
+
+    Raises :class:`~agentr_core.errors.UsageError` for an end that no format has, with ``hint`` what else to do.
+    """
+    ending = Path(output or "").suffix.lower()
+    if not ending:
+        return None
+    if ending not in endings:
+        known = ", ".join(endings)
+        raise UsageError(f"-o {output}: no format ends in '{ending}' ({known}); {hint}, or give --format as well")
+    return endings[ending]
 
 
 def of_run(command: F) -> F:

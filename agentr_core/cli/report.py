@@ -11,7 +11,7 @@ import click
 
 from agentr_core.cli.answers import with_store
 from agentr_core.cli.output import say
-from agentr_core.cli.reading import output_option
+from agentr_core.cli.reading import by_ending, output_option
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def report(
 
     runs = [store.runs.find(reference) for reference in dict.fromkeys(references or ("last",))]
     runs = list({run.id: run for run in runs}.values())
-    form = form or _ENDINGS.get(Path(output or "").suffix.lower(), "html")
+    form = form or by_ending(output, _ENDINGS, "a browser prints the page as PDF") or "html"
     target = Path(output) if output else Path(_file_name(runs)) if form == "html" else None
     if target is not None:
         _refuse_what_is_no_report(target, overwrite)

@@ -14,6 +14,7 @@ from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option
 from agentr_core.cli.output import heading, say
 from agentr_core.cli.reading import (
+    by_ending,
     messages_json,
     of_run,
     one_line,
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 status_option = click.option(
     "--status", type=click.Choice(["todo", "running", "done", "failed"]), help="Only trees in this state."
 )
+
+TreeFormat = Literal["json", "dot", "html"]
+#: What the end of a file's name asks for.
+_ENDINGS: dict[str, TreeFormat] = {
+    ".jsonl": "json", ".json": "json", ".dot": "dot", ".gv": "dot", ".html": "html", ".htm": "html",
+}  # fmt: skip
 
 
 @click.group(cls=ListingGroup)
@@ -165,8 +172,8 @@ def _marked(node: Node, marks: Marks) -> dict[str, Any]:
     "--format",
     "form",
     type=click.Choice(["json", "dot", "html"]),
-    default="json",
-    help="json: an object a line; dot: a graph for Graphviz each; html: a page of trees to unfold.",
+    help="json: an object a line; dot: a graph for Graphviz each; html: a page of trees to unfold. Without it: what "
+    "FILE ends in, else json.",
 )
 @output_option
 @with_store
@@ -176,10 +183,11 @@ def export_(
     iteration: int | None,
     tree: str | None,
     tokens: bool,
-    form: Literal["json", "dot", "html"],
+    form: TreeFormat | None,
     output: str | None,
 ) -> None:
     """Trees with all their nodes: as JSON, as graphs, or as a page."""
+    form = form or by_ending(output, _ENDINGS, "Graphviz makes pictures of --format dot") or "json"
     if tokens and form != "json":
         raise UsageError(f"--tokens and --format {form}: only json has tokens")
     run = store.runs.find(reference, having="trees")
@@ -191,7 +199,7 @@ def export_(
     if not rows:
         raise NothingToDo("there are no trees to export")
     _write_text(_page(store, run, rows) if form == "html" else _graphs(store, run, rows), output)
-    say(f"{len(rows):,} trees" + (f" written to {output}" if output else ""))
+    say(("1 tree" if len(rows) == 1 else f"{len(rows):,} trees") + (f" written to {output}" if output else ""))
 
 
 def _page(store: Store, run: RunRow, rows: list[TreeRow]) -> Iterator[str]:

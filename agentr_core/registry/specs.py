@@ -55,8 +55,8 @@ class PluginSpec:
 class CommandSpec:
     """A command of a plugin: ``agentr NAME``, or ``agentr data get NAME`` where it fetches data.
 
-    ``target``: ``"module:command"``, a click command. ``for_run``: what ``agentr NAME RUN`` is good for, in short;
-    a run that has ended then names the command.
+    ``target``: ``"module:command"``, a click command. ``for_run``: what ``agentr NAME RUN`` is good for, in two or
+    three words; a run that has ended then names the command.
     """
 
     name: str

@@ -17,6 +17,8 @@ MOST_POINTS = 500
 FUNNEL = ("trees", "mixed", "pairs", "verified", "kept", "trained")
 #: Metrics of a training that come first, since they are looked for first.
 _FIRST = ("loss", "reward")
+#: Metrics that only say how far a training is: straight lines over its steps.
+_NOT_DRAWN = ("epoch", "progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def _metrics(rows: Sequence[MetricRow]) -> Iterator[Plot]:
     """A plot for each metric that has more than a point anywhere, a series for each iteration."""
     found: dict[tuple[str, str], dict[int, list[MetricRow]]] = {}
     for row in rows:
+        if row.name in _NOT_DRAWN:
+            continue
         found.setdefault((row.stage, row.name), {}).setdefault(row.iteration, []).append(row)
     for (stage, name), by_iteration in sorted(found.items(), key=lambda item: (item[0][1] not in _FIRST, item[0])):
         series = [_steps(iteration, points) for iteration, points in by_iteration.items() if len(points) > 1]

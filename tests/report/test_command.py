@@ -39,6 +39,22 @@ def test_the_end_of_the_name_says_the_format(agentr: Any, db: Path, tmp_path: Pa
     assert agentr("report", "seed-1", "--trees", 0, "-o", target, "--db", db)[0] == 0, "a report is written anew"
 
 
+def test_an_end_that_no_format_has_is_refused(agentr: Any, db: Path, tmp_path: Path) -> None:
+    for words, hint in (
+        (
+            ("report", "seed-1", "-o", "r.pdf"),
+            "no format ends in '.pdf' (.html, .htm, .md, .json, .tex, .latex); a browser",
+        ),
+        (
+            ("trees", "export", "seed-1", "-o", "t.svg"),
+            "no format ends in '.svg' (.jsonl, .json, .dot, .gv, .html, .htm)",
+        ),
+    ):
+        code, out, err = agentr(*words, "--db", db)
+        assert (code, out) == (2, "") and hint in err
+    assert agentr("report", "seed-1", "--format", "md", "-o", "r.txt", "--db", db)[0] == 0
+
+
 def test_what_is_no_report_is_not_written_over(agentr: Any, db: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.html"
     mine.write_text("my thesis")
@@ -76,6 +92,9 @@ def test_trees_are_exported_as_json_graph_and_page(agentr: Any, db: Path, tmp_pa
     page = Page((tmp_path / "t.html").read_text(encoding="utf-8"))
     assert f"tree {one['id']}, task {one['task']}" in page.text
     assert page.text.count("N ") >= sum(bool(node["visits"]) for node in one["nodes"])
+    for ending, begins in (("html", "<!doctype html>"), ("dot", "digraph "), ("gv", "digraph "), ("jsonl", "{")):
+        assert agentr("trees", "export", "seed-0", "-o", f"by-end.{ending}", "--db", db)[0] == 0
+        assert (tmp_path / f"by-end.{ending}").read_text(encoding="utf-8").startswith(begins)
     assert agentr("trees", "export", "seed-0", "--iteration", 9, "--format", "dot", "--db", db)[0] == 5
 
 

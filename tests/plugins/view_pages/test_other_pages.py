@@ -24,6 +24,7 @@ PAGES = {
     "compare": ("#/compare?runs=KEY", "#runs td"),
     "search": ("#/run/KEY/search?q=craft", "table[aria-label='steps found'] a"),
     "nowhere": ("#/nowhere/at/all", ".text"),
+    "no-number": ("#/run/KEY/tree/abc", ".text"),
 }
 
 

@@ -220,3 +220,25 @@ def test_keys_can_be_turned_off_and_letters_then_find_rows(tree: Any) -> None:
     tree.press("Escape")
     tree.press("g", "r")
     tree.shows("h1:has-text('Runs')")
+
+
+def test_arrows_reach_the_rows_from_wherever_nothing_has_the_focus(tree: Any) -> None:
+    tree.press("ArrowDown")
+    tree.page.wait_for_selector('.tree-row:focus:not([data-key="n0"])')
+    tree.press("1")  # the row with the focus goes
+    tree.press("End")
+    tree.page.wait_for_selector('.tree-row:focus:not([data-key="n0"])')
+
+
+def test_a_link_to_a_node_has_its_row_in_sight_once_the_marks_have_come(screen: Any, key: str) -> None:
+    for node in (20, 60, 150, 300):
+        screen.open("#/runs")
+        screen.open(f"#/run/{key}/tree/{TREE}/node/{node}")
+        screen.shows(".tree-row .cut, .tree-row .label-bad, .tree-row .label-good")
+        screen.page.wait_for_function(
+            """() => {
+              const row = document.querySelector(".tree-row.active")?.getBoundingClientRect();
+              const box = document.querySelector(".tree-scroll").getBoundingClientRect();
+              return row && row.top >= box.top - 1 && row.bottom <= box.bottom + 1;
+            }"""
+        )

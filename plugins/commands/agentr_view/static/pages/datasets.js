@@ -51,11 +51,17 @@ export function DatasetPage({ run, id }) {
   <//>`;
 }
 
+/** What tells a conversation from others: the last line of the first that is said to the agent, as tasks end in their goal. */
+function goalOf(/** @type {any[]} */ turns) {
+  const said = turns.find((turn) => turn.role === "user")?.text ?? "";
+  return said.trim().split("\n").at(-1);
+}
+
 function Item(/** @type {{item: any, open: boolean, run: string}} */ { item, open, run }) {
   if (item.parts) return html`<${OfTrees} item=${item} open=${open} run=${run} />`;
   const trained = item.turns.filter((/** @type {any} */ turn) => turn.train).length;
   return html`<details class="item" open=${open}>
-    <summary data-item><b>${item.position}</b> <span class="tag"><${Line} text=${item.kind} /></span> ${item.turns.length} turns, ${trained} trained <span class="dim"><${Line} text=${item.turns.find((/** @type {any} */ turn) => turn.role === "user")?.text} limit=${90} /></span></summary>
+    <summary data-item><b>${item.position}</b> <span class="tag"><${Line} text=${item.kind} /></span> ${item.turns.length} turns, ${trained} trained <span class="dim"><${Line} text=${goalOf(item.turns)} limit=${90} /></span></summary>
     <${Origin} origin=${item.origin} run=${run} />
     <${Conversation} turns=${item.turns} label=${`conversation ${item.position}`} />
   </details>`;

@@ -127,7 +127,7 @@ function word(/** @type {Point} */ point, /** @type {any} */ { context, x, y, co
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = point.leaf ? "middle" : "bottom";
   context.fillStyle = outcome(point.node) === "unplayed" ? colours.dim : colours.ink;
-  const text = point.nodes.length > 1 ? `+${point.nodes.length} not played` : plain(actionOf(point.node), Math.min(letters, 60));
+  const text = plain(point.nodes.length > 1 ? `+${point.nodes.length} not played` : actionOf(point.node), Math.min(letters, 60));
   context.fillText(text, x(point) + 8, y(point) + (point.leaf ? 0 : -1));
   context.textBaseline = "alphabetic";
 }

@@ -26,10 +26,17 @@ export function Treegrid({ state, critics, label }) {
   const rows = state.rows.value;
   const active = Math.max(0, rows.findIndex((row) => row.key === state.active.value));
   const focus = state.focus.value;
+  const inSight = useRef(true); // rows that come above the active one do not push it out
+  const at = useRef(0);
+  at.current = active;
 
   useEffect(() => {
     const element = /** @type {HTMLDivElement} */ (box.current);
-    const look = () => setView({ top: element.scrollTop, height: element.clientHeight });
+    const look = () => {
+      const top = at.current * ROW;
+      inSight.current = top + ROW > element.scrollTop && top < element.scrollTop + element.clientHeight;
+      setView({ top: element.scrollTop, height: element.clientHeight });
+    };
     const watcher = new ResizeObserver(look);
     watcher.observe(element);
     element.addEventListener("scroll", look, { passive: true });
@@ -38,7 +45,12 @@ export function Treegrid({ state, critics, label }) {
       element.removeEventListener("scroll", look);
     };
   }, []);
-  useLayoutEffect(() => scrollTo(box.current, active), [state.active.value, focus]);
+  useLayoutEffect(() => {
+    inSight.current = true;
+  }, [state.active.value, focus]);
+  useLayoutEffect(() => {
+    if (inSight.current) scrollTo(box.current, active);
+  }, [state.active.value, focus, active]);
   useLayoutEffect(() => {
     if (focus) box.current?.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
   }, [focus]);
