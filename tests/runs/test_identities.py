@@ -83,7 +83,7 @@ def evaluation(config: RunConfig) -> str:
 
 def training(config: RunConfig, start: str = "base") -> str:
     with context_of(config) as context:
-        return content_hash(training_identity(context, Checkpoint(model=start, base_model="base")))
+        return content_hash(training_identity(context, Checkpoint(model=start, base_model="base"), 1))
 
 
 CRITIC: list[tuple[str, Change]] = [("critic", {"critic": "value"}), ("critic.options", {"actor": {"max_tokens": 7}})]
