@@ -20,13 +20,20 @@ from agentr_core.records import Message, Task
 from agentr_core.store import Store, TreePlan, open_store
 
 
+def _interruptible() -> None:
+    """Tests in the background of a shell were told to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a terminal of 100 columns, and all that it has shown."""
 
     def __init__(self, *arguments: str) -> None:
         self.outside, inside = pty.openpty()
         size = environment(COLUMNS="100", LINES="30", TERM="xterm")
-        self.process = subprocess.Popen(command(*arguments), stdin=inside, stdout=inside, stderr=inside, env=size)
+        self.process = subprocess.Popen(
+            command(*arguments), stdin=inside, stdout=inside, stderr=inside, env=size, preexec_fn=_interruptible
+        )
         os.close(inside)
         self.shown = ""
 

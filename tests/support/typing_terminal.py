@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -26,6 +27,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\x64\x00\x00\x00\x00\x00")
 
         def control() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background of a shell were told to ignore it
             fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
         self.program = subprocess.Popen(
