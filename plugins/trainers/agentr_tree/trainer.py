@@ -217,7 +217,7 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
             drawn = mask.bool() & by_ratio[:, None]
             if drawn.any():
                 away = (logprobs - old)[drawn]
-                self._seen["kl"].append(float((away.neg().exp() - 1 + away).mean()))
+                self._seen["kl"].append(float((away.exp() - 1 - away).mean()))
                 self._seen["clipped"].append(float(clipped))
 
     def log(self, logs: dict[str, float], *more: Any, **named: Any) -> None:

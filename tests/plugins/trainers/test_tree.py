@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,20 @@ def test_the_surrogate_is_clipped_on_both_sides() -> None:
     ]
     turn, _ = surrogate(ratios.log(), old, mask, torch.tensor([1.0]), TreeSettings(ratio="turn", clip_high=9.0))
     assert turn[0].tolist() == pytest.approx([9.0**0.25] * 4), "the geometric mean of 0.5, 1, 2 and 9"
+
+
+def test_the_distance_that_is_told_is_from_what_drew_the_actions(
+    rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path
+) -> None:
+    """KL of the drawing model from the present one, on what the first has drawn: r - 1 - log r."""
+    away = [0.5, -2.0, -9.0]
+    (row,) = [row for row in rows if row.drawn.text.endswith("jump")]
+    logprobs = [value - (away[place] if place < len(away) else 0.0) for place, value in enumerate(row.drawn.logprobs)]
+    moved = replace(row, drawn=row.drawn.model_copy(update={"logprobs": tuple(logprobs)}))
+    trainer, batch = first_batch([moved], plain, tmp_path)
+    trainer.compute_loss(trainer.model, dict(batch))
+    by_hand = sum(math.exp(x) - 1 - x for x in away) / len(logprobs)
+    assert trainer._seen["kl"] == [pytest.approx(by_hand, rel=1e-3)]
 
 
 def test_at_the_start_the_model_is_the_one_that_drew_the_actions(train_on: TrainOn) -> None:
