@@ -272,6 +272,15 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     assert (tmp_path / "whole" / "adapter").is_dir() == lora
 
 
+def test_a_training_that_goes_too_far_ends(rows: list[ActionRow], start: Checkpoint, tmp_path: Path) -> None:
+    dataset = action_set([*rows, *rows])
+    far = {"learning_rate": 3e-2, "epochs": 4, "schedule": "constant"}
+    whole = train(dataset, start, tmp_path / "whole", **far, max_kl=None)
+    ended = train(dataset, start, tmp_path / "ended", **far, max_kl=0.01)
+    assert ended.step < whole.step and ended.metrics["ended_far"] == 1.0 and whole.metrics["ended_far"] == 0.0
+    assert (ended.path / "model.safetensors").is_file() and ended.metrics["kl"] > 0.01
+
+
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: TreeSettings) -> dict[str, Any]:
         return identity(settings, start, "hash", 1, 1, "fp32")
@@ -279,7 +288,7 @@ def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     changed = {
         "loss": "awr", "whole_tree": 0.0, "ratio": "turn", "clip_low": 0.1, "clip_high": 0.5, "dual_clip": 2.0,
         "awr_temperature": 1.0, "awr_most": 9.0, "revision_weight": 0.5, "max_rows_per_tree": 9, "checked_rows": 3,
-        "max_drift": 0.5, "max_far": 0.5, "schedule": "cosine", "learning_rate": 1e-6,
+        "max_drift": 0.5, "max_far": 0.5, "max_kl": None, "schedule": "cosine", "learning_rate": 1e-6,
     }  # fmt: skip
     assert set(TreeSettings.__annotations__) - {"epochs", "batch_size"} <= set(changed)
     for name, value in changed.items():
