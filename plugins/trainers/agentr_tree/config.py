@@ -35,6 +35,12 @@ class TreeSettings(TrainingSettings):
     dual_clip: float = Field(default=3.0, ge=1.0, description="pg: a bad action counts at most so many times")
     awr_temperature: float = Field(default=0.3, gt=0.0, description="awr: weights are exp(advantage / temperature)")
     awr_most: float = Field(default=5.0, ge=1.0, description="awr: the largest such weight")
+    max_kl: float | None = Field(
+        default=0.5,
+        gt=0.0,
+        description="pg: training ends where a step's distance to what drew the actions, a token, "
+        "is larger (KL divergence); none: never",
+    )
     revision_weight: float = Field(
         default=0.0, ge=0.0, description="weight of fine-tuning on the conversations of the recipe, mixed in"
     )

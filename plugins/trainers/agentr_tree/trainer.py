@@ -127,7 +127,8 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         """See :meth:`ModelTrainer.after`: where the last step had come to."""
         logged = [entry for entry in trainer.state.log_history if "kl" in entry]
         last = {name: float(logged[-1][name]) for name in _REPORTED} if logged else {}
-        return {**last, "trained_tokens": float(sum(row.tokens() for row in rows))}
+        ended = {"ended_far": float(trainer.far.ended)} if self.config.loss == "pg" else {}
+        return {**last, **ended, "trained_tokens": float(sum(row.tokens() for row in rows))}
 
 
 def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
@@ -190,6 +191,20 @@ class Collator:
         }
 
 
+class Far(transformers.TrainerCallback):  # type: ignore[misc]
+    """Ends a training whose steps have gone too far from what drew the actions: the ratio means nothing there."""
+
+    def __init__(self, most: float | None) -> None:
+        self.most, self.distances, self.ended = most, list[float](), False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Looks at the batches of one step."""
+        mean = sum(self.distances) / len(self.distances) if self.distances else 0.0
+        self.distances.clear()
+        if self.most is not None and mean > self.most:
+            control.should_training_stop = self.ended = True
+
+
 class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
     """transformers' trainer with the objective of a tree's actions."""
 
@@ -197,6 +212,8 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
         super().__init__(**given)
         self._settings = settings
         self._seen = defaultdict[str, list[float]](list)
+        self.far = Far(settings.max_kl)
+        self.add_callback(self.far)
         self.model_accepts_loss_kwargs = False  # the loss is a mean over rows: the trainer divides by steps added up
 
     def compute_loss(
@@ -217,7 +234,9 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
             drawn = mask.bool() & by_ratio[:, None]
             if drawn.any():
                 away = (logprobs - old)[drawn]
-                self._seen["kl"].append(float((away.neg().exp() - 1 + away).mean()))
+                mean = self.accelerator.gather((away.exp() - 1 - away).mean()).mean()
+                self._seen["kl"].append(float(mean))
+                self.far.distances.append(float(mean))
                 self._seen["clipped"].append(float(clipped))
 
     def log(self, logs: dict[str, float], *more: Any, **named: Any) -> None:

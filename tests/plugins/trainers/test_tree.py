@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,20 @@ def test_the_surrogate_is_clipped_on_both_sides() -> None:
     assert turn[0].tolist() == pytest.approx([9.0**0.25] * 4), "the geometric mean of 0.5, 1, 2 and 9"
 
 
+def test_the_distance_that_is_told_is_from_what_drew_the_actions(
+    rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path
+) -> None:
+    """KL of the drawing model from the present one, on what the first has drawn: r - 1 - log r."""
+    away = [0.5, -2.0, -9.0]
+    (row,) = [row for row in rows if row.drawn.text.endswith("jump")]
+    logprobs = [value - (away[place] if place < len(away) else 0.0) for place, value in enumerate(row.drawn.logprobs)]
+    moved = replace(row, drawn=row.drawn.model_copy(update={"logprobs": tuple(logprobs)}))
+    trainer, batch = first_batch([moved], plain, tmp_path)
+    trainer.compute_loss(trainer.model, dict(batch))
+    by_hand = sum(math.exp(x) - 1 - x for x in away) / len(logprobs)
+    assert trainer._seen["kl"] == [pytest.approx(by_hand, rel=1e-3)]
+
+
 def test_at_the_start_the_model_is_the_one_that_drew_the_actions(train_on: TrainOn) -> None:
     made, metrics = train_on(TREE, {**QUICK, "epochs": 1, "batch_size": 16, "learning_rate": 1e-4})
     assert metrics["drift_largest"] < 1e-4 and metrics["far"] == 0.0
@@ -257,6 +272,15 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     assert (tmp_path / "whole" / "adapter").is_dir() == lora
 
 
+def test_a_training_that_goes_too_far_ends(rows: list[ActionRow], start: Checkpoint, tmp_path: Path) -> None:
+    dataset = action_set([*rows, *rows])
+    far = {"learning_rate": 3e-2, "epochs": 4, "schedule": "constant"}
+    whole = train(dataset, start, tmp_path / "whole", **far, max_kl=None)
+    ended = train(dataset, start, tmp_path / "ended", **far, max_kl=0.01)
+    assert ended.step < whole.step and ended.metrics["ended_far"] == 1.0 and whole.metrics["ended_far"] == 0.0
+    assert (ended.path / "model.safetensors").is_file() and ended.metrics["kl"] > 0.01
+
+
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: TreeSettings) -> dict[str, Any]:
         return identity(settings, start, "hash", 1, 1, "fp32")
@@ -264,7 +288,7 @@ def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     changed = {
         "loss": "awr", "whole_tree": 0.0, "ratio": "turn", "clip_low": 0.1, "clip_high": 0.5, "dual_clip": 2.0,
         "awr_temperature": 1.0, "awr_most": 9.0, "revision_weight": 0.5, "max_rows_per_tree": 9, "checked_rows": 3,
-        "max_drift": 0.5, "max_far": 0.5, "schedule": "cosine", "learning_rate": 1e-6,
+        "max_drift": 0.5, "max_far": 0.5, "max_kl": None, "schedule": "cosine", "learning_rate": 1e-6,
     }  # fmt: skip
     assert set(TreeSettings.__annotations__) - {"epochs", "batch_size"} <= set(changed)
     for name, value in changed.items():
