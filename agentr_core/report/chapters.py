@@ -92,7 +92,7 @@ def _of_run(store: Store, run: RunRow, *, alone: bool) -> Chapter:
     ]
     if has_several(made := trainers(store, [run])):
         parts.insert(3, Part("trainers", "Trainers over the same trees", made))
-    if (took := costs(store, run)).rows:
+    if (took := costs(store, run, alone=True)).rows:
         parts.insert(2, Part("environments", "What each environment took", took))
     title = f"Run {name_of(run)}" + (f" ({run.short})" if run.name else "")
     return Chapter(title, parts, run, _unfinished(store, run), _odd(store, run))

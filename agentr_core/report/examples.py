@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 
 from agentr_core.interfaces.tree import Tree
 from agentr_core.report.marks import Marks, marks_of
-from agentr_core.runs.report import critics
+from agentr_core.runs.report import set_labels
 from agentr_core.store import RevisionSetRow, RunRow, Sample, Store, TreeRow
 
 
@@ -74,8 +74,9 @@ def _example(
 
 def known_sets(store: Store, run: RunRow) -> Known:
     """The finished revision sets of a run, by what the table of critics calls them."""
-    labels = {each["set"]: each["label"] for each in critics(store, [run]).data}
-    return [(labels[each.id], each) for each in own_first(store, run)]
+    done = own_first(store, run)
+    labels = set_labels(sorted(done, key=lambda each: each.id))
+    return [(labels[each.id], each) for each in done]
 
 
 def critic_marks(store: Store, known: Known, row: TreeRow, tree: Tree) -> dict[str, Marks]:

@@ -30,12 +30,9 @@ def marks_of(store: Store, tree: Tree, tree_id: int, revision_set: RevisionSetRo
     """The verdicts of a set's critic on a tree, and the cuts of that set; none where there is no set."""
     if revision_set is None:
         return NO_MARKS
-    labels: dict[int, Label] = {}
-    reasons = {}
-    for (critic, _), verdicts in store.trees.verdicts(tree_id).items():
-        if critic == revision_set.critic:
-            labels.update({node: verdict.label for node, verdict in verdicts.items()})
-            reasons.update({node: verdict.rationale for node, verdict in verdicts.items() if verdict.rationale})
+    verdicts = store.tree_views.verdicts_of_set(tree_id, revision_set)
+    labels = {node: verdict.label for node, verdict in verdicts.items()}
+    reasons = {node: verdict.rationale for node, verdict in verdicts.items() if verdict.rationale}
     samples = store.revisions.samples(revision_set.id, tree_id=tree_id)
     return Marks(labels, Counter(cut_node(tree, each).index for each in samples if each.kind != "good"), reasons)
 
@@ -50,7 +47,5 @@ def said_at_the_cut(store: Store, revision_set: RevisionSetRow, sample: Sample) 
     if sample.bad_leaf < 0 or not sample.judged:
         return ""
     node = cut_node(store.trees.load(sample.tree_id), sample).index
-    for (critic, _), verdicts in store.trees.verdicts(sample.tree_id).items():
-        if critic == revision_set.critic and node in verdicts:
-            return verdicts[node].rationale
-    return ""
+    verdict = store.tree_views.verdicts_of_set(sample.tree_id, revision_set).get(node)
+    return verdict.rationale if verdict else ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from agentr_core.errors import AgentrError
+from agentr_core.registry.lookup import registry
 from agentr_core.runs.labels import environment_names
 from agentr_core.runs.report import Table
 from agentr_core.settings.run_config import RunConfig
-from agentr_core.settings.toml_text import config_tables, to_toml
+from agentr_core.settings.toml_text import config_tables, to_toml, toml_value
 from agentr_core.store import RunRow, Store
 
 
@@ -66,11 +69,31 @@ def _beside(store: Store, run: RunRow) -> Iterator[str]:
     where = ["--run", run.name or run.short]
     for row in store.revisions.select(run.id):
         if row.id not in own.get("revise", set()):
-            yield shlex.join(["agentr", "revise", *where, "--critic", row.critic, "--iteration", str(row.iteration)])
+            chosen = _chosen(run, "critic", row.config.get("critic", {"name": row.critic, "options": {}}))
+            yield shlex.join(["agentr", "revise", *where, *chosen, "--iteration", str(row.iteration)])
     for made in store.checkpoints.select(run.id, complete=True):
         if made.id not in own.get("train", set()):
             data = store.datasets.get(made.dataset_id)
             critic = ["--critic", store.revisions.get(data.set_id).critic] if data.set_id else []
-            recipe = ["--recipe", data.recipe]
-            yield shlex.join(["agentr", "train", *where, *critic, *recipe, "--iteration", str(made.iteration)])
+            recipe = ["--recipe", data.recipe] if data.reads == "conversations" else []
+            trainer = _chosen(run, "trainer", made.config.get("trainer", {"name": made.trainer, "options": {}}))
+            more = [*critic, *recipe, *trainer, "--iteration", str(made.iteration)]
+            yield shlex.join(["agentr", "train", *where, *more])
             yield shlex.join(["agentr", "eval", *where, "--checkpoint", "last"])
+
+
+def _chosen(run: RunRow, kind: Literal["critic", "trainer"], chosen: Mapping[str, Any]) -> list[str]:
+    """A plugin as flags: its name, and the options in which it is not as the run has it, or as it comes."""
+    of_run = run.config.get(kind) or {}
+    usual = of_run["options"] if of_run.get("name") == chosen["name"] else _defaults(kind, chosen["name"])
+    changed = {key: value for key, value in chosen["options"].items() if value is not None and usual.get(key) != value}
+    options = [flag for key, value in changed.items() for flag in ("-o", f"{chosen['name']}.{key}={toml_value(value)}")]
+    return [f"--{kind}", str(chosen["name"]), *options]
+
+
+def _defaults(kind: Literal["critic", "trainer"], name: str) -> dict[str, Any]:
+    """The options that a plugin has if none are given; none where it is not installed or needs some."""
+    try:
+        return registry().validate(kind, name, {}).model_dump(mode="json")
+    except AgentrError:
+        return {}

@@ -10,13 +10,8 @@ from agentr_core.report.chapters import Part, Plot
 from agentr_core.report.escaping import html
 from agentr_core.report.plots import SERIES, Point, bars, lines, whiskers
 from agentr_core.report.table_text import numeric
+from agentr_core.runs.plots import FUNNEL
 from agentr_core.runs.report import Table
-
-#: What a yield's bars show, in the order in which the one becomes the other.
-_YIELD = (
-    ("trees", "trees"), ("with pairs", "trees_with_pairs"), ("pairs", "pairs"), ("verified", "verified"),
-    ("revisions", "revisions"), ("rows trained", "trained_rows"),
-)  # fmt: skip
 
 #: Characters of a cell from which on its column needs room.
 _LONG = 24
@@ -99,7 +94,7 @@ def _yield(table: Table) -> str:
     groups = [
         (
             f"iteration {row['iteration']} · {row['label']}",
-            [(label, row[key]) for label, key in _YIELD if row[key] is not None],
+            [(label, row[key]) for label, key in FUNNEL.items() if row[key] is not None],
         )
         for row in own
     ]

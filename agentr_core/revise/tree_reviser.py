@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agentr_core.hashing import content_hash
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.tree import Node, Tree, take_apart
@@ -20,6 +19,7 @@ from agentr_core.revise.splice import at_an_open_step, revision_signal, splice, 
 from agentr_core.run_context import RunContext, tree_session
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
+from agentr_core.store.trees import judge_hash
 
 
 @dataclass(slots=True)
@@ -200,9 +200,9 @@ class TreeReviser:
 
 
 def verdict_identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) -> str:
-    """What verdicts are found again under: the critic, its settings, and who acts where it asks the actor."""
-    actor = context.acting(policy) if critic.uses_actor else ""
-    return content_hash([context.config.critic.model_dump(mode="json"), actor, context.config.seed])
+    """What verdicts are found again under (:func:`agentr_core.store.trees.judge_hash`)."""
+    actor = context.acting(policy) if critic.uses_actor else None
+    return judge_hash(context.config.critic.model_dump(mode="json"), actor, context.config.seed)
 
 
 def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:

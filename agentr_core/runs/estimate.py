@@ -54,11 +54,11 @@ def estimate(context: RunContext, policy: Actor, stages: Sequence[str], store: S
     requests = trees * searcher.simulations * depth
     measured = (config.iterations + 1 if "search" in stages else 1) if "evaluate" in stages else 0
     played = [_played(context, world) for world in worlds] if measured else []
-    verdicts, of_verdict = _verdicts(context, trees, searcher.simulations * depth * samples, depth)
+    verdicts, answers, of_answer = _verdicts(context, trees, searcher.simulations * depth * samples, depth)
     turns = measured * sum(each.turns for each in played)
-    asked = requests + turns + verdicts * bool(of_verdict)
+    asked = requests + turns + verdicts * answers
     completions = requests * samples * int(options.get("max_tokens", 0))
-    completions += measured * sum(each.tokens for each in played) + verdicts * of_verdict
+    completions += measured * sum(each.tokens for each in played) + verdicts * answers * of_answer
     prompts = None if policy.context_length is None else asked * policy.context_length
     conversations = _conversations(context, tasks, searcher.simulations * depth * samples)
     plain = sum(each.plain for each in played)
@@ -100,14 +100,18 @@ def _played(context: RunContext, world: World) -> _Played:
     return _Played(plain, tests, turns, turns * settings.max_tokens)
 
 
-def _verdicts(context: RunContext, trees: int, nodes: int, depth: int) -> tuple[int, int]:
-    """Verdicts on steps at the most, and the tokens of each; none of a critic that labels no steps or asks nobody."""
+def _verdicts(context: RunContext, trees: int, nodes: int, depth: int) -> tuple[int, int, int]:
+    """Verdicts on steps at the most, the answers that each takes, and the tokens of an answer.
+
+    None of a critic that labels no steps or asks nobody; one that plays takes ``rollouts`` of ``depth`` turns.
+    """
     chosen = context.config.critic
     if not isinstance(context.make_critic(), StepwiseCritic):
-        return 0, 0
+        return 0, 0, 0
     pairs = context.config.revise.max_pairs_per_tree
-    votes = int(chosen.options.get("votes", 1))
-    return trees * min(nodes, pairs * depth) * votes, int(chosen.options.get("max_tokens", 0))
+    votes, tokens = int(chosen.options.get("votes", 1)), int(chosen.options.get("max_tokens", 0))
+    played = int(chosen.options.get("rollouts", 0)) * int(chosen.options.get("depth") or depth)
+    return trees * min(nodes, pairs * depth) * votes, (played or 1) if tokens else 0, tokens
 
 
 def _conversations(context: RunContext, tasks: int, nodes: int) -> int | None:

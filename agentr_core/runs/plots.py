@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agentr_core.runs.report import iteration_rows
+from agentr_core.runs.yields import thinned, yields
 from agentr_core.store import MetricRow, RunRow, StageRow, Store
 
-#: Of a longer series so many points are kept, evenly.
-MOST_POINTS = 500
-#: From what is searched to what is trained: what is left of each.
-FUNNEL = ("trees", "mixed", "pairs", "verified", "kept", "trained")
+#: From what is searched to what is trained: names, and where the table of yields has them.
+FUNNEL = {
+    "trees": "trees", "with pairs": "trees_with_pairs", "pairs": "pairs", "verified": "verified",
+    "revisions": "revisions", "rows trained": "trained_rows",
+}  # fmt: skip
 #: Metrics of a training that come first, since they are looked for first.
 _FIRST = ("loss", "reward")
 #: Metrics that only say how far a training is: straight lines over its steps.
@@ -58,7 +60,7 @@ def run_plots(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None =
     """
     stages = store.runs.stages(run.id)
     own = [row for row in (iteration_rows(store, run) if rows is None else rows) if row["own"]]
-    made = [_success(own), _funnel(store, stages), _times(stages), *_metrics(store.runs.metrics(run.id))]
+    made = [_success(own), _funnel(store, run), _times(stages), *_metrics(store.runs.metrics(run.id))]
     return [plot for plot in made if plot.series]
 
 
@@ -91,33 +93,12 @@ def _shares(name: str, rows: Sequence[tuple[int, dict[str, Any]]]) -> Series:
     return Series(name, [iteration for iteration, _ in rows], shares, lows, highs)
 
 
-def _funnel(store: Store, stages: Sequence[StageRow]) -> Plot:
-    iterations = sorted({row.iteration for row in stages if row.iteration})
-    series = []
-    for iteration in iterations:
-        counts = _left_of(store, {row.stage: row for row in stages if row.iteration == iteration})
-        if any(counts.values()):
-            values = [counts.get(name) for name in FUNNEL]
-            series.append(Series(f"iteration {iteration}", list(range(len(FUNNEL))), values))
-    return Plot("yield", "From trees to training", "", "number", series, "bars", FUNNEL)
-
-
-def _left_of(store: Store, stages: dict[str, StageRow]) -> dict[str, float | None]:
-    """What an iteration had at each step of the way; ``mixed`` trees gave a pair of a good and a bad attempt."""
-    found: dict[str, float | None] = {}
-    if search := stages.get("search"):
-        found["trees"] = search.metrics.get("trees")
-    if (revise := stages.get("revise")) and revise.result_id:
-        trees = store.revisions.trees(revise.result_id)
-        found["mixed"] = sum(1 for metrics in trees.values() if metrics.get("pairs"))
-        metrics = revise.metrics
-        found |= {"pairs": metrics.get("pairs"), "verified": metrics.get("verified"), "kept": metrics.get("revisions")}
-    if (train := stages.get("train")) and train.result_id:
-        dataset = store.datasets.get(store.checkpoints.get(train.result_id).dataset_id)
-        if dataset.reads == "conversations":  # what else is trained on does not come out of these pairs alone
-            kinds = store.pages.dataset_kinds(dataset)
-            found["trained"] = kinds.get("revision", 0) + kinds.get("direct", 0)
-    return found
+def _funnel(store: Store, run: RunRow) -> Plot:
+    """What became of the run's own trees, out of the table of yields."""
+    own = [row for row in yields(store, run).data if row["own"]]
+    places = list(range(len(FUNNEL)))
+    series = [Series(f"iteration {row['iteration']}", places, [row[key] for key in FUNNEL.values()]) for row in own]
+    return Plot("yield", "From trees to training", "", "number", series, "bars", list(FUNNEL))
 
 
 def _times(stages: Sequence[StageRow]) -> Plot:
@@ -154,6 +135,5 @@ def _metrics(rows: Sequence[MetricRow]) -> Iterator[Plot]:
 
 
 def _steps(iteration: int, rows: Sequence[MetricRow]) -> Series:
-    every = -(-len(rows) // MOST_POINTS)
-    kept = [row for number, row in enumerate(rows) if number % every == 0 or number == len(rows) - 1]
+    kept = thinned(rows)
     return Series(f"iteration {iteration}", [row.step for row in kept], [row.value for row in kept])

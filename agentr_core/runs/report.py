@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentr_core.account import describe
@@ -29,7 +29,9 @@ SUCCESS_NOTE = (
     "paired over tasks, in points"
 )
 ITERATION_NOTE = "steps, invalid and loops (steps that only repeat) are means a task"
-CRITIC_NOTE = "cut (mean): after which step; tokens, env steps: what the critic's questions and rollouts took"
+CRITIC_NOTE = "cut (mean): after which step; tokens: what the critic's questions and answers took"
+#: Where a critic has played.
+ROLLOUTS_NOTE = "tokens and env steps hold what its rollouts took as well"
 #: Columns of the critics' table that are shown where one of the sets has something in them.
 _MEASURED, _ENV_STEPS = "agrees with unrecoverable", "env steps"
 
@@ -117,15 +119,8 @@ def _iteration_row(
 
 def _origin(store: Store, run: RunRow, model: str) -> tuple[DatasetRow | None, RevisionSetRow | None]:
     """What a checkpoint of the run was trained on; nothing for a model that is none."""
-    path = store.checkpoints.found_model(model)  # absolute in older databases, which may have been moved since
-    made = next(
-        (
-            row
-            for row in store.checkpoints.select(run.id)
-            if model == store.checkpoints.kept(row.path) or row.path == path
-        ),
-        None,
-    )
+    checkpoints = store.checkpoints
+    made = next((row for row in checkpoints.select(run.id) if checkpoints.is_model(row, model)), None)
     dataset = store.datasets.get(made.dataset_id) if made else None
     if dataset is None or dataset.set_id is None:
         return dataset, None
@@ -172,10 +167,15 @@ def _iteration_cells(row: dict[str, Any]) -> Cells:
 
 def gain_text(row: dict[str, Any]) -> str:
     """Success against the baseline on the same tasks, in points; one task has no standard error."""
-    if "gain" not in row:
+    return points_text(row.get("gain"), row.get("gain_error"))
+
+
+def points_text(value: float | None, error: float | None, *, half: bool = False) -> str:
+    """A difference in points with its 95% interval; ``error`` is ``half`` of that, or a standard error."""
+    if value is None:
         return "-"
-    error = "?" if row["gain_error"] is None else f"{100 * Z95 * row['gain_error']:.1f}"
-    return f"{100 * row['gain']:+.1f} ± {error}"
+    width = "?" if error is None else f"{100 * (1 if half else Z95) * error:.1f}"
+    return f"{100 * value:+.1f} ± {width}"
 
 
 def critics(store: Store, chosen: Sequence[RunRow]) -> Table:
@@ -191,6 +191,8 @@ def critics(store: Store, chosen: Sequence[RunRow]) -> Table:
     columns += [_MEASURED, "tokens", _ENV_STEPS, f"success after training {_95}", f"against baseline {_95}"]
     table = Table(columns, [_critic_cells(row) for row in data], data, [SUCCESS_NOTE, CRITIC_NOTE])
     table = without_empty(table, (_MEASURED, _ENV_STEPS))
+    if _ENV_STEPS in table.columns:
+        table = replace(table, notes=[*table.notes, ROLLOUTS_NOTE])
     if len(chosen) == 1:
         return table
     columns, names = table.columns, {run.key: run.name or run.short for run in chosen}

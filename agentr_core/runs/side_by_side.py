@@ -15,7 +15,7 @@ from agentr_core.evaluate.metrics import Z95, interval, mean, standard_error
 from agentr_core.hashing import canonical_json
 from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.labels import environment_names, setting_texts, told_apart
-from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, with_pass_at
+from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, points_text, with_pass_at
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store
 
@@ -112,7 +112,9 @@ def _runs_table(rows: list[dict[str, Any]]) -> Table:
 def _run_cells(row: Mapping[str, Any]) -> Cells:
     cells = [row["name"], row["label"], str(row["seed"])]
     if "success" in row:
-        against = _points(row.get("against_first"), row.get("against_first_error")) if row.get("shared_tasks") else "-"
+        against = "-"
+        if row.get("shared_tasks"):
+            against = points_text(row.get("against_first"), row.get("against_first_error"))
         measured = [str(row["iteration"]), _percent(row["baseline"]), interval(row), gain_text(dict(row)), against]
         cells += [*measured, _percent(row.get("revision_test"))]
     else:
@@ -175,11 +177,11 @@ def _seed_cells(row: Mapping[str, Any]) -> Cells:
         ", ".join(map(str, row["seeds"])),
         _percent(row["baseline"]),
         _mean_interval(row["success"], row["success_half"]),
-        _points(row.get("gain"), row.get("gain_half"), half=True),
+        points_text(row.get("gain"), row.get("gain_half"), half=True),
         _percent(row.get("revision_test")),
         _percent(row.get("solved")),
         tokens,
-        _points(row.get("against_first"), row.get("against_first_half"), half=True),
+        points_text(row.get("against_first"), row.get("against_first_half"), half=True),
     ]
 
 
@@ -188,14 +190,6 @@ def _mean_interval(value: float, half: float | None) -> str:
         return _percent(value)
     low, high = max(0.0, value - half), min(1.0, value + half)
     return f"{100 * value:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
-
-
-def _points(value: float | None, error: float | None, *, half: bool = False) -> str:
-    """A difference in points with its 95% interval; ``error`` is half of that, or a standard error."""
-    if value is None:
-        return "-"
-    width = "?" if error is None else f"{100 * (1 if half else Z95) * error:.1f}"
-    return f"{100 * value:+.1f} ± {width}"
 
 
 def _percent(share: float | None) -> str:

@@ -13,12 +13,12 @@ from agentr_core.store import RunRow, Store
 
 
 def run_tables(store: Store, run: RunRow, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Table]:
-    """What the iterations of a run came to, what each of its environments took where it has several, and the models
+    """What the iterations of a run came to, what each of its environments took, and the models
     that several trainings made of the same trees.
 
     ``rows`` are those of ``iteration_rows``, where they are at hand.
     """
-    tables = {"iterations": iterations(store, run, rows), "environments": costs(store, run)}
+    tables = {"iterations": iterations(store, run, rows), "environments": costs(store, run, alone=True)}
     made = trainers(store, [run])
     return _with_rows({**tables, **({"trainers": made} if has_several(made) else {})})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentr_core.evaluate.metrics import Z95, interval
+from agentr_core.evaluate.metrics import interval
 from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.labels import setting_texts, told_apart
-from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows
+from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, points_text
 from agentr_core.store import CheckpointRow, RunRow, Store
 
 TRAINER_NOTE = (
@@ -83,8 +83,7 @@ def _rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:
 
 def _evaluation(store: Store, measured: Sequence[dict[str, Any]], made: CheckpointRow) -> dict[str, Any]:
     """The evaluation of a checkpoint with the run's own settings; nothing where there was none."""
-    kept, found_model = store.checkpoints.kept(made.path), store.checkpoints.found_model
-    of_it = (row for row in measured if row["model"] == kept or found_model(row["model"]) == made.path)
+    of_it = (row for row in measured if store.checkpoints.is_model(made, row["model"]))
     return next((row for row in of_it if not row["settings"]), {})
 
 
@@ -131,11 +130,5 @@ def _cells(row: Mapping[str, Any]) -> Cells:
         *(f"{row[name]:,}" for name in _SEARCH),
         interval(dict(row)) if success else "not evaluated",
         gain_text(dict(row)) if success else "-",
-        _against(row.get("against_first"), row.get("against_first_error")),
+        points_text(row.get("against_first"), row.get("against_first_error")),
     ]
-
-
-def _against(gain: float | None, error: float | None) -> str:
-    if gain is None:
-        return "-"
-    return f"{100 * gain:+.1f} ± {'?' if error is None else f'{100 * Z95 * error:.1f}'}"

@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from agentr_core.evaluate.metrics import interval
-from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, critics, iteration_rows
-from agentr_core.store import MetricRow, RunRow, Store
+from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, iteration_rows, set_labels
+from agentr_core.store import MetricRow, RevisionSetRow, RunRow, Store
 
 YIELD_NOTE = "with pairs: trees with a good and a bad attempt that can be spliced; executed: splices that were played"
 LOSS_NOTE = "loss: mean over the trained tokens of an optimizer's step"
 TOKENS_NOTE = "tokens: prompts and answers of the run's search up to then, of all its iterations"
-#: Steps of one training that are listed; of more, each k-th and the last.
-MOST_STEPS = 400
+#: Points of one series that are kept; of more, each k-th and the last.
+MOST_POINTS = 400
 
 
 def yields(store: Store, run: RunRow) -> Table:
@@ -27,22 +27,26 @@ def yields(store: Store, run: RunRow) -> Table:
     columns.append("rows trained")
     own = {stage.result_id for stage in store.runs.stages(run.id) if stage.stage == "revise"}
     rows_of = _trained_rows(store, run)
-    data = [_yield(store, run, row, row["set"] in own, rows_of) for row in critics(store, [run]).data]
+    sets = [row for row in store.revisions.select(run.id) if row.status == "done"]
+    labels = set_labels(sets)
+    data = [_yield(store, run, row, labels[row.id], row.id in own, rows_of) for row in sets]
     return Table(columns, [_yield_cells(row) for row in data], data, [YIELD_NOTE])
 
 
-def _yield(store: Store, run: RunRow, row: Mapping[str, Any], own: bool, rows_of: Mapping[int, int]) -> dict[str, Any]:
-    trees = store.trees.select(run.id, iteration=row["iteration"], status="done")
-    revised = store.revisions.trees(row["set"])
-    kept = {key: row[key] for key in ("run", "set", "critic", "label", "iteration", "pairs", "tried", "verified")}
+def _yield(
+    store: Store, run: RunRow, made: RevisionSetRow, label: str, own: bool, rows_of: Mapping[int, int]
+) -> dict[str, Any]:
+    trees = store.trees.select(run.id, iteration=made.iteration, status="done")
+    revised = store.revisions.trees(made.id)
     return {
-        **kept,
+        **{"run": run.key, "set": made.id, "critic": made.critic, "label": label, "iteration": made.iteration},
+        **{name: made.metrics[name] for name in ("pairs", "tried", "verified")},
         "own": own,
         "trees": len(trees),
         "trees_with_pairs": sum(metrics.get("pairs", 0) > 0 for metrics in revised.values()),
-        "revisions": row["revisions"],
-        "good": row["good"],
-        "trained_rows": rows_of.get(row["set"]) if own else None,
+        "revisions": made.metrics["revisions"],
+        "good": made.metrics["good"],
+        "trained_rows": rows_of.get(made.id) if own else None,
     }
 
 
@@ -65,14 +69,15 @@ def losses(store: Store, run: RunRow) -> Table:
     data = [
         {"run": run.key, "iteration": row.iteration, "step": row.step, "loss": row.value}
         for _, rows in groupby(found, key=lambda row: row.iteration)
-        for row in _thinned(list(rows))
+        for row in thinned(list(rows))
     ]
     cells = [[str(row["iteration"]), str(row["step"]), f"{row['loss']:.4f}"] for row in data]
     return Table(["iteration", "step", "loss"], cells, data, [LOSS_NOTE])
 
 
-def _thinned(rows: Sequence[MetricRow]) -> Sequence[MetricRow]:
-    every = -(-len(rows) // MOST_STEPS)
+def thinned(rows: Sequence[MetricRow]) -> Sequence[MetricRow]:
+    """At most so many rows as are kept of a series (and the last one), evenly."""
+    every = -(-len(rows) // MOST_POINTS)
     return rows if every < 2 else [row for at, row in enumerate(rows) if at % every == 0 or at == len(rows) - 1]
 
 

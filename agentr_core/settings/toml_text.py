@@ -49,7 +49,7 @@ def to_toml(tables: Mapping[str, Any], comments: Mapping[str, str] | None = None
 
 
 def _assignment(key: str, value: Any, comment: str | None) -> str:
-    text = f"# {_key(key)} is not set" if value is None else f"{_key(key)} = {_value(value)}"
+    text = f"# {_key(key)} is not set" if value is None else f"{_key(key)} = {toml_value(value)}"
     return f"{text:<40} # {comment}" if comment else text
 
 
@@ -57,12 +57,13 @@ def _key(key: str) -> str:
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML, and so as ``-o`` reads it."""
     if isinstance(value, Mapping):
-        inside = (f"{_key(key)} = {_value(below)}" for key, below in value.items() if below is not None)
+        inside = (f"{_key(key)} = {toml_value(below)}" for key, below in value.items() if below is not None)
         return "{ " + ", ".join(inside) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(below) for below in value) + "]"
+        return "[" + ", ".join(toml_value(below) for below in value) + "]"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return "inf" if value > 0 else "-inf"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

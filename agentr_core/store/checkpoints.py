@@ -40,6 +40,10 @@ class Checkpoints:
         """As :meth:`found` for a model's absolute path; anything else as it is."""
         return places.found_model(name, self._home)
 
+    def is_model(self, made: CheckpointRow, name: str) -> bool:
+        """Whether a model of this name is the checkpoint; older databases have absolute paths, and may have moved."""
+        return name == self.kept(made.path) or self.found_model(name) == made.path
+
     def _read(self, row: CheckpointRow) -> CheckpointRow:
         base, start = places.found_model(row.base_model, self._home), places.found_model(row.start_model, self._home)
         return replace(row, path=self.found(row.path), base_model=base, start_model=start)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.errors import UsageError
-from agentr_core.hashing import content_hash
 from agentr_core.records import Verdict
 from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
 from agentr_core.store.pages import Key, Page
 from agentr_core.store.rows import RevisionSetRow
-from agentr_core.store.trees import Trees
+from agentr_core.store.trees import Trees, judge_hash
 
 #: Of a node's action and of its observation's first line, so many characters are shown in a row.
 ROW_CHARS = 120
@@ -185,7 +184,7 @@ class TreeViews:
         """
         given = self._trees.verdicts(tree_id)
         of_critic = {judge: said for (critic, judge), said in given.items() if critic == made.critic}
-        own = judge_of(made)
+        own = judge_hash(made.config.get("critic"), made.config.get("actor"), made.config.get("seed"))
         if own in of_critic or len(of_critic) < 2:
             return of_critic.get(own, next(iter(of_critic.values()), {}))
         return {node: verdict for said in of_critic.values() for node, verdict in said.items()}
@@ -244,12 +243,6 @@ class TreeViews:
 def _page(found: list[FoundNode], end: Key) -> Page[FoundNode]:
     """A page that is followed by another, which begins behind ``end``."""
     return Page(found, [*(each.key for each in found[:-1]), end], more=True)
-
-
-def judge_of(made: RevisionSetRow) -> str:
-    """The ``judge_hash`` of a set's verdicts: of the critic, its settings, and who acts where it asks the actor."""
-    config = made.config
-    return content_hash([config.get("critic"), config.get("actor") or "", config.get("seed")])
 
 
 def _shape(row: sqlite3.Row) -> ShapeRow:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentr_core.errors import ResumeError, UsageError
+from agentr_core.hashing import content_hash
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.records import Verdict
 from agentr_core.store.columns import (
@@ -62,6 +63,11 @@ _NODE_COLUMNS = (
 )
 _INSERT_NODE = f"INSERT OR REPLACE INTO nodes ({_NODE_COLUMNS}) VALUES ({', '.join('?' * 20)})"
 _UPDATE_NODE = "UPDATE nodes SET flags = ?, copies = ?, visits = ?, value_sum = ? WHERE tree_id = ? AND node = ?"
+
+
+def judge_hash(critic: Mapping[str, Any] | None, actor: Mapping[str, Any] | None, seed: int | None) -> str:
+    """What verdicts are found again under: the critic with its settings, who acts where it asks the actor, the seed."""
+    return content_hash([critic, actor or "", seed])
 
 
 @dataclass(frozen=True, slots=True)

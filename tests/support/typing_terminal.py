@@ -62,8 +62,21 @@ class Terminal:
         return self.until(then)
 
     def press(self, key: bytes) -> None:
-        """Press one key: ``b"\\x03"`` is Ctrl-C, ``b"\\x04"`` Ctrl-D."""
+        """Press one key, as a person would who has seen the prompt: ``b"\\x03"`` is Ctrl-C, ``b"\\x04"`` Ctrl-D.
+
+        Between the prompt and the wait for a key, Python's readline forgets a signal until the next key; nobody is as
+        fast as that, except on a machine that is busy, and a test.
+        """
+        while self._running():
+            select.select([], [], [], 0.01)
         os.write(self._ours, key)
+
+    def _running(self) -> bool:
+        """Whether the program is at work, and so does not wait for a key; not told on systems without ``/proc``."""
+        try:
+            return Path(f"/proc/{self.program.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R"
+        except FileNotFoundError:
+            return False
 
     def end(self) -> int:
         """Wait until the program has ended; its exit code."""

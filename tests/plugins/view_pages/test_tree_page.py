@@ -95,15 +95,41 @@ def test_the_whole_way_by_keyboard_alone(screen: Any) -> None:
     assert screen.page.evaluate("() => document.activeElement.getAttribute('role')") != "row"  # one stop by Tab
 
 
+#: The key is pressed again in the moment in which the address says the node it led to.
+AGAIN_AT_ONCE = """() => {
+  const replace = history.replaceState.bind(history);
+  history.replaceState = (...address) => {
+    replace(...address);
+    history.replaceState = replace;
+    queueMicrotask(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "c", bubbles: true })));
+  };
+}"""
+
+
+def test_a_key_that_is_pressed_while_the_address_changes_counts(tree: Any) -> None:
+    ways = []
+    for _ in range(2):
+        tree.press("c")
+        ways.append(node_of(tree.shows(f'.tree-row.active:not([data-key="n{(ways or [0])[-1]}"])')))
+    first, second = ways
+    reaches(tree, second)
+    tree.press("Home")
+    reaches(tree, 0)
+    tree.page.evaluate(AGAIN_AT_ONCE)
+    tree.press("c")
+    tree.page.wait_for_url(f"**/node/{first}**")
+    reaches(tree, second)
+
+
 def test_keys_lead_to_cuts_and_ends(tree: Any) -> None:
     run = tree.sql("SELECT node, flags, reward FROM nodes WHERE tree_id = ? AND flags & 8", TREE)
     solved = {node for node, _, reward in run if reward >= 1}
     cuts = {each["node"] for each in tree.api(f"trees/{TREE}/marks?set=1")["cuts"]}
     assert solved and cuts
-    visited = []
+    visited: list[int] = []
     for _ in range(len(cuts)):
         tree.press("c")
-        row = active(tree)
+        row = tree.shows(f'.tree-row.active:not([data-key="n{(visited or [0])[-1]}"])')
         assert row.query_selector(".cut") is not None
         visited.append(node_of(row))
     assert set(visited) == cuts  # each once, in turn

@@ -68,7 +68,9 @@ def _children(store: Store, tree: Any, parent: Any, labels: Mapping[int, str]) -
 
 
 def _constant(config: dict[str, Any]) -> float | None:
-    found = ((config.get("searcher") or {}).get("options") or {}).get("c_uct")
+    """The constant of a searcher that chooses by UCT; None of one that has another rule, or does not say."""
+    options = (config.get("searcher") or {}).get("options") or {}
+    found = options.get("c_uct") if options.get("selection", "uct") == "uct" else None
     return float(found) if isinstance(found, int | float) else None
 
 

@@ -21,7 +21,7 @@ export function TreePage({ run, tree }) {
   useLoneArrows();
   return html`<${Page} title=${`tree ${tree}`} run=${run} where="trees" wide=${true}>
     <${Answered} answer=${answer} what="the tree">
-      ${(/** @type {any} */ data) => state && html`<${Explorer} key=${tree} run=${run} data=${data} state=${state} />`}
+      ${(/** @type {any} */ data) => state && html`<${Explorer} key=${tree} run=${data.run.key} data=${data} state=${state} />`}
     <//>
   <//>`;
 }
@@ -77,11 +77,17 @@ function Explorer(/** @type {{run: string, data: any, state: TreeState}} */ { ru
     state.until.value = query.sim === undefined ? null : Number(query.sim);
     if (node !== null) state.reveal(node, false);
   }, [state]);
+  // Which node of the address is from here: the reader may have gone on since, and is not to be called back to it.
+  const written = useRef(node);
   useEffect(() => {
-    if (node !== null && node !== state.selected.value) state.reveal(node, false);
+    if (node !== null && node !== written.current) state.reveal(node, false);
+    written.current = node;
   }, [node]);
   const selected = useSettled(state.selected.value);
-  useEffect(() => write(run, tree, state), [selected, state.until.value]);
+  useEffect(() => {
+    written.current = state.selected.value;
+    write(run, tree, state);
+  }, [selected, state.until.value]);
   useTreeKeys(state);
   const critics = [{ label: label(sets, chosen) ?? "verdict", of: (/** @type {TreeState} */ each) => each.marks.value }];
   if (query.beside) critics.push({ label: label(sets, query.beside) ?? "beside", of: (each) => each.beside.value ?? marksOf(null) });
