@@ -7,7 +7,7 @@ from typing import Any
 
 from agentr_core.account import said, warnings
 from agentr_core.runs.labels import environment_names, model_name
-from agentr_core.settings.run_config import flatten
+from agentr_core.settings.dotted import flatten
 from agentr_core.store import RunRow, Store
 
 

@@ -9,15 +9,17 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentr_core.errors import UsageError
-from agentr_core.records import Verdict
 from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
 from agentr_core.store.pages import Key, Page
 from agentr_core.store.rows import RevisionSetRow
 from agentr_core.store.trees import Trees, judge_hash
+
+if TYPE_CHECKING:
+    from agentr_core.records import Verdict
 
 #: Of a node's action and of its observation's first line, so many characters are shown in a row.
 ROW_CHARS = 120

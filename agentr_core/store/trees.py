@@ -7,12 +7,10 @@ import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentr_core.errors import ResumeError, UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Verdict
 from agentr_core.store.columns import (
     pack_completion,
     pack_flags,
@@ -30,6 +28,10 @@ from agentr_core.store.rows import TreeRow, WorkStatus
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.records import Verdict
 
 _TREES = "SELECT trees.*, tasks.env, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
 _NODES = """
@@ -97,6 +99,8 @@ class Trees:
 
     def load(self, tree_id: int) -> Tree:
         """The tree as it was after its last stored simulation (logprobs to 32 bits)."""
+        from agentr_core.interfaces.tree import Tree
+
         row = self.get(tree_id)
         if row.head is None:
             raise UsageError(f"tree {tree_id} was planned but never started")
@@ -218,6 +222,8 @@ class Trees:
 
     def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, Verdict]]:
         """All verdicts on the nodes of a tree: by critic and judge hash, then by node."""
+        from agentr_core.records import Verdict
+
         found: dict[tuple[str, str], dict[int, Verdict]] = {}
         for row in self._connection.all(_VERDICTS, (tree_id,)):
             verdict = Verdict(step=row["step"], label=row["label"], rationale=unpack_text(row["reason"]))

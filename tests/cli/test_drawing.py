@@ -6,8 +6,9 @@ import pytest
 from agentr_core.cli.drawing import View, draw
 from agentr_core.cli.reading import clean, one_line
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Message, Task
+from agentr_core.records import Task
 from agentr_core.report.marks import NO_MARKS, Marks
+from agentr_core.turns import Message
 
 
 @pytest.fixture

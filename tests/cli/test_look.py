@@ -10,8 +10,8 @@ import pytest
 
 from agentr_core.cli.main import main
 from agentr_core.process.file_lock import held
-from agentr_core.records import Example
 from agentr_core.store import open_store
+from agentr_core.turns import Example
 
 RUN = ["run", "--env", "textcraft", "--searcher", "mcts", "--policy", "flawed", "--trainer", "none"]
 SIZE = ["--name", "first", "--tasks", "6", "--eval-tasks", "4", "--iterations", "1"]
