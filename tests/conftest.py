@@ -12,6 +12,7 @@ import pytest
 def pytest_configure() -> None:
     """Here and in every worker, before anything is collected; programs that tests start inherit it."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of programs compiles all of agentr anew
     os.environ.pop("COLUMNS", None)  # whoever runs the tests may have said how wide their terminal is
 
 

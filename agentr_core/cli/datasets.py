@@ -58,10 +58,11 @@ def show(store: Store, which: str, position: int) -> Page:
     preference the way that came to more is shown first, then the other one.
     """
     from agentr_core.cli.conversations import turns
-    from agentr_core.cli.tree_rows import tree_row_page
 
     row = _find(store, which)
     if row.reads != "conversations":
+        from agentr_core.cli.tree_rows import tree_row_page  # it makes the rows anew, of whole trees
+
         return tree_row_page(store, row, position)
     items = store.datasets.items(row.id)
     if position > len(items):

@@ -20,7 +20,7 @@ from agentr_core.turns import ExampleKind, Message
 
 if TYPE_CHECKING:
     from agentr_core.interfaces.training_sets import Reads
-    from agentr_core.records import Task
+    from agentr_core.records import Label, Task, Verdict
 
 RunStatus = Literal["running", "done", "failed", "interrupted"]
 WorkStatus = Literal["todo", "running", "done", "failed"]
@@ -205,6 +205,22 @@ class TreeRow(Row):
     error: str | None
     elapsed_seconds: float | None
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow(Row):
+    """What a critic said of one node of a tree; ``step`` is the node's in the trajectory that was judged."""
+
+    node: int
+    step: int
+    label: Label
+    rationale: str
+
+    def verdict(self) -> Verdict:
+        """The record that critics give."""
+        from agentr_core.records import Verdict
+
+        return Verdict(step=self.step, label=self.label, rationale=self.rationale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
