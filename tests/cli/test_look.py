@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from agentr_core import run_settings
 from agentr_core.cli.main import main
 from agentr_core.process.file_lock import held
 from agentr_core.store import open_store
@@ -77,6 +79,7 @@ LISTS = [
 HEAVY = ("pydantic", "pluggy", "numpy", "torch")
 _COMMANDS_IN_A_NEW_PROCESS = """
 import contextlib, io, json, sys
+from agentr_core import run_settings
 from agentr_core.cli.main import main
 commands, heavy, said = json.loads(sys.argv[1]), json.loads(sys.argv[2]), []
 for command in commands:
@@ -109,6 +112,25 @@ def test_attempts_are_listed_as_they_are_exported(agentr: Any) -> None:
     assert {row["end"] for row in listed} >= {"ended", "step cap"}
     failed = agentr("trajectories list --failed --limit 1000 --json").json
     assert 0 < len(failed) < len(listed)
+
+
+def test_a_run_knows_where_its_settings_came_from(db: Path) -> None:
+    with open_store(db, read_only=True) as store:
+        run = store.runs.find("first")
+    known = {key: source for key, _, source in run_settings(run)}
+    typed = {"env.name": "--env", "search.tasks": "--tasks", "env.options.world": "-o textcraft.world"}
+    typed |= {
+        "searcher.name": "--searcher",
+        "searcher.options.samples": "-o mcts.samples",
+        "iterations": "--iterations",
+    }
+    typed |= {"critic.name": "preset quick", "revise.alpha": "default", "policy.options.rate": "-o flawed.rate"}
+    assert {key: known[key] for key in typed} == typed
+    assert not [key for key in known if key.startswith("sources")]
+    kept = {key: value for key, value in run.config.items() if key != "sources"}
+    of_a_script = run_settings(replace(run, config=kept))
+    assert [row[:2] for row in of_a_script] == [row[:2] for row in run_settings(run)]
+    assert {source for _, _, source in of_a_script} == {""}
 
 
 @pytest.mark.parametrize("command", LISTS)
