@@ -13,7 +13,6 @@ from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
 from agentr_core.cli.reading import messages_json, number, of_run, task_name
 from agentr_core.errors import NothingToDo, UsageError
-from agentr_core.records import Message
 from agentr_core.report.revision_parts import (
     HEAD_TURNS,
     Part,
@@ -22,6 +21,7 @@ from agentr_core.report.revision_parts import (
     facts,
     told_at_the_cut,
 )
+from agentr_core.turns import Message
 
 if TYPE_CHECKING:
     from agentr_core.store import RevisionSetRow, Sample, SampleKind, Store

@@ -300,11 +300,3 @@ _PLAIN = (
     "response", "action", "observation", "reward", "score", "terminated", "truncated", "invalid", "terminal",
     "exhausted", "expanded", "copies", "visits", "state_key", "info",
 )  # fmt: skip
-
-
-def leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:
-    """The ends of all whole attempts of some trees."""
-    for row in rows:
-        tree = store.trees.load(row.id)
-        for leaf in tree.leaves():
-            yield row, tree, leaf

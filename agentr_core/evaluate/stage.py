@@ -19,12 +19,13 @@ from agentr_core.play.admission import Admission
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
-from agentr_core.records import Message, SamplingParams, Step, Task
+from agentr_core.records import SamplingParams, Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
+from agentr_core.turns import Message
 
 
 @dataclass(frozen=True, slots=True)

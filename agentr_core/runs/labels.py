@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agentr_core.hashing import canonical_json
-from agentr_core.settings.run_config import flatten
+from agentr_core.settings.dotted import flatten
 from agentr_core.store import EvalRow, RunRow
 
 #: What acts, in the settings of an evaluation.

@@ -23,7 +23,7 @@ from agentr_core.play.in_flight import ENDS_ALL
 from agentr_core.play.worlds import World
 from agentr_core.process.closing import closing
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
+from agentr_core.records import Checkpoint, Task, Trajectory, Verdict
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.search.stage import training_tasks
@@ -32,6 +32,7 @@ from agentr_core.settings.run_config import ChosenPlugin, RunConfig
 from agentr_core.store import Store
 from agentr_core.train.dataset_recipes import check_general
 from agentr_core.train.stage import check_demonstrations
+from agentr_core.turns import Message
 
 
 @dataclass(frozen=True, slots=True)

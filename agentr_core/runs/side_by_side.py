@@ -9,14 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import ValidationError
-
 from agentr_core.evaluate.metrics import Z95, interval, mean, standard_error
 from agentr_core.hashing import canonical_json
 from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.labels import environment_names, setting_texts, told_apart
 from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, points_text, with_pass_at
-from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store
 
 SEARCH_NOTE = "samples, tokens (prompt and answers) and seconds are means a tree; in its seconds other trees grow too"
@@ -72,6 +69,10 @@ def _run_rows(store: Store, chosen: Sequence[RunRow]) -> list[dict[str, Any]]:
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was asked to compute; a setting that no agentr had when it was stored has its default."""
+    from pydantic import ValidationError
+
+    from agentr_core.settings.run_config import RunConfig
+
     stored = {key: value for key, value in config.items() if key in RunConfig.model_fields}
     with suppress(ValidationError):  # what is refused by now was allowed then, and is compared as it stands
         stored = RunConfig.model_validate(stored).model_dump(mode="json")

@@ -24,11 +24,12 @@ from agentr_core.errors import ConfigError
 from agentr_core.interfaces.plugin_config import PluginConfig, validate_config
 from agentr_core.registry.lookup import Registry, registry
 from agentr_core.registry.specs import KINDS, Kind
+from agentr_core.settings.dotted import flatten
 from agentr_core.settings.environments import OWN, environment_names, own_settings, spread
 from agentr_core.settings.layer import Layer, first_named, name_in, put
 from agentr_core.settings.model_limits import limits_for
 from agentr_core.settings.presets import DEFAULT_PRESET, PRESETS
-from agentr_core.settings.run_config import RunConfig, flatten
+from agentr_core.settings.run_config import RunConfig
 
 NO_TRAINER = "none"
 #: Settings that say where a run is kept and not what it computes, so that no :class:`RunConfig` holds them.

@@ -7,7 +7,7 @@ business; here is only what the values mean and which are allowed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
+from agentr_core.settings.dotted import flatten
 
 SettingsT = TypeVar("SettingsT", bound=PluginConfig)
 
@@ -329,12 +330,3 @@ def _of_its_own(chosen: ChosenEnvironment, section: str, common: SettingsT) -> S
         first = error.errors()[0]
         where = ".".join(map(str, (chosen.name, section, *first["loc"])))
         raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested tables by dotted key; an empty table is a value."""
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.train.conversation_files import ReadConversations, read_conversations
 from agentr_core.train.mixture import in_proportion
+from agentr_core.turns import Example, Message, TrainingSet
 
 if TYPE_CHECKING:
     from agentr_core.store.rows import Sample

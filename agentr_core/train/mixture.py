@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from agentr_core.records import Example
 from agentr_core.seeds import derive_rng
+from agentr_core.turns import Example
 
 
 def in_proportion(

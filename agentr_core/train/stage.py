@@ -12,7 +12,7 @@ from agentr_core.errors import Interrupted, UsageError
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.interfaces.training_sets import AnySet
 from agentr_core.model_files import model_fingerprint
-from agentr_core.records import Checkpoint, Example, TrainingSet
+from agentr_core.records import Checkpoint
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
@@ -22,6 +22,7 @@ from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
 from agentr_core.train.tree_sets import collect_tree_set, tree_set_note
+from agentr_core.turns import Example, TrainingSet
 
 #: The recipe of a dataset that was imported from a file.
 IMPORTED = "imported"

@@ -11,7 +11,8 @@ from typing import Any
 
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import KEPT, Node, Tree
-from agentr_core.records import Completion, FinishReason, Message
+from agentr_core.records import Completion, FinishReason
+from agentr_core.turns import Message
 
 
 def has_both_outcomes(tree: Tree) -> bool:

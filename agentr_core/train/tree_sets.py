@@ -17,12 +17,13 @@ from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.interfaces.training_sets import AnyRow, PreferencePair, Reads, Rows, TreeSet
 from agentr_core.interfaces.tree import Tree, take_apart
-from agentr_core.records import Checkpoint, TrainingSet
+from agentr_core.records import Checkpoint
 from agentr_core.registry.model_names import resolve_model
 from agentr_core.run_context import RunContext
 from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow, TreeRow
 from agentr_core.train.tree_rows import action_rows, step_pairs, trajectory_pairs, value_rows
+from agentr_core.turns import TrainingSet
 
 #: Options of a searcher that say how it samples.
 _SAMPLING = ("temperature", "top_p")

@@ -15,7 +15,7 @@ from html_tree import Page
 import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.interfaces.tree import Tree
-from agentr_core.records import Completion, Example, Message, Task
+from agentr_core.records import Completion, Task
 from agentr_core.report.chapters import chapters
 from agentr_core.report.marks import Marks, marks_of, said_at_the_cut
 from agentr_core.report.methods import DEFINITIONS, NAMES, plain
@@ -27,6 +27,7 @@ from agentr_core.runs.report import critics, iterations
 from agentr_core.runs.side_by_side import side_by_side
 from agentr_core.store import Store, open_store
 from agentr_core.store.runs import RunRow
+from agentr_core.turns import Example, Message
 
 
 @pytest.fixture(scope="session")
