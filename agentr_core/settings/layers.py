@@ -83,15 +83,16 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
         sources[kind] = next(layer.origin(kind) for layer in layers if name_in(kind, layer) is not None)
         group = name if kind in _SEVERAL and sum(each == kind for each, _ in in_use) > 1 else kind
         options = _options(kind, name, str(preset), layers, plugins, sources, group, require=require)
-        own = _own(plugins, name, layers, sources, group, labels) if kind == "env" else {}
+        place = f"env.{len(chosen.get(kind, ()))}"
+        own = _own(plugins, name, layers, sources, group, place, labels) if kind == "env" else {}
         chosen.setdefault(kind, []).append({"name": name, "options": options, **own})
     _check_shared_options(layers, chosen["env"])
     settings |= {kind: several if kind == "env" else several[0] for kind, several in chosen.items()}
     settings["trainers"] = chosen["trainer"][1:]
     settings["plugins"] = plugins.files
     config = validate_config(RunConfig, settings, lambda key: _nearest(labels, key))
-    place = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}
-    return Resolved(config, sources, str(preset), **{key: str(value) for key, value in place.items()})
+    where = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}
+    return Resolved(config, sources, str(preset), **{key: str(value) for key, value in where.items()})
 
 
 def _policy_tables(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -296,15 +297,19 @@ def _own(
     layers: Sequence[Layer],
     sources: dict[str, str],
     group: str,
+    place: str,
     labels: dict[str, str],
 ) -> dict[str, Any]:
-    """What an environment has of its own beside its options: weight, and settings of stages."""
+    """What an environment has of its own beside its options: weight, and settings of stages.
+
+    ``place`` is where it stands in the configuration: ``env.0``.
+    """
     own: dict[str, Any] = {}
     tables = [table for table in dict.fromkeys((plugins.spec("env", name).name, name)) if table not in _SECTIONS]
     for dotted, value, layer, key in own_settings([*tables, "env"], layers):
         put(own, dotted, value, layer.label(key))
         sources[f"{group}.{dotted}"] = layer.origin(key)
-        labels[f"env.{dotted}"] = layer.label(key)
+        labels[f"{place}.{dotted}"] = layer.label(key)
     return own
 
 

@@ -19,8 +19,11 @@ import agentr_core
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
 from agentr_core.runs.costs import costs
+from agentr_core.runs.look_ahead import dry_run
 from agentr_core.runs.report import iterations
+from agentr_core.runs.single_stages import evaluate_again, train_again
 from agentr_core.runs.start_and_resume import run
+from agentr_core.runs.trainers import trainers
 from agentr_core.store import EvalResult, open_store
 from agentr_core.train.mixture import in_proportion
 
@@ -222,6 +225,10 @@ def example(env: str, number: int) -> agentr_core.Example:
         ({"a": 2.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 20, "b": 10, "c": 10}),
         ({}, 0.5, {"a": 30, "b": 20, "c": 10}),
         ({}, 0.1, {"a": 10, "b": 10, "c": 10}),
+        ({"a": 0.0}, 1.0, {"a": 0, "b": 20, "c": 10}),
+        ({"a": 0.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 0, "b": 10, "c": 10}),
+        ({"a": 0.0}, 0.5, {"a": 0, "b": 10, "c": 10}),
+        ({"a": 0.0, "b": 0.0, "c": 0.0}, 1.0, {"a": 0, "b": 0, "c": 0}),
     ],
 )
 def test_the_mixture(weights: dict[str, float], max_share: float, expected: dict[str, int]) -> None:
@@ -264,6 +271,59 @@ def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
         assert row["environment_seconds"] == pytest.approx(sum(stats["environment_seconds"] for stats in own))
         assert row["eval_episodes"] == sum(result.env == row["environment"] for result in results) > 0
         assert row["cached_share"] is None, "a scripted policy counts no tokens"
+
+
+def test_weight_0_trains_on_one_of_them_over_the_trees_of_all(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
+    db, rows = tmp_path / "agentr.db", dict[str, set[str]]()
+    learner = {"model": str(tmp_path / "base")}
+    changes = {"policy": "learning:Learner", "trainer": "learning:Halver", "learning:Learner": learner}
+    for left_out in WORLDS:
+        worlds_ = {name: {**world, **({"weight": 0} if name == left_out else {})} for name, world in WORLDS.items()}
+        alone = configure("textcraft,webshop", **changes, **worlds_)
+        train_again("last", alone, db=db, iteration=1, out=None, progress=Progress(quiet=True))
+        both = configure("textcraft,webshop", **changes)
+        evaluate_again("last", both, db=db, checkpoint="last", progress=Progress(quiet=True))
+    with open_store(db, read_only=True) as store:
+        run_row = store.runs.find("last")
+        for dataset in store.datasets.select(run_row.id):
+            rows[dataset.name] = {str(item.origin.get("env")) for item in store.datasets.items(dataset.id)}
+        labels = [row["label"] for row in iterations(store, run_row).data]
+        models = [row["label"] for row in trainers(store, [run_row]).data]
+    assert rows["agent-r-actor-webshop"] == {"webshop"} and rows["agent-r-actor-textcraft"] == {"textcraft"}
+    assert any(label.startswith("iteration 1 · agent-r-actor-webshop · mean of 2") for label in labels)
+    assert len(set(models)) == 3 and any("agent-r-actor-webshop" in label for label in models), models
+
+
+def test_trees_of_weight_0_give_no_rows_of_actions_either(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
+    learner = {"model": str(tmp_path / "base")}
+    changes = {"policy": "learning:Learner", "trainer": "learning:ActionReader", "learning:Learner": learner}
+    config = configure("textcraft,webshop", **changes, webshop={**WORLDS["webshop"], "weight": 0})
+    train_again("last", config, db=tmp_path / "agentr.db", iteration=1, out=None, progress=Progress(quiet=True))
+    with open_store(tmp_path / "agentr.db", read_only=True) as store:
+        made = store.datasets.select()[-1]
+        assert {store.trees.get(number).env for number in made.config["origin"]["trees"]} == {"textcraft"}
+        assert made.name == "actions-textcraft"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"env": "textcraft", "data": {"max_share": 0.5}}, "data.max_share: is not used, since the run has one"),
+        (
+            {"webshop": {**WORLDS["webshop"], "weight": 2}, "trainer": "learning:ActionReader"},
+            "'learning:ActionReader'",
+        ),
+    ],
+)
+def test_a_share_that_nothing_comes_of_is_said(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
+    learner = {"model": str(write_model(tmp_path / "base", 0.5))}
+    config = {"policy": "learning:Learner", "trainer": "learning:Halver", "learning:Learner": learner, **changes}
+    found, _ = dry_run(
+        configure(config.pop("env", "textcraft,webshop"), **config), db=str(tmp_path / "no.db"), out=None
+    )
+    assert any(each.warning and told in f"{each.what}: {each.told}" for each in found), found
 
 
 def test_runs_show_tells_it_in_80_columns(agentr: Agentr, trained: Path, tmp_path: Path) -> None:

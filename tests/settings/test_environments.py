@@ -75,7 +75,8 @@ def test_what_is_typed_for_all_goes_before_what_a_preset_says_of_one() -> None:
         ("textcraft,webshop", ["webshop.search.taks=3"], r"-o webshop\.search\.taks|webshop\.search\.taks"),
         ("textcraft,webshop", ["webshop.evaluate.tasks=0"], r"webshop\.evaluate\.tasks"),
         ("textcraft,webshop", ["webshop.evaluate.repeats=3"], r"webshop\.evaluate\.repeats: is one for all"),
-        ("textcraft,webshop", ["webshop.weight=0"], r"weight"),
+        ("textcraft,webshop", ["webshop.weight=-1"], r"-o webshop\.weight: must be at least 0"),
+        ("textcraft,webshop", ["webshop.weight=0", "textcraft.weight=0"], r"textcraft\.weight: one environment at l"),
         ("textcraft,webshop", ["sciworld.max_steps=3"], r"'sciworld' is not in use; in use are env 'textcraft', env"),
     ],
     ids=str,
@@ -84,6 +85,16 @@ def test_a_wrong_one_says_what_was_wrong(env: str, options: list[str], message: 
     with pytest.raises(UsageError, match=message) as caught:
         settle(flag_layer({"env": ("--env", env)}, options))
     assert str(caught.value).count("\n") == 0
+
+
+def test_weight_0_leaves_one_out_and_weighs_no_other() -> None:
+    def config(*options: str) -> Any:
+        return settle(flag_layer({"env": ("--env", "textcraft,webshop")}, options)).config
+
+    left_out = config("webshop.weight=0")
+    assert left_out.weights == {"webshop": 0.0} and left_out.trained_environments == ["textcraft"]
+    assert config("webshop.weight=0", "textcraft.weight=3").weights == {"textcraft": 3.0, "webshop": 0.0}
+    assert config().weights == {} and config().trained_environments == ["textcraft", "webshop"]
 
 
 def test_differences_name_the_environment() -> None:
