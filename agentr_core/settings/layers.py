@@ -69,8 +69,9 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
     layers = [spread(layer) for layer in layers]
     layers = [*layers, *_model_layer(str(preset), layers), _preset_layer(str(preset), layers)]
     _load_files(layers, plugins)
+    named = {name.strip() for kind in KINDS for layer in layers for name in str(name_in(kind, layer)).split(",")}
     for layer in layers:
-        _check_keys(layer, plugins)
+        _check_keys(layer, plugins, named)
     environments = environment_names(layers)
     in_use: list[tuple[Kind, str]] = [("env", name) for name in environments]
     in_use += [(kind, _plugin_name(kind, layers)) for kind in KINDS if kind not in _SEVERAL]
@@ -126,9 +127,11 @@ def _load_files(layers: Sequence[Layer], plugins: Registry) -> None:
         plugins.add_file(file)
 
 
-def _check_keys(layer: Layer, plugins: Registry) -> None:
-    """Refuse a key that is neither a setting, nor a kind, nor the name of a plugin with a table of options."""
-    named = {name.strip() for kind in KINDS for name in str(name_in(kind, layer)).split(",")}
+def _check_keys(layer: Layer, plugins: Registry, named: set[str]) -> None:
+    """Refuse a key that is neither a setting, nor a kind, nor the name of a plugin with a table of options.
+
+    ``named``: what the layers call plugins, ``module:Class`` among them.
+    """
     known = {name for kind in KINDS for name in plugins.names(kind)} | named
     for key, value in layer.values.items():
         if key in _FIELDS or key in (*_PLACE, "model"):
@@ -180,7 +183,7 @@ def _check_tables(layers: Sequence[Layer], in_use: Sequence[tuple[Kind, str]]) -
     """Refuse options, typed as flags, of a plugin that is not in use, or of two plugins of one name."""
     for layer in (layer for layer in layers if layer.source == "flag"):
         for key in (key for key in layer.values if key not in (*RunConfig.model_fields, *_PLACE, "model")):
-            kinds = [kind for kind, name in in_use if name.partition(":")[0] == key]
+            kinds = list(dict.fromkeys(kind for kind, name in in_use if key in (name, name.partition(":")[0])))
             if not kinds:
                 used = ", ".join(f"{kind} '{name}'" for kind, name in in_use)
                 raise ConfigError(f"{layer.table_label(key)}: '{key}' is not in use; in use are {used}")
@@ -277,11 +280,17 @@ def _options(
             sources[f"{group}.{dotted}"], labels[dotted] = layer.origin(key), layer.label(key)
     if kind == "policy" and "model" in options and "model" not in model.model_fields:
         raise ConfigError(f"{labels['model']}: policy '{spec_name}' takes no model (got {options['model']})")
-    checked = plugins.validate(kind, name, options, prefix=lambda key: labels.get(key, f"-o {spec_name}.{key}"))
+    checked = plugins.validate(kind, name, options, prefix=lambda key: _labelled(labels, spec_name, key))
     dump = checked.model_dump(mode="json")
     for key in dump:
         sources.setdefault(f"{group}.{key}", "default")
     return dump
+
+
+def _labelled(labels: Mapping[str, str], name: str, key: str) -> str:
+    """What was typed of an option, or of the first thing in it where it is a table."""
+    below = (label for dotted, label in labels.items() if dotted.startswith(f"{key}."))
+    return labels.get(key) or next(below, f"-o {name}.{key}")
 
 
 def _not_its_own(key: str, dotted: str, model: type[PluginConfig], group: str) -> bool:

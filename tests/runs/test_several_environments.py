@@ -18,6 +18,7 @@ from scripted_runs import Agentr, dump
 import agentr_core
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
+from agentr_core.runs.by_environment import environments_of
 from agentr_core.runs.costs import costs
 from agentr_core.runs.look_ahead import dry_run
 from agentr_core.runs.report import iterations
@@ -133,6 +134,11 @@ def test_the_table_has_each_environment_and_their_mean(together: Path) -> None:
     assert [part["success"] for part in parts] == [summarize(each)["success"] for each in own]
     assert whole["success"] == pytest.approx(sum(part["success"] for part in parts) / 2)
     assert table.data[3]["gain"] == pytest.approx(sum(part["gain"] for part in table.data[4:6]) / 2)
+
+
+def test_environments_stand_in_the_order_of_the_run() -> None:
+    metrics = {"success": 0.5, "a/success": 0.1, "b/success": 0.9, "away/success": 0.2}
+    assert list(environments_of(metrics, ["b", "a"])) == ["b", "a", "away"]
 
 
 def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
