@@ -268,11 +268,12 @@ def _options(
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
     typed: dict[str, str] = {}
+    one_of_several = group not in KINDS
     for layer in (own, *reversed(layers)):
         for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
             if kind == "env" and _not_its_own(key, dotted, model, group):
                 continue
-            if layer.source == "flag" and dotted in typed:
+            if layer.source == "flag" and dotted in typed and not one_of_several:
                 raise ConfigError(f"{layer.label(key)}: is set by {typed[dotted]} already; give one of the two")
             if layer.source == "flag":
                 typed[dotted] = layer.label(key)
@@ -315,7 +316,7 @@ def _own(
     """
     own: dict[str, Any] = {}
     tables = [table for table in dict.fromkeys((plugins.spec("env", name).name, name)) if table not in _SECTIONS]
-    for dotted, value, layer, key in own_settings([*tables, "env"], layers):
+    for dotted, value, layer, key in own_settings(["env", *tables], layers):
         put(own, dotted, value, layer.label(key))
         sources[f"{group}.{dotted}"] = layer.origin(key)
         labels[f"{place}.{dotted}"] = layer.label(key)
@@ -333,9 +334,12 @@ def _check_shared_options(layers: Sequence[Layer], environments: Sequence[Mappin
 
 
 def _options_in(layer: Layer, kind: Kind, names: tuple[str, str]) -> Iterator[tuple[str, str, Any]]:
-    """What a layer says about one plugin, the stronger last: key in the layer, option, value."""
+    """What a layer says about one plugin, the stronger last: key in the layer, option, value.
+
+    What is said of this one goes before what is said of all of its kind.
+    """
     tables = () if names[0] in RunConfig.model_fields else names
-    for table in dict.fromkeys((*tables, kind)):
+    for table in dict.fromkeys((kind, *tables)):
         values = layer.values.get(table)
         if isinstance(values, Mapping):
             for dotted, value in flatten(values):

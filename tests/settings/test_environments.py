@@ -113,6 +113,14 @@ def test_two_worlds_of_one_plugin_have_options_in_common_and_of_their_own() -> N
         settle(flag_layer({}, [f"{cliff}.max_stps=7"]), beside)
 
 
+def test_what_is_typed_of_one_goes_before_what_is_typed_of_all() -> None:
+    typed = ["env.max_steps=9", "webshop.max_steps=7", "webshop.search.tasks=3", "env.search.tasks=5"]
+    found = settle(flag_layer({"env": ("--env", "textcraft,webshop")}, typed))
+    assert [chosen.options["max_steps"] for chosen in found.config.env] == [9, 7]
+    assert [found.config.search_of(name).tasks for name in ("textcraft", "webshop")] == [5, 3]
+    assert found.sources["webshop.max_steps"] == "-o webshop.max_steps"
+
+
 def test_a_class_in_a_module_below_another_has_options_of_its_own() -> None:
     name = "agentr_textcraft.env:TextCraft"
     found = settle(flag_layer({"env": ("--env", f"webshop,{name}")}, [f"{name}.depth=2", f"{name}.search.tasks=3"]))
