@@ -4,10 +4,11 @@
     python benchmarks/multitask.py --folder multitask --table  # what is there so far, without doing anything
 
 The start is made once: ``tiny``, which knows TextCraft, is trained further on what an expert did in both worlds, so
-that it knows each a little. Then, for each seed, one run searches both worlds from this start and trains on the trees
-of both; beside it the same start is trained on the trees of TextCraft alone and on those of WebShop alone (``agentr
-train -o webshop.weight=0``). So the ways differ in nothing but whose trees they learn from. Every model plays the same
-held-out tasks of both worlds, greedily. The commands are printed as they are run.
+that it knows each a little. Then, for each seed, both worlds are searched from this start (``agentr search``), the
+trees revised, and the start is trained three times over them: on the trees of both worlds, and with ``-o
+webshop.weight=0`` and ``-o textcraft.weight=0`` on those of one. So the ways differ in nothing but whose trees they
+learn from. Every model plays the same held-out tasks of both worlds, greedily. The commands are printed as they are
+run.
 """
 
 from __future__ import annotations
@@ -28,22 +29,30 @@ WORLDS = ("textcraft", "webshop")
 #: Both worlds as this start plays them: pages of WebShop shortened, so that an episode fits the context of ``tiny``.
 BOTH = (
     *("--env", ",".join(WORLDS), "--iterations", "1", "-o", "webshop.products=400"),
-    *("-o", "webshop.max_observation_chars=700", "-o", "webshop.max_steps=14"),
+    *("-o", "webshop.max_observation_chars=500"),
 )
 #: What the expert does, of which the start is made.
 EXPERT = ("--searcher", "greedy", "--policy", "expert", "--critic", "last", "--trainer", "none")
 #: How a model is trained on it.
 TAUGHT = ("--critic", "last", "--recipe", "good", "--policy", "transformers", "--trainer", "sft")
-#: The run of a seed.
+#: How the worlds are searched and models measured: the expert needs 4 to 6 actions in WebShop, 3 to 13 in TextCraft.
 SEARCH = (
-    *("--searcher", "mcts", "--critic", "value", "--no-revision-test", "-o", "mcts.simulations=4"),
-    *("-o", "mcts.depth=14", "-o", "mcts.max_tokens=64", "-o", "evaluate.max_tokens=64", "-o", "evaluate.max_turns=14"),
-    *("-o", "revise.max_pairs_per_tree=8", "-o", "data.max_good_per_tree=4", "-o", "data.max_revisions_per_tree=4"),
+    *("--searcher", "mcts", "--critic", "value", "-o", "mcts.simulations=3", "-o", "mcts.depth=12"),
+    *("-o", "mcts.max_tokens=64", "-o", "evaluate.max_tokens=64", "-o", "evaluate.max_turns=14"),
+    *("-o", "webshop.max_steps=9", "--no-revision-test"),
 )
-#: Rows of a training are conversations of at most so many tokens.
-LENGTH = ("-o", "sft.max_length=2048")
-#: The ways to train, by the environments of the dataset; the first is not trained.
-WAYS = {"the start": "", "textcraft alone": "textcraft", "webshop alone": "webshop", "both": "textcraft+webshop"}
+#: Of each tree so many conversations; rows of at most so many tokens.
+TRAINED = (
+    *("-o", "data.max_good_per_tree=3", "-o", "data.max_revisions_per_tree=3", "-o", "revise.max_pairs_per_tree=6"),
+    *("-o", "sft.max_length=2048", "-o", "sft.batch_size=8"),
+)
+#: The ways to train, by the environments of the dataset, and how they are asked for; the first is not trained.
+WAYS = {
+    "the start": ("", ()),
+    "textcraft alone": ("textcraft", ("-o", "webshop.weight=0")),
+    "webshop alone": ("webshop", ("-o", "textcraft.weight=0")),
+    "both": ("textcraft+webshop", ()),
+}
 
 
 def agentr(folder: Path, *arguments: str) -> None:
@@ -70,21 +79,27 @@ def make_start(folder: Path, sizes: argparse.Namespace) -> str:
         agentr(folder, "search", *BOTH, *EXPERT, *shown, "--name", name)
     agentr(folder, "revise", "--run", name, "--critic", "last")
     rate = ("-o", f"sft.epochs={sizes.epochs}", "-o", "sft.learning_rate=1e-3")
-    agentr(folder, "train", "--run", name, *TAUGHT, "--model", sizes.model, *rate, *LENGTH)
+    length = ("-o", "sft.max_length=2048", "-o", "sft.batch_size=8")
+    agentr(folder, "train", "--run", name, *TAUGHT, "--model", sizes.model, *rate, *length)
     with open_store(folder / "agentr.db", read_only=True) as store:
         return store.checkpoints.select(store.runs.find(name).id, complete=True)[-1].path
 
 
 def measure(folder: Path, start: str, seed: int, sizes: argparse.Namespace) -> None:
-    """One seed: the run over both worlds, and the two models that are trained on one of them."""
+    """One seed: the trees of both worlds, and the models that are made of them; the first seed measures the start."""
     name = f"seed-{seed}"
     if name in runs(folder):
         agentr(folder, "resume", name)
     else:
-        counts = ("--tasks", str(sizes.tasks), "--eval-tasks", str(sizes.measured))
-        agentr(folder, "run", *BOTH, *SEARCH, *LENGTH, *counts, "--model", start, "--seed", str(seed), "--name", name)
-    for left_out in reversed(WORLDS):
-        agentr(folder, "train", "--run", name, "-o", f"{left_out}.weight=0")
+        counts = ("--tasks", str(sizes.tasks), "--eval-tasks", str(sizes.measured), "--seed", str(seed))
+        agentr(
+            folder, "search", *BOTH, *SEARCH, *TRAINED, *counts, "--trainer", "sft", "--model", start, "--name", name
+        )
+    agentr(folder, "revise", "--run", name)
+    if seed == sizes.seeds[0]:
+        agentr(folder, "eval", "--run", name)
+    for _, options in list(WAYS.values())[1:]:
+        agentr(folder, "train", "--run", name, *options)
         agentr(folder, "eval", "--run", name, "--checkpoint", "last")
 
 
@@ -94,7 +109,7 @@ def evaluated(store: Store, run: RunRow) -> Iterator[tuple[str, Mapping[str, Any
     for row in iteration_rows(store, run):
         items = store.datasets.items(sets[row["dataset"]].id) if row["dataset"] else []
         of = "+".join(sorted({str(item.origin["env"]) for item in items}))
-        yield next(way for way, worlds in WAYS.items() if worlds == of), {**row, "rows": len(items)}
+        yield next(way for way, (worlds, _) in WAYS.items() if worlds == of), {**row, "rows": len(items)}
 
 
 def table(folder: Path) -> Iterator[str]:
@@ -134,12 +149,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("multitask"), help="where the database and models go")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--tasks", type=int, default=20, help="trees of each world")
-    parser.add_argument("--measured", type=int, default=60, help="held-out tasks of each world")
+    parser.add_argument("--tasks", type=int, default=16, help="trees of each world")
+    parser.add_argument("--measured", type=int, default=40, help="held-out tasks of each world")
     parser.add_argument("--model", default="tiny", help="what the start is trained from")
-    parser.add_argument("--shown", type=int, default=120, help="demonstrations of WebShop that the start is made of")
+    parser.add_argument("--shown", type=int, default=100, help="demonstrations of WebShop that the start is made of")
     parser.add_argument("--shown-textcraft", type=int, default=8, help="and of TextCraft, which it knows already")
-    parser.add_argument("--epochs", type=int, default=8, help="epochs over them")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs over them")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args()
     folder = options.folder.resolve()
