@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentr_core import Store, iteration_rows, open_store
+from agentr_core import ExitCode, Store, iteration_rows, open_store
 from agentr_core.runs.side_by_side import over_seeds
 from agentr_core.store import RunRow
 
@@ -55,10 +55,13 @@ WAYS = {
 }
 
 
-def agentr(folder: Path, *arguments: str) -> None:
-    """Run the program in ``folder``; what it says goes to stderr."""
+def agentr(folder: Path, *arguments: str, allowed: Sequence[ExitCode] = (ExitCode.OK,)) -> bool:
+    """Run the program in ``folder``, with its talk on stderr; false where it ended with another ``allowed`` code."""
     print(f"$ agentr {shlex.join(arguments)}", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "agentr_core", *arguments], cwd=folder, check=True, stdout=sys.stderr)
+    done = subprocess.run([sys.executable, "-m", "agentr_core", *arguments], cwd=folder, stdout=sys.stderr)
+    if done.returncode not in allowed:
+        raise SystemExit(f"agentr {arguments[0]} ended with {done.returncode}; the same command goes on from there")
+    return done.returncode == ExitCode.OK
 
 
 def runs(folder: Path) -> dict[str, RunRow]:
@@ -98,9 +101,9 @@ def measure(folder: Path, start: str, seed: int, sizes: argparse.Namespace) -> N
     agentr(folder, "revise", "--run", name)
     if seed == sizes.seeds[0]:
         agentr(folder, "eval", "--run", name)
-    for _, options in list(WAYS.values())[1:]:
-        agentr(folder, "train", "--run", name, *options)
-        agentr(folder, "eval", "--run", name, "--checkpoint", "last")
+    for _, options in list(WAYS.values())[1:]:  # a world whose trees hold nothing good leaves the start as it is
+        if agentr(folder, "train", "--run", name, *options, allowed=(ExitCode.OK, ExitCode.NOTHING)):
+            agentr(folder, "eval", "--run", name, "--checkpoint", "last")
 
 
 def evaluated(store: Store, run: RunRow) -> Iterator[tuple[str, Mapping[str, Any]]]:

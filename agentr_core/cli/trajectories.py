@@ -10,7 +10,7 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
+from agentr_core.cli.reading import env_option, messages_json, number, of_environment, of_run, one_line, task_name
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,10 +32,13 @@ def trajectories() -> None:
 @of_run
 @tree_option
 @success_option
+@env_option
 @lists(most=50)
-def list_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Listing:
+def list_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Listing:
     """The attempts of a run's trees, tree by tree."""
-    run, found = store.runs.find(reference), _attempts(store, reference, iteration, tree, success)
+    run, found = store.runs.find(reference), _attempts(store, reference, iteration, tree, success, env)
     rows = ((_cells(run, attempt), _summary(attempt)) for attempt in found)
     headers = ("trajectory", "task", "steps", "reward", "end", "actions")
     return Listing(headers, rows, empty="there are no such attempts")
@@ -58,22 +61,25 @@ def show(store: Store, which: str) -> Page:
 @of_run
 @tree_option
 @success_option
+@env_option
 @exports
-def export_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Export:
+def export_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Export:
     """Attempts with their conversations, one JSON object a line."""
-    found = _attempts(store, reference, iteration, tree, success)
+    found = _attempts(store, reference, iteration, tree, success, env)
     return Export(map(_whole, found), "trajectories")
 
 
 def _attempts(
-    store: Store, reference: str, iteration: int | None, which: str | None, success: bool | None
+    store: Store, reference: str, iteration: int | None, which: str | None, success: bool | None, env: str | None
 ) -> Iterator[Attempt]:
     """The whole attempts that are asked for; trees are loaded one after the other."""
     from agentr_core.cli.trees import find_tree
 
     run = store.runs.find(reference, having="trees")
     rows = [find_tree(store, run, which)] if which else store.trees.select(run.id, iteration=iteration)
-    for row in rows:
+    for row in of_environment(run, env, rows):
         if not row.n_nodes:
             continue
         tree = store.trees.load(row.id)

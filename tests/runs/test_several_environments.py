@@ -16,6 +16,8 @@ from learning import write_model
 from scripted_runs import Agentr, dump
 
 import agentr_core
+from agentr_core.cli.main import main
+from agentr_core.cli.reading import named_task
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
 from agentr_core.runs.by_environment import environments_of
@@ -217,6 +219,39 @@ def test_the_commands_know_the_environment_of_a_row(agentr: Agentr, together: Pa
     assert {row["env"] for row in listed} == set(WORLDS)
     assert "textcraft,webshop" in agentr("runs", "list", "--env", "webshop").stdout
     assert "mean of 2" in agentr("compare", "last").stdout
+
+
+def test_listings_of_one_environment_and_tasks_by_the_names_that_listings_have(
+    together: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = ("--db", str(together))
+    for command in (("trees", "list"), ("trajectories", "list"), ("revisions", "list"), ("evals", "show", "1")):
+        assert main([*command, "--env", "webshop", *db]) == 0
+        told = capsys.readouterr().out
+        assert "webshop/generated" in told and "textcraft/" not in told, command
+        assert main([*command, "--env", "webshp", *db]) == 2
+        assert "has no environment 'webshp'; it has: textcraft, webshop" in capsys.readouterr().err
+    with open_store(together, read_only=True) as store:
+        tree = next(row for row in store.trees.select() if row.env == "webshop")
+        result = next(row for row in store.evaluations.results(1) if row.env == "webshop")
+    for command in (
+        ("trees", "show", "last", f"webshop/{tree.task}"),
+        ("trajectories", "list", "--tree", f"webshop/{tree.task}"),
+        ("evals", "show", "1", f"webshop/{result.task}"),
+    ):
+        assert main([*command, *db]) == 0 and capsys.readouterr().out, command
+
+
+def test_a_key_that_tasks_of_two_environments_have_is_not_guessed() -> None:
+    rows = [EvalResult(task_id=number, env=env, task="17") for number, env in enumerate(("a", "b"))]
+    assert named_task(rows, "b/17") == rows[1:] and named_task(rows[:1], "17") == rows[:1] and not named_task(rows, "1")
+    with pytest.raises(agentr_core.UsageError, match="several environments have a task '17': write a/17 or b/17"):
+        named_task(rows, "17")
+
+
+def test_commands_about_one_environment_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("tasks", "list", "--env", "textcraft,webshop"), ("envs", "check", "textcraft,webshop")):
+        assert main(command) == 2 and "One is named at a time here." in capsys.readouterr().err
 
 
 def example(env: str, number: int) -> agentr_core.Example:
