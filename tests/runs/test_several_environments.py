@@ -25,7 +25,7 @@ from agentr_core.runs.costs import costs
 from agentr_core.runs.look_ahead import dry_run
 from agentr_core.runs.report import iterations
 from agentr_core.runs.single_stages import evaluate_again, train_again
-from agentr_core.runs.start_and_resume import run
+from agentr_core.runs.start_and_resume import resume, run
 from agentr_core.runs.trainers import trainers
 from agentr_core.store import EvalResult, open_store
 from agentr_core.train.mixture import in_proportion
@@ -156,6 +156,7 @@ def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
 
 
 BROKEN = """
+from pathlib import Path
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
 
@@ -163,6 +164,13 @@ class Broken(TextCraft):
     config_class = TextCraftConfig
     def step(self, action):
         raise ValueError("the world has ended")
+
+class Away(TextCraft):
+    config_class = TextCraftConfig
+    def step(self, action):
+        if Path("away").exists():
+            raise ConnectionError("the server is away")
+        return super().step(action)
 
 class Barren(TextCraft):
     config_class = TextCraftConfig
@@ -191,6 +199,22 @@ def test_an_environment_where_nothing_could_be_played_is_an_error_and_no_zero(
     config = configure("textcraft,worlds_of_mine:Broken")
     with pytest.raises(agentr_core.AgentrError, match=told):
         run(config, db=written / "agentr.db", stages=stages, progress=Progress(quiet=True))
+
+
+def test_an_environment_that_is_away_is_named_the_others_go_on_and_the_run_is_resumed(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(written)
+    (written / "away").touch()
+    config, said = configure("textcraft,worlds_of_mine:Away"), io.StringIO()
+    with pytest.raises(agentr_core.AgentrError, match=r"6 of 12 tasks are not played, all of 'worlds_of_mine:Away', f"):
+        run(config, db=written / "agentr.db", stages=("evaluate",), progress=Progress(stream=said))
+    assert said.getvalue().count("warning: task worlds_of_mine:Away/textcraft_") == 6
+    (written / "away").unlink()
+    resume("last", db=written / "agentr.db", progress=Progress(quiet=True))
+    with open_store(written / "agentr.db", read_only=True) as store:
+        account = store.runs.accounts(store.runs.find("last").id)[0, "evaluate"]
+    assert (account["tried"], account["retried"]) == (12, 6), "tasks are counted, not attempts"
 
 
 def test_an_environment_that_brings_nothing_to_train_on_is_named(written: Path) -> None:
