@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentr_core.account import said, warnings
-from agentr_core.runs.labels import environment_names, model_name
+from agentr_core.runs.labels import by_name, environment_names, model_name
 from agentr_core.settings.run_config import flatten
 from agentr_core.store import RunRow, Store
 
@@ -31,8 +31,9 @@ def run_summary(store: Store, run: RunRow) -> dict[str, Any]:
 
 
 def run_settings(run: RunRow) -> list[tuple[str, Any]]:
-    """The configuration of a run, setting by setting under its dotted name; several environments stay one list."""
-    return list(flatten(run.config))
+    """The configuration of a run, setting by setting under its dotted name; that of one of several environments below
+    ``env.NAME``."""
+    return list(flatten(by_name(run.config)))
 
 
 def account_rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from agentr_core.cli.main import main
 from agentr_core.cli.reading import named_task
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
+from agentr_core.report.methods import methods
 from agentr_core.runs.by_environment import environments_of
 from agentr_core.runs.costs import costs
 from agentr_core.runs.look_ahead import dry_run
@@ -27,7 +28,7 @@ from agentr_core.runs.report import iterations
 from agentr_core.runs.single_stages import evaluate_again, train_again
 from agentr_core.runs.start_and_resume import resume, run
 from agentr_core.runs.trainers import trainers
-from agentr_core.store import EvalResult, open_store
+from agentr_core.store import EvalResult, RunRow, open_store
 from agentr_core.train.mixture import in_proportion
 
 SMALL = (
@@ -389,6 +390,29 @@ def test_a_share_that_nothing_comes_of_is_said(changes: dict[str, Any], told: st
         configure(config.pop("env", "textcraft,webshop"), **config), db=str(tmp_path / "no.db"), out=None
     )
     assert any(each.warning and told in f"{each.what}: {each.told}" for each in found), found
+
+
+def test_settings_of_each_environment_have_a_line_of_their_own(trained: Path) -> None:
+    with open_store(trained, read_only=True) as store:
+        settings = dict(agentr_core.run_settings(store.runs.find("last")))
+    assert settings["env.name"] == "textcraft,webshop" and settings["env.webshop.options.products"] == 60
+
+
+def test_the_report_says_in_what_proportion_environments_were_trained_on() -> None:
+    weighed = configure(
+        "textcraft,webshop",
+        trainer={"name": "sft"},
+        policy={"name": "transformers", "model": "tiny"},
+        webshop={**WORLDS["webshop"], "weight": 2, "evaluate": {"max_turns": 5}},
+        data={"max_share": 0.6},
+    )
+    stored = RunRow(
+        id=1, key="K", name=None, command="run", status="done", seed=5, config=weighed.model_dump(mode="json"),
+        config_hash="", error=None, host="", pid=0, agentr_version="", created_at="", finished_at=None,
+    )  # fmt: skip
+    told = methods(stored)
+    assert "environments by weight (textcraft 1, webshop 2), none with more than 60% of it." in told
+    assert "at most 9 and 5 turns each" in told
 
 
 def test_runs_show_tells_it_in_80_columns(agentr: Agentr, trained: Path, tmp_path: Path) -> None:
