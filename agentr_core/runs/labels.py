@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -54,13 +54,16 @@ def measured_how(evaluation: EvalRow) -> dict[str, Any]:
     return {name: value for name, value in evaluation.config.items() if name not in ACTING}
 
 
-def began_with(run: RunRow, evaluation: EvalRow, own: EvalRow | None) -> bool:
-    """True where the evaluation measured the model that the run began with; ``own``: the run's own such evaluation."""
+def began_with(run: RunRow, evaluation: EvalRow, own: EvalRow | None, kept: Callable[[str], str]) -> bool:
+    """True where the evaluation measured the model that the run began with; ``own``: the run's own such evaluation.
+
+    ``kept`` gives a model's name as the store keeps it, which is how evaluations have it.
+    """
     if evaluation.iteration:
         return False
     if own is not None and evaluation.model != own.model:
         return False
-    wished = run.config["policy"]["options"].get("model", evaluation.model)
+    wished = kept(str(run.config["policy"]["options"].get("model", evaluation.model)))
     return other_settings(run, evaluation).get("policy") is None and (own is not None or evaluation.model == wished)
 
 

@@ -77,7 +77,7 @@ def iteration_rows(store: Store, run: RunRow) -> list[dict[str, Any]]:
     own = {stage.result_id for stage in store.runs.stages(run.id) if stage.stage == "evaluate"}
     evals = [row for row in store.evaluations.select(run.id, kind="plain") if row.status == "done"]
     first = next((row for row in evals if row.id in own and not row.iteration), None)
-    baselines = [row for row in evals if began_with(run, row, first)]
+    baselines = [row for row in evals if began_with(run, row, first, store.checkpoints.kept_model)]
     rows = [
         _iteration_row(store, run, row, baselines, own=row.id in own)
         for row in sorted(evals, key=lambda row: (row.iteration, row.id not in own, row.id))

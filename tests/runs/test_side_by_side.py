@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learning import write_model
 
 import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.process.progress import Progress
-from agentr_core.runs import labels, report, side_by_side
+from agentr_core.runs import labels, report, side_by_side, start_and_resume
 from agentr_core.runs.single_stages import evaluate_again, revise_again
 
 QUIET = Progress(quiet=True)
@@ -61,6 +62,16 @@ def test_another_model_is_called_by_its_name_and_set_against_the_real_baseline(d
     expert, baseline = rows["expert"], rows["baseline"]
     assert expert["gain"] == pytest.approx(expert["success"] - baseline["success"]) and expert["gain"] > 0
     assert "gain" not in baseline and "gain" not in rows["baseline · tasks=4"], "other tasks have no baseline"
+
+
+def test_the_model_that_a_search_began_with_is_the_baseline_though_it_lies_beside_the_database(tmp_path: Path) -> None:
+    learner = {"name": "learning:Learner", "model": str(write_model(tmp_path / "base", 0.5))}
+    config, db = configure(policy=learner, flawed={}, evaluate={"tasks": 2, "max_turns": 4}), tmp_path / "agentr.db"
+    start_and_resume.run(config, db=db, stages=("search",), progress=QUIET)
+    evaluate_again("last", config, db=db, checkpoint=None, progress=QUIET)
+    with agentr_core.open_store(db) as store:
+        (row,) = report.iteration_rows(store, store.runs.find("last"))
+    assert (row["label"], row["began"]) == ("baseline", True)
 
 
 def test_a_listing_names_what_was_measured(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
