@@ -77,7 +77,8 @@ def collect(
     if len(context.worlds) > 1:
         taken = {example.origin.get("env") for example in dataset.examples}
         for name in [name for name in context.config.trained_environments if name not in taken]:
-            context.progress.say(f"warning: nothing of '{name}' is trained on: its trees brought no conversation")
+            why = "no demonstration is of it" if revision_set is None else "its trees brought no conversation"
+            context.progress.say(f"warning: nothing of '{name}' is trained on: {why}")
     row = context.store.datasets.save(
         context.run.id,
         iteration,
