@@ -50,8 +50,14 @@ def acting(evaluation: EvalRow) -> dict[str, Any]:
 
 
 def measured_how(evaluation: EvalRow) -> dict[str, Any]:
-    """All settings of an evaluation but what acted: equal ones played the same tasks with the same seeds."""
-    return {name: value for name, value in evaluation.config.items() if name not in ACTING}
+    """All settings of an evaluation that say what was played: equal ones played the same tasks with the same seeds.
+
+    Not what acted, and of each environment not how it is searched and trained on.
+    """
+    how = {name: value for name, value in evaluation.config.items() if name not in ACTING}
+    chosen = how.get("env")
+    several = [chosen] if isinstance(chosen, Mapping) else chosen or []
+    return {**how, "env": [{key: one[key] for key in one if key not in ("weight", "search")} for one in several]}
 
 
 def began_with(run: RunRow, evaluation: EvalRow, own: EvalRow | None, kept: Callable[[str], str]) -> bool:
