@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from agentr_core.process.java import find_java as find_java
     from agentr_core.process.java import package_folder as package_folder
     from agentr_core.process.progress import Progress as Progress
+    from agentr_core.process.sessions import SessionLost as SessionLost
+    from agentr_core.process.sessions import persistently as persistently
     from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
     from agentr_core.prompts.chat_template import context_length as context_length
     from agentr_core.prompts.chat_template import end_tokens as end_tokens
@@ -211,6 +213,7 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
+    "process.sessions": ["SessionLost", "persistently"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
     "prompts.conversation": ["fewest_left_out", "head", "render_history"],
     "records": ["EngineLoad", "Label", "Snapshot"],

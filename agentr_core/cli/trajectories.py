@@ -10,7 +10,7 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
+from agentr_core.cli.reading import env_option, messages_json, number, of_environment, of_run, one_line, task_name
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ def trajectories() -> None:
 @of_run
 @tree_option
 @success_option
+@env_option
 @lists(most=50)
-def list_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Listing:
+def list_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Listing:
     """The attempts of a run's trees, tree by tree."""
     run = store.runs.find(reference, having="trees")
     found = (
         (row, attempt)
-        for row in _trees(store, run, iteration, tree)
+        for row in _trees(store, run, iteration, tree, env)
         for attempt in store.tree_views.attempts(row.id)
         if success is None or success == (attempt.reward >= 1.0)
     )
@@ -63,21 +66,24 @@ def show(store: Store, which: str) -> Page:
 @of_run
 @tree_option
 @success_option
+@env_option
 @exports
-def export_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Export:
+def export_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Export:
     """Attempts with their conversations, one JSON object a line."""
     run = store.runs.find(reference, having="trees")
-    found = _leaves(store, _trees(store, run, iteration, tree))
+    found = _leaves(store, _trees(store, run, iteration, tree, env))
     wanted = (each for each in found if success is None or success == (each[2].reward >= 1.0))
     return Export((_whole(*each) for each in wanted), "trajectories")
 
 
-def _trees(store: Store, run: RunRow, iteration: int | None, which: str | None) -> list[TreeRow]:
+def _trees(store: Store, run: RunRow, iteration: int | None, which: str | None, env: str | None) -> list[TreeRow]:
     """The trees that are asked for and have begun."""
     from agentr_core.cli.trees import find_tree
 
     rows = [find_tree(store, run, which)] if which else store.trees.select(run.id, iteration=iteration)
-    return [row for row in rows if row.n_nodes]
+    return [row for row in of_environment(run, env, rows) if row.n_nodes]
 
 
 def _leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:

@@ -192,10 +192,12 @@ class ChosenEnvironment(ChosenPlugin):
     """One environment of a run: its plugin, and what of the stages' settings is its own.
 
     ``search`` and ``evaluate`` hold the settings that differ from the run's. ``weight``: its share of the agent data
-    beside the weights of the other environments; None takes what its trees bring.
+    beside the weights of the other environments; None takes what its trees bring, 0 nothing of it.
     """
 
-    weight: float | None = Field(default=None, gt=0.0, description="share of the agent data, beside the others'")
+    weight: float | None = Field(
+        default=None, ge=0.0, description="share of the agent data, beside the others'; 0: none is trained on"
+    )
     search: dict[str, Any] = Field(default_factory=dict, description="search settings of its own")
     evaluate: dict[str, Any] = Field(default_factory=dict, description="evaluate settings of its own")
 
@@ -258,6 +260,8 @@ class RunConfig(PluginConfig):
         for chosen in self.env:
             _of_its_own(chosen, "search", self.search)
             _of_its_own(chosen, "evaluate", self.evaluate)
+        if not self.trained_environments:
+            raise ValueError(f"{names[0]}.weight: one environment at least must have a weight above 0")
         return self
 
     @property
@@ -284,9 +288,17 @@ class RunConfig(PluginConfig):
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weights of the environments in the agent data; empty where none is given, else 1 for the others."""
-        given = any(chosen.weight is not None for chosen in self.env)
-        return {chosen.name: chosen.weight or 1.0 for chosen in self.env} if given else {}
+        """The weights of the environments in the agent data; empty where none is given, else 1 for the others.
+
+        0 leaves one out, and alone weighs no other: they are as without it.
+        """
+        given = {chosen.name: chosen.weight for chosen in self.env if chosen.weight is not None}
+        return {**dict.fromkeys(self.environments if any(given.values()) else (), 1.0), **given}
+
+    @property
+    def trained_environments(self) -> list[str]:
+        """The environments whose trees are trained on: all but those of weight 0."""
+        return [chosen.name for chosen in self.env if chosen.weight != 0]
 
     def _chosen(self, environment: str) -> ChosenEnvironment:
         return next(chosen for chosen in self.env if chosen.name == environment)

@@ -76,6 +76,8 @@ def build_dataset(
     if env_of is not None:
         known = [_of_environment(one, env_of) for one in capped]
         agent = in_proportion(known, weights or {}, max_share=settings.max_share, seed=seed)
+        if not agent:
+            raise NothingToDo("the environments that brought something to train on all have the weight 0")
     drawn = _general(settings, len(agent), seed, general, too_long)
     mixed = agent + drawn.examples
     derive_rng(seed, "order").shuffle(mixed)

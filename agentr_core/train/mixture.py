@@ -1,7 +1,8 @@
 """How much of each environment's agent data is trained on, where a run has several (Agent-R section 4.2, multi-task).
 
 The paper takes what each environment's trees brought. Weights fix the proportions instead, and a largest share keeps
-one environment from drowning the others; both only ever leave out, they repeat nothing.
+one environment from drowning the others; both only ever leave out, they repeat nothing. A weight of 0 leaves out all:
+over the same trees, that is single-task training.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from agentr_core.seeds import derive_rng
+from agentr_core.settings.run_config import RunConfig
 from agentr_core.turns import Example
+
+
+def named(name: str, config: RunConfig) -> str:
+    """What a dataset is called: with the environments that it is of, where those are not all of the run's."""
+    trained = config.trained_environments
+    return name if trained == config.environments else f"{name}-{'+'.join(trained)}"
 
 
 def in_proportion(
@@ -18,11 +26,14 @@ def in_proportion(
 ) -> list[Example]:
     """The examples that the mixture takes, in their order; ``origin["env"]`` says whose each is.
 
-    ``weights`` of those environments that have any data decide the proportions (none given: what was collected), and
+    ``weights`` of those environments that have any data decide the proportions (none above 0: what was collected), and
     none has more than ``max_share`` of the whole, as far as that can be: of two, one has at least a half. Which ones
-    are left out is drawn by ``seed``.
+    are left out is drawn by ``seed``. Nothing is taken of an environment of weight 0.
     """
-    there = Counter(str(example.origin["env"]) for example in examples)
+    there = Counter(str(example.origin["env"]) for example in examples if weights.get(example.origin["env"], 1.0))
+    if not there:
+        return []
+    weights = {name: weight for name, weight in weights.items() if weight}
     quota = _capped(_weighted(there, weights) if weights else dict(there), max_share)
     kept = set[int]()
     for name, size in quota.items():

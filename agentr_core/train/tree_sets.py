@@ -22,6 +22,7 @@ from agentr_core.registry.model_names import resolve_model
 from agentr_core.run_context import RunContext
 from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow, TreeRow
+from agentr_core.train.mixture import named
 from agentr_core.train.tree_rows import action_rows, step_pairs, trajectory_pairs, value_rows
 from agentr_core.turns import TrainingSet
 
@@ -48,16 +49,18 @@ def collect_tree_set(
     """Make and store the set of one iteration for a training from ``start``; ``conversations`` are handed over with it.
 
     Preferences are those between attempts that ``revision_set`` found (none without one), and those between siblings.
-    Actions are of the iteration's own trees, which its acting model grew; values of all trees up to them.
+    Actions are of the iteration's own trees, which its acting model grew; values of all trees up to them. Trees of an
+    environment of weight 0 are left out.
 
     Raises :class:`~agentr_core.errors.NothingToDo` where the trees hold none.
     """
     trees = [
         tree
         for tree in context.store.trees.select(context.run.id, status="done")
-        if tree.iteration == iteration or (reads == "values" and tree.iteration < iteration)
+        if context.config.weights.get(tree.env) != 0
+        and (tree.iteration == iteration or (reads == "values" and tree.iteration < iteration))
     ]
-    name = f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads
+    name = named(f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads, context.config)
     origin: dict[str, Any] = {
         "trees": [tree.id for tree in trees],
         "iterations": sorted({tree.iteration for tree in trees}),
