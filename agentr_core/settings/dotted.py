@@ -30,9 +30,13 @@ def with_sources(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
 
 
 def _source(key: str, sources: Mapping[str, str]) -> str:
-    """The source of a setting, or of the nearest table around it; ``policy.options.a.b`` is called ``policy.a.b``."""
-    kind, dot, rest = key.partition(".options.")
-    parts = f"{kind}.{rest}".split(".") if dot else key.removesuffix(".name").split(".")
+    """The source of a setting, or of the nearest table around it.
+
+    ``policy.options.a.b`` is called ``policy.a.b``, and what is set of one of several environments as its flag has it:
+    ``env.webshop.options.products`` is ``webshop.products``.
+    """
+    kind, dot, rest = key.removesuffix(".name").partition(".options.")
+    parts = f"{kind.removeprefix('env.')}{'.' if dot else ''}{rest}".split(".")
     least = 2 if dot else 1  # the source of a plugin's name is not that of its options
     found = (sources.get(".".join(parts[:size])) for size in range(len(parts), least - 1, -1))
     return next((source for source in found if source is not None), "default")
