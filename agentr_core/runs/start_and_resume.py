@@ -49,10 +49,12 @@ def run(
     stages: Sequence[StageName] = ALL_STAGES,
     progress: Progress | None = None,
     registry: Registry | None = None,
+    before: Callable[[Store, RunRow], None] = lambda store, row: None,
 ) -> RunOutcome:
     """Start a run and see it through; this is what ``agentr run`` calls.
 
-    ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). Raises
+    ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). ``before`` is called with
+    the run's row in the transaction that makes it: what it adds is there from the run's beginning. Raises
     :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
     """
     registry = registry or default_registry()
@@ -60,7 +62,9 @@ def run(
     with open_store(db) as store:
         out = None if out is None else store.checkpoints.kept(out)
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
-        row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+        with store.transaction():
+            row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+            before(store, row)
         with only_worker(store, row):
             return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
 

@@ -87,6 +87,12 @@ class Checkpoints:
             (row,) = select_rows(self._connection, CheckpointRow, _CHECKPOINTS, key, "id")
         return self._read(row)
 
+    def save_metrics(self, checkpoint_id: int, metrics: Mapping[str, Any]) -> None:
+        """What is known of a training that has not come to its end."""
+        with self._connection.transaction():
+            values = (pack_json(metrics), checkpoint_id)
+            self._connection.execute("UPDATE checkpoints SET metrics_json = ? WHERE id = ?", values)
+
     def finish(self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any], path: str | None = None) -> None:
         """All of the model is on disk (in ``path``, where it is not the one announced): the last thing written."""
         with self._connection.transaction():
