@@ -85,17 +85,16 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 def trees(store: Store, run: RunRow, iteration: int) -> list[Any]:
     """The trees of a run, node by node, whatever their rows are numbered."""
-    rows = store.trees.select(run.id, iteration=iteration)
-    loaded = [store.trees.load(row.id) for row in rows]
-    return [
-        (row.task, row.seed, row.status, row.best_reward, [(n.response, n.observation, n.visits, n.value) for n in t.nodes])
-        for row, t in zip(rows, loaded, strict=True)
-    ]  # fmt: skip
+    found = []
+    for row in store.trees.select(run.id, iteration=iteration):
+        nodes = [(n.response, n.observation, n.visits, n.value) for n in store.trees.load(row.id).nodes]
+        found.append((row.task, row.seed, row.status, row.best_reward, nodes))
+    return found
 
 
 def content(store: Store, run: RunRow) -> dict[str, Any]:
     """What a run came to: trees, samples, datasets, evaluations."""
-    sets = [row for row in store.revisions.select(run.id)]
+    sets = store.revisions.select(run.id)
     evals = store.evaluations.select(run.id)
     return {
         "trees": [trees(store, run, iteration) for iteration in (1, 2)],

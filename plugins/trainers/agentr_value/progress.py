@@ -48,7 +48,8 @@ class ProgressCritic(StepwiseCritic[ProgressConfig]):
             reason = "the attempt does not fit the value model's context"
             return Verdict(step=step, label="uncertain", rationale=reason, readable=False)
         label: Label = "bad" if after < before - self.config.delta else "good"
-        return Verdict(step=step, label=label, rationale=f"value {before:.3f} before, {after:.3f} after")
+        told = f"value {before:.3f} before, {after:.3f} after"
+        return Verdict(step=step, label=label, rationale=told, value=after)
 
     async def _value(self, model: AnyPolicy, trajectory: Trajectory, place: int) -> float | None:
         """What the state after so many steps is worth; None where it cannot be asked about."""
