@@ -17,6 +17,7 @@ from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
@@ -194,6 +195,13 @@ class RunLoop:
 
     async def _search(self, iteration: int) -> StageResult:
         searcher = self.context.make_searcher()
+        try:
+            return await self._search_with(searcher, iteration)
+        finally:
+            with closing(searcher):
+                await searcher.close()
+
+    async def _search_with(self, searcher: AnySearcher, iteration: int) -> StageResult:
         policy = await self._actor()
         if not self._revises(iteration):
             return await grow_trees(self.context, policy, searcher, iteration)

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.searcher import MergeKey, by_action
+from agentr_core.interfaces.searcher import Choose, MergeKey, by_action
 from agentr_core.interfaces.tree import CONTEXT_FULL, KEPT, Node, Tree
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, ParsedAction, parse_turn, step_of
 from agentr_core.play.admission import Admission
@@ -159,17 +159,22 @@ class TreeContext:
         again: Sequence[SamplingParams] = (),
         note: str = "",
         keep: Mapping[str, Any] | None = None,
+        choose: Choose | None = None,
     ) -> list[Node]:
         """Sample ``n`` actions at ``node``, merge equal ones, do each distinct one once, append the children.
 
         What is a copy is asked for ``again``. ``keep``, and a ``note`` that was told, stay with the new children in
-        ``info["search"]``.
+        ``info["search"]``. Of the samples only those are done that ``choose`` takes.
         """
         kept = {**(keep or {}), **({"note": note} if note and self._has_room(node, params, note) else {})}
         before, done = self._last_turn, asyncio.Event()
         self._last_turn = done
         try:
             samples = await self._draw(node, n, (params, *again), merge, note)
+            if choose is not None:
+                kept["chosen_of"] = sum(sample.copies for sample in samples.values())
+                chosen = {*await choose(node, [sample.completion.text for sample in samples.values()])}
+                samples = {key: each for place, (key, each) in enumerate(samples.items()) if place in chosen}
             actions = [sample.parsed.action for sample in samples.values()]
             executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))

@@ -43,8 +43,10 @@ def _as_asked(node: Node) -> Completion | None:
 
 
 def _drawn(node: Node) -> Completion | None:
-    """What was drawn, None also where it was at another temperature than its siblings: no draw of the policy."""
-    return None if "temperature" in node.info.get(KEPT, {}) else _as_asked(node)
+    """What was drawn, None also where it was at another temperature than its siblings, or chosen among more: no draw
+    of the policy."""
+    otherwise = {"temperature", "chosen_of"} & node.info.get(KEPT, {}).keys()
+    return None if otherwise else _as_asked(node)
 
 
 def _finish(node: Node) -> FinishReason:
