@@ -90,8 +90,9 @@ class MCTSConfig(PluginConfig):
     @model_serializer(mode="wrap")
     def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what came later and is at its default: trees of before read the same, and can be gone on with."""
-        usual, values = type(self).model_fields, dump(self)
-        return {key: value for key, value in values.items() if key not in _LATER or value != usual[key].default}
+        fields, values = type(self).model_fields, dump(self)
+        usual = {key: fields[key].get_default(call_default_factory=True) for key in _LATER}
+        return {key: value for key, value in values.items() if key not in _LATER or value != usual[key]}
 
     def sampling(self) -> SamplingParams:
         """How candidate actions are drawn."""

@@ -176,7 +176,9 @@ def test_what_a_value_model_expected_stands_beside_q(viewed_db: Path, tmp_path: 
         run = store.runs.find("first")
         made, row = store.revisions.select(run.id)[0], store.trees.select(run.id)[0]
         judge = judge_hash(made.config.get("critic"), made.config.get("actor"), made.config.get("seed"))
-        judged, guided, neither = store.trees.load(row.id).root.children[:3]
+        tree = store.trees.load(row.id)
+        parent = next(node for node in tree.nodes if len(node.children) > 2)
+        judged, guided, neither = parent.children[:3]
         said = Verdict(step=1, label="good", value=0.75)
         store.trees.save_verdicts(row.id, made.critic, judge, {judged.index: said})
         assert store.trees.verdicts(row.id)[made.critic, judge][judged.index].value == 0.75
@@ -185,7 +187,7 @@ def test_what_a_value_model_expected_stands_beside_q(viewed_db: Path, tmp_path: 
                 values = ('{"search": {"value": 0.25}}', row.id, node.index)
                 store.connection.execute("UPDATE nodes SET info_json = ? WHERE tree_id = ? AND node = ?", values)
     with Viewed(db) as running:
-        page = entered(running).get(f"trees/{row.id}/nodes/0", set=made.id)
+        page = entered(running).get(f"trees/{row.id}/nodes/{parent.index}", set=made.id)
         found = {child["node"]: child["expected"] for child in page["children"]}
         assert [found[node.index] for node in (judged, guided, neither)] == [0.75, 0.25, None]
         assert entered(running).get(f"trees/{row.id}/nodes/{guided.index}", set=made.id)["expected"] == 0.25
