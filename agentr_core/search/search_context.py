@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
+from agentr_core.errors import EnvironmentFailure, PluginError, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import Choose, MergeKey, by_action
 from agentr_core.interfaces.tree import CONTEXT_FULL, KEPT, Node, Tree
@@ -173,8 +173,7 @@ class TreeContext:
             samples = await self._draw(node, n, (params, *again), merge, note)
             if choose is not None:
                 kept["chosen_of"] = sum(sample.copies for sample in samples.values())
-                chosen = {*await choose(node, [sample.completion.text for sample in samples.values()])}
-                samples = {key: each for place, (key, each) in enumerate(samples.items()) if place in chosen}
+                samples = await _chosen(node, samples, choose)
             actions = [sample.parsed.action for sample in samples.values()]
             executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
@@ -328,3 +327,12 @@ class TreeContext:
             info={**info, KEPT: dict(kept)} if kept else info,
             state_key=state_key,
         )
+
+
+async def _chosen(node: Node, samples: dict[Any, _Sample], choose: Choose) -> dict[Any, _Sample]:
+    """Those of the samples that are to be done; :class:`~agentr_core.errors.PluginError` where none is."""
+    places = {*await choose(node, [sample.completion.text for sample in samples.values()])}
+    chosen = {key: each for place, (key, each) in enumerate(samples.items()) if place in places}
+    if not chosen:
+        raise PluginError(f"the searcher chose none of {len(samples)} turns at node {node.index}; it must choose one")
+    return chosen
