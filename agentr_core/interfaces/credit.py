@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentr_core.interfaces.tree import Tree
+
 #: How much the whole tree counts beside the siblings, unless a trainer says otherwise.
 WHOLE_TREE = 0.5
 
@@ -78,3 +80,9 @@ def credits(nodes: Sequence[Counted], parents: Sequence[int | None], ends: Colle
             share = node.copies / copies
             found[child] = Credit(value[child], baseline, root, reach[state], share, node.visits, len(known))
     return found
+
+
+def tree_credits(tree: Tree) -> dict[int, Credit]:
+    """The credits of a tree, by node."""
+    parents = [None if node.parent is None else node.parent.index for node in tree.nodes]
+    return credits(tree.nodes, parents, [leaf.reward for leaf in tree.leaves()])

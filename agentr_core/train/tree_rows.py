@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from agentr_core.interfaces.credit import credits
+from agentr_core.interfaces.credit import tree_credits
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import KEPT, Node, Tree
 from agentr_core.records import Completion, FinishReason, Message
@@ -17,8 +17,7 @@ from agentr_core.records import Completion, FinishReason, Message
 
 def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:
     """Every evaluated action of a tree with both outcomes, by node; none of a tree without."""
-    parents = [None if node.parent is None else node.parent.index for node in tree.nodes]
-    known = credits(tree.nodes, parents, [leaf.reward for leaf in tree.leaves()])
+    known = tree_credits(tree)
     for state in tree.nodes:
         evaluated_here = [child for child in state.children if child.index in known]
         prompt = tuple(tree.messages(state)) if evaluated_here else ()
