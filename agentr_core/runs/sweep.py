@@ -21,7 +21,7 @@ from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.runs.iterations import ALL_STAGES
 from agentr_core.runs.revising import revises
 from agentr_core.runs.start_and_resume import failures, resume, run
-from agentr_core.runs.taken_over import same_trees, take_over
+from agentr_core.runs.taken_over import same_trees, sources, take_over
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.settings.sweep import Combination, Sweep
@@ -29,6 +29,8 @@ from agentr_core.store import RunRow, Store, open_store
 
 #: What is left to do of a combination.
 State = Literal["done", "begun", "to do"]
+#: What is said of a stage that is taken over.
+_TAKEN = {"evaluate": "the baseline is", "search": "the first trees are", "revise": "their revisions are"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,13 @@ def sweep_runs(
     Raises :class:`~agentr_core.errors.Interrupted`, with ``advice`` how to go on, after Ctrl-C, and
     :class:`~agentr_core.errors.UsageError` where somebody works on one of the runs.
     """
-    registry = registry or default_registry()
-    _check_nobody_works(sweep, db)
+    worker = _Worker(sweep, db, out, progress, registry or default_registry())
+    worker.check_nobody_works()
     ended = []
     for number, each in enumerate(sweep.combinations, 1):
-        told = f"sweep {sweep.name}, run {number} of {len(sweep.combinations)}: {each.name}"
+        progress.say(f"\nsweep {sweep.name}, run {number} of {len(sweep.combinations)}: {each.name}")
         try:
-            ended.append(_see_through(sweep, each, db, out, progress, registry, told))
+            ended.append(worker.see_through(each))
         except Interrupted:
             raise Interrupted(f"interrupted; what is done is kept; go on with: {advice}") from None
         except AgentrError as error:
@@ -124,52 +126,53 @@ def sweep_runs(
     return ended
 
 
-def _check_nobody_works(sweep: Sweep, db: str | Path) -> None:
-    with open_store(db) as store:
-        for row in found_runs(store, sweep).values():
-            if store.runs.is_alive(row):
-                raise UsageError(f"run {row.short} is still being worked on (process {row.pid}); stop that one first")
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """Makes the runs of a sweep in one database."""
 
+    sweep: Sweep
+    db: str | Path
+    out: str | Path | None
+    progress: Progress
+    registry: Registry
 
-def _see_through(
-    sweep: Sweep,
-    each: Combination,
-    db: str | Path,
-    out: str | Path | None,
-    progress: Progress,
-    registry: Registry,
-    told: str,
-) -> Swept:
-    """Start a combination's run, or go on with it; one that is done is left as it is."""
-    with open_store(db) as store:
-        there = found_runs(store, sweep)
-        row = there.get(each.config.hash)
-        if row is not None and row.status == "done":
-            progress.say(f"{told}: done (run {row.short})")
-            return Swept(each, row, failures(store, row.id))
-        name = None if row is not None else _free_name(store, sweep, each)
-    progress.say(f"\n{told}")
-    if row is not None:
-        outcome = resume(row.key, db=db, progress=progress, registry=registry)
-    else:
-        shares = partial(_share, each.config, list(there.values()), registry, progress)
-        outcome = run(each.config, db=db, out=out, name=name, progress=progress, registry=registry, before=shares)
-    return Swept(each, outcome.run, outcome.failed)
+    def check_nobody_works(self) -> None:
+        """Raise where another process works on one of the runs."""
+        with open_store(self.db) as store:
+            for row in found_runs(store, self.sweep).values():
+                if store.runs.is_alive(row):
+                    told = f"run {row.short} is still being worked on (process {row.pid}); stop that one first"
+                    raise UsageError(told)
 
+    def see_through(self, each: Combination) -> Swept:
+        """Start a combination's run, or go on with it; one that is done is left as it is."""
+        with open_store(self.db) as store:
+            there = found_runs(store, self.sweep)
+            row = there.get(each.config.hash)
+            if row is not None and row.status == "done":
+                self.progress.say(f"done already: run {row.short}")
+                return Swept(each, row, failures(store, row.id))
+            name, others = self._free_name(store, each), list(there.values())
+            taken = {} if row is not None else self._to_take_over(store, each.config, others)
+        if row is not None:
+            outcome = resume(row.key, db=self.db, progress=self.progress, registry=self.registry)
+        else:
+            begin = partial(take_over, found=taken)
+            told = {"db": self.db, "out": self.out, "name": name, "progress": self.progress, "registry": self.registry}
+            outcome = run(each.config, **told, before=begin)  # type: ignore[arg-type]
+        return Swept(each, outcome.run, outcome.failed)
 
-def _share(
-    config: RunConfig, others: Sequence[RunRow], registry: Registry, progress: Progress, store: Store, row: RunRow
-) -> None:
-    """Let a new run have what others of the sweep have made already."""
-    revised = revises(config, registry, 1, ALL_STAGES)
-    taken = take_over(store, row, config, others, registry, revised=revised)
-    what = {"evaluate": "baseline", "search": "trees", "revise": "revisions"}
-    for stage, key in taken.items():
-        progress.say(f"{what[stage]} taken over from run {key[-8:]}")
+    def _to_take_over(self, store: Store, config: RunConfig, others: Sequence[RunRow]) -> dict[str, RunRow]:
+        """What others of the sweep have made already of a new run."""
+        revised = revises(config, self.registry, 1, ALL_STAGES)
+        found = sources(store, config, others, self.registry, revised=revised)
+        for stage, source in found.items():
+            self.progress.say(f"{_TAKEN[stage]} taken over from run {source.short}")
+        return found
 
-
-def _free_name(store: Store, sweep: Sweep, each: Combination) -> str:
-    """``study-dpo-1``: what nobody is called yet; a run of before with other settings keeps the name that it has."""
-    name = re.sub(r"[^A-Za-z0-9._=+]+", "-", f"{sweep.name}-{each.label}-{each.config.seed}").strip("-.")
-    taken = {row.name for row in store.runs.select()}
-    return name if name not in taken else f"{name}-{each.config.hash[:8]}"
+    def _free_name(self, store: Store, each: Combination) -> str:
+        """``study-dpo-1``: what nobody is called yet; a run of before with other settings keeps the name it has."""
+        words = f"{self.sweep.name}-{each.label}-{each.config.seed}"
+        name = re.sub(r"[^A-Za-z0-9._=+]+", "-", words).strip("-.")
+        taken = {row.name for row in store.runs.select()}
+        return name if name not in taken else f"{name}-{each.config.hash[:8]}"

@@ -24,19 +24,10 @@ _OF_REVISE = (*_OF_SEARCH, "critic", "revise", "evaluate")
 _FIRST, _BASELINE = 1, 0
 
 
-def take_over(
-    store: Store, row: RunRow, config: RunConfig, others: Sequence[RunRow], registry: Registry, *, revised: bool
-) -> dict[str, str]:
-    """Copy into a run that has begun nothing what ``others`` have of it; by stage, the key of the run it is from.
-
-    Revisions are taken where the run is ``revised``. Raises :class:`~agentr_core.errors.ResumeError` where such a run
-    was made with other versions of the environment or of plugins.
-    """
+def take_over(store: Store, row: RunRow, found: Mapping[str, RunRow]) -> None:
+    """Copy into a run that has begun nothing what :func:`sources` found for it."""
     if store.runs.stages(row.id):
         raise UsageError(f"run {row.short} has begun already: what it has is its own")
-    found = sources(store, config, others, revised=revised)
-    for source in {source.id: source for source in found.values()}.values():
-        check_versions(store, source, config, registry)
     with store.transaction():
         if "evaluate" in found:
             _evaluation(store, found["evaluate"], row)
@@ -45,12 +36,17 @@ def take_over(
             store.copies.stage(found["search"].id, row.id, _FIRST, "search", None)
             if "revise" in found:
                 _revisions(store, found["revise"], row, trees)
-    return {stage: source.key for stage, source in found.items()}
 
 
-def sources(store: Store, config: RunConfig, others: Iterable[RunRow], *, revised: bool) -> dict[str, RunRow]:
-    """Of each stage that can be taken over, the run to take it from. Revisions come with the trees that they are of."""
-    others = list(others)
+def sources(
+    store: Store, config: RunConfig, others: Sequence[RunRow], registry: Registry, *, revised: bool
+) -> dict[str, RunRow]:
+    """Of each stage that a run with these settings can take over, which of ``others`` to take it from.
+
+    Revisions, where the run is ``revised``, come with the trees that they are of. Raises
+    :class:`~agentr_core.errors.ResumeError` where such a run was made with other versions of the environment or of
+    plugins.
+    """
     found: dict[str, RunRow | None] = {
         "evaluate": _first(store, config, others, "evaluate", _BASELINE, _OF_BASELINE),
         "search": _first(store, config, others, "search", _FIRST, _OF_SEARCH),
@@ -58,7 +54,10 @@ def sources(store: Store, config: RunConfig, others: Iterable[RunRow], *, revise
     both = _first(store, config, others, "revise", _FIRST, _OF_REVISE) if revised else None
     if both is not None:
         found |= {"search": both, "revise": both}
-    return {stage: source for stage, source in found.items() if source is not None}
+    known = {stage: source for stage, source in found.items() if source is not None}
+    for source in {source.id: source for source in known.values()}.values():
+        check_versions(store, source, config, registry)
+    return known
 
 
 def same_trees(config: RunConfig) -> str:

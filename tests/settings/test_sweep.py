@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from agentr_core import ConfigError
+from agentr_core.runs.taken_over import same_trees
 from agentr_core.settings.sweep import Sweep, read_sweep
 
+REPOSITORY = Path(__file__).parents[2]
 SHARED = 'policy = "flawed"\ncritic = "last"\ntrainer = "none"\niterations = 1\n'
 
 
@@ -87,3 +89,13 @@ def test_what_is_no_sweep_is_refused(tmp_path: Path, text: str, said: str) -> No
 def test_a_file_that_is_not_there_is_said_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="agentr sweep: there is no file"):
         read_sweep(tmp_path / "none.toml")
+
+
+def test_the_study_that_is_here_can_be_read() -> None:
+    """Six ways with three seeds, each another run; what they share they share."""
+    made = read_sweep(REPOSITORY / "benchmarks" / "five_ways.toml")
+    assert len(made.combinations) == 18 and made.alike == 0 and made.db == "five-ways.db"
+    assert {each.config.evaluate.repeats for each in made.combinations} == {8}
+    trainers = {each.label: [trainer.name for trainer in each.config.all_trainers] for each in made.combinations}
+    assert trainers["Agent-R and tree in turn"] == ["sft", "tree"] and trainers["DPO"] == ["dpo"]
+    assert len({same_trees(each.config) for each in made.combinations}) == 3, "trees are grown once for each seed"
