@@ -1,4 +1,4 @@
-"""A sweep of the small model that ships with agentr: three trainers over trees that are grown once."""
+"""A sweep of the small model that ships with agentr: two trainers over trees that are grown once."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.model
 STUDY = """
 iterations = 1
 seed = 5
+critic = "value"
 [transformers]
 model = "tiny"
 dtype = "float32"
@@ -33,16 +34,14 @@ tasks = 2
 max_turns = 3
 max_tokens = 24
 revision_test = false
-[sft]
-epochs = [1]
 [dpo]
 pairs = "step"
 [sweep]
-trainer = ["sft", "dpo", "tree"]
+trainer = ["dpo", "tree"]
 """
 
 
-def test_three_trainers_learn_from_trees_that_were_grown_once(
+def test_two_trainers_learn_from_trees_that_were_grown_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Trees that are taken over are the model's own to the trainers: stored log-probabilities are its."""
@@ -50,15 +49,15 @@ def test_three_trainers_learn_from_trees_that_were_grown_once(
     Path("study.toml").write_text(STUDY)
     assert main(["sweep", "study.toml", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [row["label"] for row in told["rows"]] == ["sft", "dpo", "tree"]
+    assert [row["label"] for row in told["rows"]] == ["dpo", "tree"]
     assert all(row["trained_tokens"] > 0 and row["training_seconds"] > 0 for row in told["rows"])
     assert len({row["searched_tokens"] for row in told["rows"]}) == 1
     with open_store("agentr.db", read_only=True) as store:
-        runs = [store.runs.find(f"study-{name}-5") for name in ("sft", "dpo", "tree")]
-        _, dpo, tree = (store.checkpoints.select(run.id)[0] for run in runs)
+        runs = [store.runs.find(f"study-{name}-5") for name in ("dpo", "tree")]
+        dpo, tree = (store.checkpoints.select(run.id)[0] for run in runs)
         assert dpo.metrics["stored_reference"] == 1 and tree.metrics["drift"] < 1e-4
         grown = ["taken_from" not in store.runs.stage(run.id, 1, "search").metrics for run in runs]  # type: ignore[union-attr]
-        assert grown == [True, False, False]
+        assert grown == [True, False]
         hashes = {store.datasets.get(row.dataset_id).content_hash for row in (dpo, tree)}
         assert len(hashes) == 2
     assert Path(told["page"]).name == "sweep-study.html"
