@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import KILLER, sqlite_is_sound
 from learning import write_model
-from scripted_runs import Agentr
+from scripted_runs import Agentr, dump
 
 import agentr_core
 from agentr_core import Interrupted, RunConfig
@@ -200,8 +203,59 @@ def test_a_plan_writes_nothing_and_counts_what_is_left(here: Folder, capsys: pyt
     assert f"plan: 6 runs, 0 done; left at the most: {counts}" in told.err
 
 
-def test_a_killed_sweep_goes_on_and_ends_as_one_that_was_not(swept: Folder, here: Folder) -> None:
-    """Stopped in the first run by a policy's failure to go on, in the second at once: the rows are the same."""
+#: Four runs of two seeds and two critics, over trees of two seeds.
+SCRIPTED = """
+policy = "flawed"
+trainer = "none"
+iterations = 1
+[textcraft]
+world = "synthetic"
+depth = 3
+max_steps = 14
+[flawed]
+rate = 0.5
+[mcts]
+simulations = 8
+depth = 12
+[search]
+tasks = 40
+[evaluate]
+tasks = 40
+max_turns = 10
+revision_turns = 9
+[sweep]
+seed = [1, 2]
+critic = ["value", "last"]
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_any_moment_ends_as_one_that_was_not(agentr: Agentr, tmp_path: Path) -> None:
+    """Row by row, by SIGKILL at moments that are drawn in seconds of the process's own work."""
+    rng, kills, killer = random.Random(3), 0, tmp_path / "killer.py"
+    killer.write_text(KILLER)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+        (folder / "study.toml").write_text(SCRIPTED)
+    command = ("sweep", "study.toml", "--plugin", str(killer))
+    done = agentr(*command, cwd=whole)
+    assert done.returncode == 0, done.stderr
+    while kills < 8:
+        ended = agentr(*command, cwd=killed, KILL_AFTER=str(rng.uniform(0.02, 0.4)), KILL_FROM="run")
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        kills += 1
+        assert sqlite_is_sound(killed / "agentr.db")
+    assert kills >= 4, "the sweep ended before it could be killed: make it longer"
+    done = agentr(*command, cwd=killed)
+    assert done.returncode == 0, done.stderr
+    assert dump(killed / "agentr.db") == dump(whole / "agentr.db")
+
+
+def test_a_stopped_sweep_goes_on_and_ends_as_one_that_was_not(swept: Folder, here: Folder) -> None:
+    """Stopped in its first run, and then after the second: the rows are the same."""
     first, second, *rest = here.sweep.combinations
     part = Sweep("study", (first,))
     stop_after(part, here, stage="train")
