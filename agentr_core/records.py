@@ -126,12 +126,14 @@ class Verdict(Record):
     """A critic's label for step ``step`` (1-based) of a trajectory, with its reasons where it gave any.
 
     ``readable`` is false where the judge's answer held no label, or it could not be asked: ``uncertain`` by default.
+    ``value``: what the state after the step is worth to the critic (the reward that it expects), where it says so.
     """
 
     step: int = Field(ge=1)
     label: Label
     rationale: str = ""
     readable: bool = True
+    value: float | None = None
 
 
 class Cut(Record):

@@ -6,6 +6,13 @@ splice and nodes where a preference can be read off (both a tree), the share of 
 attempts and environment steps (both a tree), and the seconds that the setting took.
 
     python benchmarks/equal_tokens.py --tasks 20 --seeds 2 --tokens 1500
+
+With a value model (a checkpoint of the trainer ``value``, of other tasks) also what its guidance brings;
+what it is asked takes none of the tokens, and the seconds tell:
+
+    agentr search --env textcraft --tasks 60 -o mcts.simulations=8
+    agentr train --run last --trainer value -o value.before_step=true
+    python benchmarks/equal_tokens.py --split test --value-model agentr-out/RUN/iteration-1-.../model
 """
 
 from __future__ import annotations
@@ -41,6 +48,14 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "beam, reward": ("beam", {"width": 4}),
     "reflect": ("reflect", {"reflections": MANY}),
     "reflect, again at 1.5": ("reflect", {"reflections": MANY, "again": 2, "again_temperature": 1.5}),
+}
+#: The same search without a guide, with one, and with one that also chooses what is done.
+_PUCT: dict[str, Any] = {"simulations": MANY, "selection": "puct"}
+GUIDED: dict[str, dict[str, Any]] = {
+    "mcts, puct, value": _PUCT,
+    "mcts, gumbel, value": {"simulations": 4, "selection": "gumbel"},
+    "mcts, puct, value, 4 of 8": {**_PUCT, "consider": 8},
+    "mcts, puct, value, 2 of 4": {**_PUCT, "samples": 2, "consider": 4},
 }
 COLUMNS = ("tokens", "solved", "mixed", "pairs", "preferences", "copies", "attempts", "env steps")
 
@@ -92,10 +107,12 @@ def usable(tree: Tree, seed: int) -> tuple[int, int]:
 
 async def measure(name: str, options: argparse.Namespace, policy: AnyPolicy) -> list[float]:
     """Means over the trees of all tasks and seeds."""
-    kind, settings = SETTINGS[name]
+    kind, settings = (
+        SETTINGS[name] if name in SETTINGS else ("mcts", {**GUIDED[name], "value_model": options.value_model})
+    )
     searcher = create("searcher", kind, max_tokens=48, depth=options.depth, **settings)
     pool = EnvironmentPool(lambda: create("env", "textcraft"))
-    tasks = pool.reference.tasks("train")
+    tasks = pool.reference.tasks(options.split)
     chosen = tasks[:: max(1, len(tasks) // options.tasks)][: options.tasks]
     trees = [(task, seed) for seed in range(options.seeds) for task in chosen]
 
@@ -108,13 +125,14 @@ async def measure(name: str, options: argparse.Namespace, policy: AnyPolicy) -> 
             raise finished.error
         rows.append(finished.result or [])
     pool.close()
+    await searcher.close()
     return [fmean(column) for column in zip(*rows, strict=True)]
 
 
 async def all_of_them(options: argparse.Namespace) -> None:
     policy: AnyPolicy = create("policy", "transformers", model=options.model)
     policy.bind(lambda task=None: create("env", "textcraft"))
-    for name in options.only or SETTINGS:
+    for name in options.only or [*SETTINGS, *(GUIDED if options.value_model else ())]:
         began = time.perf_counter()
         row = dict(zip(COLUMNS, await measure(name, options, policy), strict=True))
         shares = ("solved", "mixed", "copies")
@@ -125,12 +143,14 @@ async def all_of_them(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="what each way to search makes of the same number of sampled tokens")
-    parser.add_argument("--tasks", type=int, default=20, help="training tasks, spread over the split")
+    parser.add_argument("--tasks", type=int, default=20, help="tasks, spread over the split")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--value-model", metavar="FOLDER", help="a checkpoint of the trainer 'value'")
     parser.add_argument("--seeds", type=int, default=2, help="trees of each task")
     parser.add_argument("--tokens", type=int, default=1_500, help="sampled tokens of a tree")
     parser.add_argument("--depth", type=int, default=20, help="actions of an attempt at the most")
     parser.add_argument("--model", default="tiny")
-    parser.add_argument("--only", nargs="*", choices=list(SETTINGS), help="only these settings")
+    parser.add_argument("--only", nargs="*", choices=[*SETTINGS, *GUIDED], help="only these settings")
     options = parser.parse_args()
     print(f"| {'setting':24} | " + " | ".join(f"{name:>11}" for name in (*COLUMNS,)) + " | seconds |")
     print("|" + "-" * 26 + "|" + "------------:|" * len(COLUMNS) + "--------:|")

@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("agentr_core.cli.run:run", "Search, revise, train and evaluate, iteration after iteration."),
         "resume": ("agentr_core.cli.run:resume", "Go on with a run that was interrupted."),
         "retry": ("agentr_core.cli.run:retry", "Take up again what failed in a run that is done."),
+        "sweep": ("agentr_core.cli.sweep:sweep", "Make the runs of a grid of settings, over the same trees."),
         "search": ("agentr_core.cli.stages:search", "Grow trees of attempts."),
         "revise": ("agentr_core.cli.stages:revise", "Find first errors and splice revision trajectories."),
         "train": ("agentr_core.cli.stages:train", "Fine-tune on a run's dataset."),

@@ -65,7 +65,7 @@ def report(
     form = form or by_ending(output, _ENDINGS, "a browser prints the page as PDF") or "html"
     target = Path(output) if output else Path(_file_name(runs)) if form == "html" else None
     if target is not None:
-        _refuse_what_is_no_report(target, overwrite)
+        refuse_what_is_no_report(target, overwrite)
     with store.connection.snapshot():
         text = making.report(store, runs, trees=trees) if form == "html" else tables(store, runs, form)
     if target is None:
@@ -81,7 +81,8 @@ def _file_name(runs: Sequence[RunRow]) -> str:
     return f"report-{first}{f'-and-{len(runs) - 1}-more' if runs[1:] else ''}.html"
 
 
-def _refuse_what_is_no_report(target: Path, overwrite: bool) -> None:
+def refuse_what_is_no_report(target: Path, overwrite: bool) -> None:
+    """Raise :class:`~agentr_core.errors.UsageError` for a file that agentr has not written, unless it may be lost."""
     from agentr_core.report.page import MADE_BY
 
     if overwrite or not target.exists():

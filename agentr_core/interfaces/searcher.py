@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
@@ -14,6 +14,8 @@ from agentr_core.records import Completion, SamplingParams, Task
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 
+#: Which of some turns at a node to do: their places.
+Choose = Callable[["Node", Sequence[str]], Awaitable[Sequence[int]]]
 #: Samples with equal keys are merged into one child before the environment is stepped.
 MergeKey = Callable[[str, ParsedAction], Hashable]
 
@@ -62,6 +64,7 @@ class SearchContext(Protocol):
         again: Sequence[SamplingParams] = (),
         note: str = "",
         keep: Mapping[str, Any] | None = None,
+        choose: Choose | None = None,
     ) -> list[Node]:
         """Sample ``n`` actions at ``node``, merge equal ones, do each in the environment, append the children.
 
@@ -79,6 +82,10 @@ class SearchContext(Protocol):
         brought and not the note. ``keep`` (JSON) stays with each new child in ``info["search"]``, and so does a note
         that was told: a searcher finds it there after a crash, and a trainer sees that these tokens were drawn from
         another prompt.
+
+        ``choose``: of the merged samples only those are done whose places it gives, of the turns in their order; the
+        others are left out before the environment is asked. Children then say of how many samples they were chosen
+        (``info["search"]["chosen_of"]``): they are no draws of the policy any more.
         """
 
     async def commit(self, simulations: int = 1) -> None:
@@ -104,6 +111,9 @@ class Searcher(ABC, Generic[ConfigT]):
 
         Deterministic for a given tree seed with a deterministic policy, whatever else is in flight.
         """
+
+    async def close(self) -> None:
+        """Release what the searcher has loaded, such as a model that guides it. May be called twice."""
 
 
 #: A searcher with whatever configuration.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from agentr_core.interfaces.credit import WHOLE_TREE, advantage
 from agentr_core.records import Completion
 from agentr_core.turns import Message, TrainingSet
 
@@ -69,9 +70,9 @@ class ActionRow:
     visits: int = 1
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def advantage(self, whole_tree: float = 0.5) -> float:
+    def advantage(self, whole_tree: float = WHOLE_TREE) -> float:
         """How much better than its siblings, plus ``whole_tree`` times how much better than the tree's mean."""
-        return (self.q - self.baseline) + whole_tree * (self.q - self.root)
+        return advantage(self.q, self.baseline, self.root, whole_tree)
 
     @property
     def weight(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 class Marks:
     """What is known about the nodes of a tree: verdicts by node, and how many revisions are cut after each.
 
-    ``reasons`` are what the critic said with a verdict, by node, where it said anything.
+    ``reasons`` are what the critic said with a verdict, by node, where it said anything, and ``values`` what it thought
+    the state after it to be worth.
     """
 
     verdicts: Mapping[int, Label]
     cuts: Mapping[int, int]
     reasons: Mapping[int, str]
+    values: Mapping[int, float] = field(default_factory=dict)
 
 
 NO_MARKS = Marks({}, {}, {})
@@ -36,7 +38,9 @@ def marks_of(store: Store, tree: Tree, tree_id: int, revision_set: RevisionSetRo
     labels = {node: verdict.label for node, verdict in verdicts.items()}
     reasons = {node: verdict.rationale for node, verdict in verdicts.items() if verdict.rationale}
     samples = store.revisions.samples(revision_set.id, tree_id=tree_id)
-    return Marks(labels, Counter(cut_node(tree, each).index for each in samples if each.kind != "good"), reasons)
+    values = {node: verdict.value for node, verdict in verdicts.items() if verdict.value is not None}
+    cuts = Counter(cut_node(tree, each).index for each in samples if each.kind != "good")
+    return Marks(labels, cuts, reasons, values)
 
 
 def cut_node(tree: Tree, sample: Sample) -> Node:

@@ -34,6 +34,7 @@ DEFINITIONS = {
     "rows": "what was trained on, in rows of that kind; a conversation may give several.",
     "trained tokens": "tokens that carried loss, of one epoch.",
     "optimizer steps": "updates of the weights.",
+    "training seconds": "how long the training took, with all that it does before its first step.",
     "searched actions": "turns that were sampled in the trees that the model was made of.",
     "searched tokens": "prompts and answers of that search.",
     "env steps": "actions that the environment was asked to do, by that search or by a critic's rollouts.",

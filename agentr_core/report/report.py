@@ -85,8 +85,9 @@ def _about_trees(store: Store, runs: Sequence[RunRow], wished: int, shown: int) 
 
 
 _LEGEND = (
-    "<p class=note>N visits · Q mean value · r reward at an end (cap: step limit) · ×2 equal samples · ● solved · "
-    "✕ failed · ■ stopped at a limit · ○ not played · ✂ revisions keep what is above and go on otherwise</p>"
+    "<p class=note>N visits · Q mean value · V what a value model expected · r reward at an end (cap: step limit) · ×2 "
+    "equal samples · ● solved · ✕ failed · ■ stopped at a limit · ○ not played · ✂ revisions keep what is above and go "
+    "on otherwise</p>"
 )
 
 

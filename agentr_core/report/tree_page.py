@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.credit import Credit, tree_credits
+from agentr_core.interfaces.tree import KEPT, Node, Tree
 from agentr_core.report.escaping import html, html_line
 from agentr_core.report.folding import Branch, cut_text, fold, news, unplayed, worth_seeing
 from agentr_core.report.marks import Marks
@@ -25,7 +26,7 @@ def tree_html(tree: Tree, critics: Mapping[str, Marks]) -> str:
     the tree has more text than the page takes, turns elsewhere keep their row alone, and that is said.
     """
     cuts = {cut for marks in critics.values() for cut in marks.cuts}
-    drawing = _Drawing(critics, _texts(tree, worth_seeing(tree, cuts)))
+    drawing = _Drawing(critics, _texts(tree, worth_seeing(tree, cuts)), tree_credits(tree))
     drawn = "".join(drawing.branch(fold(tree, cuts)))
     left = len(tree.nodes) - len(drawing.texts)
     told = f"<p class=note>The whole turns of {left:,} nodes that are folded away are left out for size.</p>"
@@ -47,6 +48,7 @@ def _texts(tree: Tree, wanted: set[int]) -> set[int]:
 class _Drawing:
     critics: Mapping[str, Marks]
     texts: set[int]
+    credits: Mapping[int, Credit]
     rows: int = field(default=0)
 
     def branch(self, branch: Branch) -> Iterator[str]:
@@ -93,13 +95,16 @@ class _Drawing:
 
     def _notes(self, node: Node) -> Iterator[str]:
         yield f"<span class=n>N {node.visits}</span> <span class=n>Q {node.value:.2f}</span>"
+        if (guided := node.info.get(KEPT, {}).get("value")) is not None:
+            yield f"<span class=n>V {guided:.2f}</span>"
         if node.terminal and not node.children:
             kind = "good" if node.reward >= 1.0 else "bad"
             yield f"<span class={kind}>r {node.reward:.2f}{' cap' if node.truncated else ''}</span>"
         for critic, marks in self.critics.items():
             whose = f"{html_line(critic, 40)}: " if len(self.critics) > 1 else ""
             if (label := marks.verdicts.get(node.index)) is not None:
-                yield f"<span class={label}>{whose}{label}</span>"
+                value = f" V {marks.values[node.index]:.2f}" if node.index in marks.values else ""
+                yield f"<span class={label}>{whose}{label}{value}</span>"
             if count := marks.cuts.get(node.index):
                 yield f"<span class=cut>{whose}{cut_text(count)}</span>"
         if left := len(unplayed(node)):
@@ -113,8 +118,17 @@ class _Drawing:
             return f"<div class=text>{others}</div>" if others else ""
         said, seen = html(node.response, TEXT_CHARS), html(node.observation, TEXT_CHARS)
         return (
-            f"<div class=text><pre class=said>{said}</pre><pre class=seen>{seen}</pre>{self._why(node)}{others}</div>"
+            f"<div class=text><pre class=said>{said}</pre><pre class=seen>{seen}</pre>{self._credit(node)}"
+            f"{self._why(node)}{others}</div>"
         )
+
+    def _credit(self, node: Node) -> str:
+        """How good the action was, where trainers of actions would learn from it."""
+        known = self.credits.get(node.index)
+        if known is None:
+            return ""
+        told = f"advantage {known.advantage:+.2f}, weight {known.weight:.3g}"
+        return f"<p class=dim>where actions are learnt from: {told}</p>"
 
     def _why(self, node: Node) -> str:
         return "".join(

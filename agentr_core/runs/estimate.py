@@ -13,6 +13,7 @@ from agentr_core.play.worlds import World
 from agentr_core.process.progress import clock
 from agentr_core.run_context import RunContext
 from agentr_core.runs.preflight import Actor
+from agentr_core.runs.revising import unread
 from agentr_core.search.stage import training_tasks
 from agentr_core.store import Pace, Store
 
@@ -54,7 +55,8 @@ def estimate(context: RunContext, policy: Actor, stages: Sequence[str], store: S
     requests = trees * searcher.simulations * depth
     measured = (config.iterations + 1 if "search" in stages else 1) if "evaluate" in stages else 0
     played = [_played(context, world) for world in worlds] if measured else []
-    verdicts, answers, of_answer = _verdicts(context, trees, searcher.simulations * depth * samples, depth)
+    revised = trees * (config.iterations - len(unread(config, context.registry, stages))) // config.iterations
+    verdicts, answers, of_answer = _verdicts(context, revised, searcher.simulations * depth * samples, depth)
     turns = measured * sum(each.turns for each in played)
     asked = requests + turns + verdicts * answers
     completions = requests * samples * int(options.get("max_tokens", 0))

@@ -17,6 +17,7 @@ from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
+from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.process.closing import closing
 from agentr_core.process.garbage import release_memory
@@ -24,6 +25,7 @@ from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, revising_ahead
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
+from agentr_core.runs.revising import at_work, revises, why_unread
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.store import CheckpointRow, DatasetRow, RevisionSetRow
@@ -55,7 +57,7 @@ class RunLoop:
         self._loaded: str | None = None
         self._works: dict[StageName, Callable[[int], Awaitable[StageResult]]] = {
             "search": self._search,
-            "revise": self._revise,
+            "revise": self._revise_what_is_read,
             "train": self._train,
             "evaluate": self._evaluate,
         }
@@ -78,8 +80,7 @@ class RunLoop:
         if coming is None:
             return
         self._model = self._model_for(*coming)
-        trains = any(trainer.name != NO_TRAINER for trainer in self.context.config.all_trainers)
-        stages = [stage for stage in self.stages if stage != "train" or trains]
+        stages = at_work(self.context.config, self.context.registry, self.stages)
         known = self.context.preview_policy(self._model) or await self._made()
         await self._say(free_checks(self.context, known, self.out, stages))
         policy = await self._made()
@@ -194,8 +195,15 @@ class RunLoop:
 
     async def _search(self, iteration: int) -> StageResult:
         searcher = self.context.make_searcher()
+        try:
+            return await self._search_with(searcher, iteration)
+        finally:
+            with closing(searcher):
+                await searcher.close()
+
+    async def _search_with(self, searcher: AnySearcher, iteration: int) -> StageResult:
         policy = await self._actor()
-        if "revise" not in self.stages:
+        if not self._revises(iteration):
             return await grow_trees(self.context, policy, searcher, iteration)
         # A tree is revised as soon as it is done: near the end of a search the engine would else run half empty.
         critic = self.context.make_critic()
@@ -205,6 +213,16 @@ class RunLoop:
         finally:
             with closing(critic):
                 await critic.close()
+
+    async def _revise_what_is_read(self, iteration: int) -> StageResult:
+        """The run's own revisions: none where nothing is trained on them."""
+        if self._revises(iteration):
+            return await self._revise(iteration)
+        self.context.progress.say(f"iter {iteration} revise  {why_unread(self.context.config, iteration)}")
+        return StageResult({})
+
+    def _revises(self, iteration: int) -> bool:
+        return revises(self.context.config, self.context.registry, iteration, self.stages)
 
     async def _revise(self, iteration: int) -> StageResult:
         critic = self.context.make_critic()
@@ -232,7 +250,7 @@ class RunLoop:
 
     async def _revision_set(self, policy: AnyPolicy, trainer: AnyTrainer, iteration: int) -> RevisionSetRow | None:
         """The revision set that is trained on, where the training needs one."""
-        if not needs_revisions(self.context, trainer):
+        if not needs_revisions(self.context.config, trainer):
             return None
         critic = self.context.make_critic()
         try:

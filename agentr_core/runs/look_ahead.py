@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from agentr_core.interfaces.policy import PolicyPreview
 from agentr_core.run_context import RunContext
 from agentr_core.runs.estimate import Estimate, estimate
 from agentr_core.runs.preflight import Actor, Found, critic_answers, free_checks
+from agentr_core.runs.revising import at_work
 from agentr_core.runs.scratch import scratch_run
-from agentr_core.settings.layers import NO_TRAINER
+from agentr_core.settings.forecast import STAGES
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import Store, open_store
 
@@ -24,9 +25,10 @@ def look_ahead(config: RunConfig) -> Iterator[Found]:
     async def all_of(context: RunContext) -> list[Found]:
         policy = context.make_policy()
         try:
-            found = [each async for each in free_checks(context, policy, Path("agentr-out"), _stages(config))]
+            stages = at_work(config, context.registry, STAGES)
+            found = [each async for each in free_checks(context, policy, Path("agentr-out"), stages)]
             await policy.ready()
-            return found + [each async for each in critic_answers(context, policy)]
+            return found + [each async for each in critic_answers(context, policy) if "revise" in stages]
         finally:
             await policy.close()
 
@@ -43,13 +45,14 @@ def dry_run(config: RunConfig, *, db: str, out: str | None) -> tuple[list[Found]
 
     async def looked_at(context: RunContext, known: Actor) -> tuple[list[Found], Estimate]:
         found = list[Found]()
+        stages = at_work(config, context.registry, STAGES)
         with _stored(db) as store:
             try:
-                async for each in free_checks(context, known, folder, _stages(config), store):
+                async for each in free_checks(context, known, folder, stages, store):
                     found.append(each)
             except ModelNotHere as error:  # the weights' tokenizer; nothing is checked after it
                 found.append(_not_here(error))
-            return found, estimate(context, known, _stages(config), store)
+            return found, estimate(context, known, stages, store)
 
     async def all_of(context: RunContext) -> tuple[list[Found], Estimate]:
         try:
@@ -90,8 +93,3 @@ def _stored(db: str) -> Iterator[Store | None]:
         return
     with open_store(db, read_only=True) as store:
         yield store
-
-
-def _stages(config: RunConfig) -> Sequence[str]:
-    trains = any(trainer.name != NO_TRAINER for trainer in config.all_trainers)
-    return ["search", "revise", "evaluate", *(["train"] if trains else [])]

@@ -26,6 +26,7 @@ from agentr_core.prompts.conversation import head
 from agentr_core.records import Checkpoint, Task, Trajectory, Verdict
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.run_context import RunContext
+from agentr_core.runs.revising import unread, why_unread
 from agentr_core.search.stage import training_tasks
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.settings.run_config import ChosenPlugin, RunConfig
@@ -66,6 +67,7 @@ async def free_checks(
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
         lambda: _trainer(context, policy, stages),
+        lambda: _unrevised(context, stages),
     ]
     if "search" in stages:
         context.make_searcher()
@@ -219,6 +221,13 @@ def trainable(policy: Actor, name: str) -> str:
             f"policy takes them (-o {name}.weights=FOLDER, as 'openai' does), or train nothing with --trainer none"
         )
     return policy.weights
+
+
+def _unrevised(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
+    """Iterations whose training reads no revisions make none."""
+    if left_out := unread(context.config, context.registry, stages):
+        which = "" if len(left_out) == context.config.iterations else f"iteration {', '.join(map(str, left_out))}: "
+        yield Found("revise", which + why_unread(context.config, left_out[0]))
 
 
 def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Iterator[Found]:

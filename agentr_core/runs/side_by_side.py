@@ -19,7 +19,7 @@ from agentr_core.store import RunRow, Store, TreeRow
 SEARCH_NOTE = "samples, tokens (prompt and answers) and seconds are means a tree; in its seconds other trees grow too"
 SEEDS_NOTE = "(95%): of the mean over seeds, Student's t; differences are paired by seed, in points"
 #: Settings that change nothing of what a run measures, or that seeds may differ in.
-_ASIDE = ("seed", "stages", "out", "plugins", "concurrency")
+_ASIDE = ("seed", "stages", "out", "plugins", "concurrency", "revise_unread")
 #: The 97.5% quantile of Student's t for 1 to 10 degrees of freedom.
 _T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 

@@ -38,6 +38,8 @@ def time_between(start: str | None, end: str | None) -> str | None:
 def _cells(stage: StageRow, status: str) -> Cells:
     names = [name for name in _SHOWN.get(stage.stage, tuple(stage.metrics)[:4]) if name in stage.metrics]
     shown = " · ".join(f"{_value(name, stage.metrics[name])} {name.replace('_', ' ')}" for name in names)
+    if source := stage.metrics.get("taken_from"):
+        shown = " · ".join(filter(None, (shown, f"taken over from run {source[-8:]}")))
     when = str(stage.iteration or "baseline")
     return [when, stage.stage, status, time_between(stage.started_at, stage.finished_at) or "-", shown]
 

@@ -51,11 +51,13 @@ def run(
     sources: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     registry: Registry | None = None,
+    before: Callable[[Store, RunRow], None] = lambda store, row: None,
 ) -> RunOutcome:
     """Start a run and see it through; this is what ``agentr run`` calls.
 
     ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). ``sources``: where each
-    setting came from (``Resolved.sources``), kept with the settings for those who look at the run. Raises
+    setting came from (``Resolved.sources``), kept with the settings for those who look at the run. ``before`` is called
+    with the run's row in the transaction that makes it: what it adds is there from the run's beginning. Raises
     :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
     """
     registry = registry or default_registry()
@@ -65,7 +67,9 @@ def run(
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
         if sources is not None:
             stored[SOURCES] = {key: source for key, source in sources.items() if source != "default"}
-        row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+        with store.transaction():
+            row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+            before(store, row)
         with only_worker(store, row):
             return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
 

@@ -10,10 +10,11 @@ from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.labels import setting_texts, told_apart
 from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, points_text
 from agentr_core.store import CheckpointRow, RunRow, Store
+from agentr_core.store.checkpoints import TRAINING_SECONDS
 
 TRAINER_NOTE = (
-    "rows and trained tokens: what was trained on; searched (actions drawn, tokens in and out) and env steps: "
-    "what the iteration's trees took, the same for all that are made of them"
+    "rows, trained tokens and training seconds: what was trained on, and how long; searched (actions drawn, tokens in "
+    "and out) and env steps: what the iteration's trees took, the same for all that are made of them"
 )
 _COLUMNS = [
     "trainer",
@@ -22,6 +23,7 @@ _COLUMNS = [
     "rows",
     "trained tokens",
     "optimizer steps",
+    "training seconds",
     "searched actions",
     "searched tokens",
 ]
@@ -60,6 +62,21 @@ def trainers(store: Store, chosen: Sequence[RunRow]) -> Table:
     columns = ["run", *_COLUMNS] if len(chosen) > 1 else _COLUMNS
     cells = [[*([row["name"]] if len(chosen) > 1 else []), *_cells(row)] for row in data]
     return Table(columns, cells, data, [SUCCESS_NOTE, TRAINER_NOTE])
+
+
+def own_costs(store: Store, run: RunRow) -> dict[str, float]:
+    """What a run's own iterations took together: searched tokens, environment steps, trained tokens, seconds of it.
+
+    What no trainer has told is not there.
+    """
+    stages = store.runs.stages(run.id)
+    made = [store.checkpoints.get(row.result_id) for row in stages if row.stage == "train" and row.result_id]
+    spent = [_search(store, run, row.iteration) for row in stages if row.stage == "search"]
+    found = {name: float(sum(each[name] for each in spent)) for name in _SEARCH}
+    for name in ("trained_tokens", TRAINING_SECONDS):
+        told = [row.metrics[name] for row in made if row.metrics.get(name) is not None]
+        found |= {name: float(sum(told))} if told else {}
+    return found
 
 
 def has_several(table: Table) -> bool:
@@ -102,6 +119,7 @@ def _of(store: Store, row: CheckpointRow) -> dict[str, Any]:
         "rows": int(row.metrics.get("rows", row.metrics.get("examples", dataset.n_examples))),
         "trained_tokens": row.metrics.get("trained_tokens"),
         "optimizer_steps": row.step,
+        "training_seconds": row.metrics.get(TRAINING_SECONDS),
     }
 
 
@@ -132,6 +150,7 @@ def _cells(row: Mapping[str, Any]) -> Cells:
         f"{row['rows']:,}",
         "-" if tokens is None else f"{tokens:,.0f}",
         f"{row['optimizer_steps']:,}",
+        "-" if row["training_seconds"] is None else f"{row['training_seconds']:,.0f}",
         *(f"{row[name]:,}" for name in _SEARCH),
         interval(dict(row)) if success else "not evaluated",
         gain_text(dict(row)) if success else "-",

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from agentr_core.errors import EnvironmentFailure, PolicyFailure, boundary
+from agentr_core.errors import EnvironmentFailure, PluginError, PolicyFailure, boundary
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.interfaces.searcher import MergeKey, by_action
+from agentr_core.interfaces.searcher import Choose, MergeKey, by_action
 from agentr_core.interfaces.tree import CONTEXT_FULL, KEPT, Node, Tree
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, ParsedAction, parse_turn, step_of
 from agentr_core.play.admission import Admission
@@ -160,17 +160,21 @@ class TreeContext:
         again: Sequence[SamplingParams] = (),
         note: str = "",
         keep: Mapping[str, Any] | None = None,
+        choose: Choose | None = None,
     ) -> list[Node]:
         """Sample ``n`` actions at ``node``, merge equal ones, do each distinct one once, append the children.
 
         What is a copy is asked for ``again``. ``keep``, and a ``note`` that was told, stay with the new children in
-        ``info["search"]``.
+        ``info["search"]``. Of the samples only those are done that ``choose`` takes.
         """
         kept = {**(keep or {}), **({"note": note} if note and self._has_room(node, params, note) else {})}
         before, done = self._last_turn, asyncio.Event()
         self._last_turn = done
         try:
             samples = await self._draw(node, n, (params, *again), merge, note)
+            if choose is not None:
+                kept["chosen_of"] = sum(sample.copies for sample in samples.values())
+                samples = await _chosen(node, samples, choose)
             actions = [sample.parsed.action for sample in samples.values()]
             executed = [action for action in actions if self.branches.reaches(action)]
             outcomes = dict(zip(executed, await self.branches.step(node, executed), strict=True))
@@ -324,3 +328,12 @@ class TreeContext:
             info={**info, KEPT: dict(kept)} if kept else info,
             state_key=state_key,
         )
+
+
+async def _chosen(node: Node, samples: dict[Any, _Sample], choose: Choose) -> dict[Any, _Sample]:
+    """Those of the samples that are to be done; :class:`~agentr_core.errors.PluginError` where none is."""
+    places = {*await choose(node, [sample.completion.text for sample in samples.values()])}
+    chosen = {key: each for place, (key, each) in enumerate(samples.items()) if place in places}
+    if not chosen:
+        raise PluginError(f"the searcher chose none of {len(samples)} turns at node {node.index}; it must choose one")
+    return chosen

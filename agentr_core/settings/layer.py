@@ -87,17 +87,17 @@ def environment_layer(variables: Mapping[str, Any]) -> Layer:
     return Layer("environment", layer.values, layer.labels)
 
 
-def file_layer(path: str | Path) -> Layer:
-    """The layer of a TOML file. Raises :class:`ConfigError` where it is missing or is not TOML."""
+def file_layer(path: str | Path, *, asked_as: str = "--config") -> Layer:
+    """The layer of a TOML file, which was ``asked_as``. Raises :class:`ConfigError` where it is missing or no TOML."""
     path = Path(path)
     try:
         return Layer(path.name, tomllib.loads(_decoded(path.read_bytes())))
     except FileNotFoundError:
-        raise ConfigError(f"--config: there is no file '{path}'") from None
+        raise ConfigError(f"{asked_as}: there is no file '{path}'") from None
     except OSError as error:
-        raise ConfigError(f"--config: '{path}' cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{asked_as}: '{path}' cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config: '{path}' is not TOML: {error}") from None
+        raise ConfigError(f"{asked_as}: '{path}' is not TOML: {error}") from None
 
 
 def _decoded(data: bytes) -> str:

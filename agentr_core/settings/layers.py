@@ -91,6 +91,8 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
     _check_shared_options(layers, chosen["env"])
     settings |= {kind: several if kind == "env" else several[0] for kind, several in chosen.items()}
     settings["trainers"] = chosen["trainer"][1:]
+    if sources["revise_unread"] == "default" and not sources["critic"].startswith("preset"):
+        settings["revise_unread"], sources["revise_unread"] = True, f"{sources['critic']} names a critic"
     settings["plugins"] = plugins.files
     config = validate_config(RunConfig, settings, lambda key: _nearest(labels, key))
     where = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}

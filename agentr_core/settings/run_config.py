@@ -228,6 +228,10 @@ class RunConfig(PluginConfig):
     start_from: Literal["previous", "base"] = Field(
         default="previous", description="where the training of an iteration starts"
     )
+    revise_unread: bool = Field(
+        default=False,
+        description="revise trees also where no training reads revisions; a critic that is named asks for it",
+    )
     concurrency: int = Field(default=64, ge=1, description="trees and episodes in flight; changes no result")
     search: SearchSettings = SearchSettings()
     revise: ReviseSettings = ReviseSettings()
@@ -246,10 +250,10 @@ class RunConfig(PluginConfig):
         return values[0] if len(values) == 1 else values
 
     @model_serializer(mode="wrap")
-    def _as_with_one_trainer(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without further trainers where there are none: the rows of runs from before there were any read the same."""
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later and is not asked for: the rows of runs from before read the same."""
         values: dict[str, Any] = dump(self)
-        return {key: value for key, value in values.items() if key != "trainers" or value}
+        return {key: value for key, value in values.items() if key not in ("trainers", "revise_unread") or value}
 
     @model_validator(mode="after")
     def _environments_fit(self) -> RunConfig:
@@ -304,8 +308,9 @@ class RunConfig(PluginConfig):
         return next(chosen for chosen in self.env if chosen.name == environment)
 
     def identity(self) -> dict[str, Any]:
-        """The part that a resumed run must share: all but ``concurrency`` and where plugin files lie."""
-        return self.model_dump(mode="json", exclude={"concurrency", "plugins"})
+        """The part that a resumed run must share: all but ``concurrency``, where plugin files lie, and whether
+        revisions are made that no training of it reads."""
+        return self.model_dump(mode="json", exclude={"concurrency", "plugins", "revise_unread"})
 
     def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
         """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""

@@ -14,6 +14,8 @@ from agentr_core.store.connection import Connection
 from agentr_core.store.rows import CheckpointRow
 from agentr_core.store.selecting import row_by_id, select_rows
 
+#: What the seconds that a training took are called among its metrics.
+TRAINING_SECONDS = "training_seconds"
 _CHECKPOINTS = "SELECT * FROM checkpoints"
 
 
@@ -86,6 +88,12 @@ class Checkpoints:
             )
             (row,) = select_rows(self._connection, CheckpointRow, _CHECKPOINTS, key, "id")
         return self._read(row)
+
+    def save_metrics(self, checkpoint_id: int, metrics: Mapping[str, Any]) -> None:
+        """What is known of a training that has not come to its end."""
+        with self._connection.transaction():
+            values = (pack_json(metrics), checkpoint_id)
+            self._connection.execute("UPDATE checkpoints SET metrics_json = ? WHERE id = ?", values)
 
     def finish(self, checkpoint_id: int, *, step: int, metrics: Mapping[str, Any], path: str | None = None) -> None:
         """All of the model is on disk (in ``path``, where it is not the one announced): the last thing written."""

@@ -215,12 +215,13 @@ class VerdictRow(Row):
     step: int
     label: Label
     rationale: str
+    value: float | None = None
 
     def verdict(self) -> Verdict:
         """The record that critics give."""
         from agentr_core.records import Verdict
 
-        return Verdict(step=self.step, label=self.label, rationale=self.rationale)
+        return Verdict(step=self.step, label=self.label, rationale=self.rationale, value=self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

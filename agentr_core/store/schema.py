@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: ``agtr`` in ASCII, at byte 68 of the file (see ``file(1)``).
 APPLICATION_ID = 0x61677472
 #: How many migrations :func:`migrations` holds.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 _INITIAL = """
 CREATE TABLE runs (
@@ -325,6 +325,9 @@ FROM up JOIN messages m ON m.hash = up.message LEFT JOIN texts t ON t.hash = m.t
 #: A dataset is conversations, or a view of trees (store/datasets.py).
 _READS = "ALTER TABLE datasets ADD COLUMN reads TEXT NOT NULL DEFAULT 'conversations'"
 
+#: What a critic that reckons values expected after the step (records.py: Verdict).
+_VALUES = "ALTER TABLE verdicts ADD COLUMN value REAL"
+
 
 def migrations() -> Migrations:
     """The core's migrations in order; sqlite-utils is imported here and nowhere earlier."""
@@ -356,6 +359,10 @@ def migrations() -> Migrations:
     @ours()
     def reads(db: Database) -> None:
         _execute(db, _READS)
+
+    @ours()
+    def values(db: Database) -> None:
+        _execute(db, _VALUES)
 
     return ours
 

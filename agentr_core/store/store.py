@@ -8,6 +8,7 @@ from typing import Self
 
 from agentr_core.store.checkpoints import Checkpoints
 from agentr_core.store.connection import Connection, default_timeout
+from agentr_core.store.copies import Copies
 from agentr_core.store.datasets import Datasets
 from agentr_core.store.evaluations import Evaluations
 from agentr_core.store.pages import Pages
@@ -54,6 +55,8 @@ class Store:
         self.datasets = Datasets(connection, self.conversations)
         self.checkpoints = Checkpoints(connection)
         self.evaluations = Evaluations(connection, self.conversations)
+        #: Stages of one run for another that would do the same.
+        self.copies = Copies(connection)
         #: For those who look: rows a page at a time, and trees without their texts.
         self.pages = Pages(connection)
         self.tree_views = TreeViews(connection, self.trees)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentr_core.errors import UsageError
+from agentr_core.interfaces.credit import Credit, credits
 from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
 from agentr_core.store.pages import Key, Page
@@ -41,6 +42,11 @@ _CHILDREN = """
 SELECT node, parent, action, visits, value_sum, copies, reward, simulation, flags FROM nodes
 WHERE tree_id = ? AND parent = ? ORDER BY node
 """
+#: What a searcher that asks a value model kept with a node.
+_EXPECTED = """
+SELECT node, json_extract(info_json, '$.search.value') AS value FROM nodes
+WHERE tree_id = ? AND parent = ? AND json_extract(info_json, '$.search.value') IS NOT NULL
+"""
 _FOUND = f"""
 SELECT n.node, substr(n.action, 1, {ROW_CHARS + 1}) AS action,
   substr(coalesce(o.body, n.observation), 1, {_READ_CHARS}) AS observation
@@ -53,6 +59,8 @@ _LOOKED_IN = """
 SELECT trees.id, tasks.key, trees.n_nodes FROM trees JOIN tasks ON tasks.id = trees.task_id
 WHERE trees.run_id = ? AND trees.id >= ? AND (? = '' OR instr(lower(tasks.key), lower(?)) > 0) ORDER BY trees.id
 """
+#: The bit of ``flags`` of an end (columns.py).
+_TERMINAL = 8
 #: Once so many nodes were looked at, an answer ends, with what was found so far.
 LOOKED_AT = 20_000
 #: In one answer at most so many nodes are named to SQLite; beyond, all are read.
@@ -154,6 +162,13 @@ class TreeViews:
         nodes = [ShapeRow(*tuple(row)[1:]) for row in rows if row["node"] is not None]
         return rows[0]["now"], nodes
 
+    def credits(self, tree_id: int) -> dict[int, Credit]:
+        """By node, what is known of each action that trainers of actions would learn from."""
+        _, nodes = self.shape(tree_id)
+        inner = {row.parent for row in nodes}
+        ends = [row for row in nodes if row.flags & _TERMINAL and row.node not in inner and row.parent is not None]
+        return credits(nodes, [row.parent for row in nodes], [row.reward for row in ends])
+
     def lines(self, tree_id: int, nodes: Sequence[int]) -> dict[int, tuple[str | None, str]]:
         """By node: its action, and the first line of its observation, both cut at :data:`ROW_CHARS` characters."""
         few = len(nodes) <= _NAMED
@@ -181,6 +196,10 @@ class TreeViews:
             prompt_tokens=row["prompt_tokens"],
             cached_tokens=row["cached_tokens"],
         )
+
+    def expected(self, tree_id: int, node: int) -> dict[int, float]:
+        """By child of a node, what the value model that guided the search thought of it; empty where none did."""
+        return {row["node"]: row["value"] for row in self._connection.all(_EXPECTED, (tree_id, node))}
 
     def children(self, tree_id: int, node: int) -> list[tuple[ShapeRow, str | None]]:
         """The children of a node with their actions, in the order they were made."""

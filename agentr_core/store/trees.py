@@ -224,9 +224,9 @@ class Trees:
         """All verdicts on the nodes of a tree: by critic and judge hash, then by node."""
         found: dict[tuple[str, str], dict[int, VerdictRow]] = {}
         for row in self._connection.all(_VERDICTS, (tree_id,)):
-            node, reason = row["node"], unpack_text(row["reason"])
-            verdict = VerdictRow(node=node, step=row["step"], label=row["label"], rationale=reason)
-            found.setdefault((row["critic"], row["judge_hash"]), {})[node] = verdict
+            said = {name: row[name] for name in ("node", "step", "label", "value")}
+            verdict = VerdictRow(**said, rationale=unpack_text(row["reason"]))
+            found.setdefault((row["critic"], row["judge_hash"]), {})[verdict.node] = verdict
         return found
 
     def verdicts_of(self, tree_id: int, critic: str, judge_hash: str) -> dict[int, Verdict]:
@@ -238,10 +238,10 @@ class Trees:
         """Keep verdicts by tree node. ``judge_hash`` names the critic's configuration, and its model if it has one."""
         with self._connection.transaction():
             rows = [
-                (tree_id, node, critic, judge_hash, v.step, v.label, self._conversations.intern(v.rationale))
+                (tree_id, node, critic, judge_hash, v.step, v.label, self._conversations.intern(v.rationale), v.value)
                 for node, v in verdicts.items()
             ]
-            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
         # A generator: a list of rows would set off the garbage collector, which then walks all trees in flight.

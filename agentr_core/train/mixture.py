@@ -30,16 +30,43 @@ def in_proportion(
     none has more than ``max_share`` of the whole, as far as that can be: of two, one has at least a half. Which ones
     are left out is drawn by ``seed``. Nothing is taken of an environment of weight 0.
     """
-    there = Counter(str(example.origin["env"]) for example in examples if weights.get(example.origin["env"], 1.0))
-    if not there:
-        return []
-    weights = {name: weight for name, weight in weights.items() if weight}
-    quota = _capped(_weighted(there, weights) if weights else dict(there), max_share)
+    quota = _quotas(Counter(str(example.origin["env"]) for example in examples), weights, max_share)
     kept = set[int]()
     for name, size in quota.items():
         own = [index for index, example in enumerate(examples) if example.origin["env"] == name]
         kept |= set(own if size == len(own) else derive_rng(seed, "mixture", name).sample(own, size))
     return [example for index, example in enumerate(examples) if index in kept]
+
+
+def trees_in_proportion(
+    trees: Mapping[int, tuple[str, int]], weights: Mapping[str, float], *, max_share: float = 1.0, seed: int
+) -> set[int]:
+    """Of ``trees`` (environment and number of rows of each) those that the mixture takes whole, by the same rule.
+
+    An environment's trees are taken in an order that is drawn by ``seed`` while they fit its part, one at the least: so
+    it may have a tree's rows fewer than its part.
+    """
+    there = Counter[str]()
+    for name, rows in trees.values():
+        there[name] += rows
+    quota = _quotas(+there, weights, max_share)
+    kept = set[int]()
+    for name, left in quota.items():
+        own = [tree for tree, (env, rows) in trees.items() if env == name and rows]
+        if left < there[name]:
+            derive_rng(seed, "mixture", name).shuffle(own)
+        for number, tree in enumerate(own):
+            if trees[tree][1] <= left or not number:
+                kept.add(tree)
+                left -= trees[tree][1]
+    return kept
+
+
+def _quotas(there: Mapping[str, int], weights: Mapping[str, float], max_share: float) -> dict[str, int]:
+    """The most that each environment has of what is ``there``; one of weight 0 is not among them."""
+    counts = {name: count for name, count in there.items() if weights.get(name, 1.0)}
+    positive = {name: weight for name, weight in weights.items() if weight}
+    return _capped(_weighted(counts, positive) if positive else counts, max_share) if counts else {}
 
 
 def _weighted(there: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from agentr_core.records import Checkpoint
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
+from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import Store
-from agentr_core.store.rows import DatasetRow, RevisionSetRow
+from agentr_core.store.checkpoints import TRAINING_SECONDS
+from agentr_core.store.rows import CheckpointRow, DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
@@ -46,12 +50,12 @@ def prepare(
     return collect_tree_set(context, trainer.reads, revision_set, iteration, start, beside)
 
 
-def needs_revisions(context: RunContext, trainer: AnyTrainer) -> bool:
+def needs_revisions(config: RunConfig, trainer: AnyTrainer) -> bool:
     """Whether a training reads a revision set: not of demonstrations alone, nor of actions or values alone."""
     if trainer.reads == "preferences":
         return True
     conversations = trainer.reads == "conversations" or trainer.mixes_conversations
-    return conversations and context.config.data.recipe != DEMONSTRATIONS
+    return conversations and config.data.recipe != DEMONSTRATIONS
 
 
 def collect(
@@ -175,12 +179,30 @@ async def train_checkpoint(
                 raise Interrupted(f"interrupted; {context.advice}")
 
         seed = derive_seed(context.config.seed, "train", iteration) % 2**31
-        checkpoint = await asyncio.to_thread(trainer.train, dataset, start, out, resume=True, seed=seed, report=report)
+        with _timed(context.store, row) as seconds:
+            checkpoint = await asyncio.to_thread(
+                trainer.train, dataset, start, out, resume=True, seed=seed, report=report
+            )
         bar.advance(len(dataset) - bar.done, line.after(checkpoint.metrics))
-    made = with_left_out(checkpoint.metrics, dataset.selection)
+    made = {**with_left_out(checkpoint.metrics, dataset.selection), TRAINING_SECONDS: seconds()}
     context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=made)
     context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, made))
     return StageResult(made, row.id, _account(dataset, made))
+
+
+@contextmanager
+def _timed(store: Store, row: CheckpointRow) -> Iterator[Callable[[], float]]:
+    """Seconds of training so far, those of earlier tries too; kept where this one does not come to its end."""
+    began, before = time.perf_counter(), float(row.metrics.get(TRAINING_SECONDS, 0.0))
+
+    def seconds() -> float:
+        return before + time.perf_counter() - began
+
+    try:
+        yield seconds
+    except BaseException:
+        store.checkpoints.save_metrics(row.id, {TRAINING_SECONDS: seconds()})
+        raise
 
 
 def _account(dataset: AnySet, metrics: Mapping[str, float]) -> dict[str, int]:

@@ -9,39 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from agentr_core.interfaces.credit import tree_credits
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import KEPT, Node, Tree
 from agentr_core.records import Completion, FinishReason
 from agentr_core.turns import Message
 
 
-def has_both_outcomes(tree: Tree) -> bool:
-    """Whether some attempts came to more than others: else no action of the tree was better than another."""
-    rewards = {leaf.reward for leaf in tree.leaves()}
-    return len(rewards) > 1
-
-
 def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:
     """Every evaluated action of a tree with both outcomes, by node; none of a tree without."""
-    if not has_both_outcomes(tree):
-        return
-    reach = reaches(tree)
+    known = tree_credits(tree)
     for state in tree.nodes:
-        known = evaluated(state)
-        copies = sum(child.copies for child in known)
-        baseline = sum(child.copies * child.value for child in known) / copies if copies else 0.0
-        prompt = tuple(tree.messages(state)) if known else ()
-        for child in known:
+        evaluated_here = [child for child in state.children if child.index in known]
+        prompt = tuple(tree.messages(state)) if evaluated_here else ()
+        for child in evaluated_here:
+            credit = known[child.index]
             yield ActionRow(
                 prompt=prompt,
                 drawn=_drawn(child) or Completion(text=child.response, finish_reason=_finish(child)),
-                q=child.value,
-                baseline=baseline,
-                root=tree.root.value,
-                reach=reach[state],
-                share=child.copies / copies,
-                visits=child.visits,
-                origin={"task": tree.task.key, "tree": number, "node": child.index, "siblings": len(known)},
+                q=credit.q,
+                baseline=credit.baseline,
+                root=credit.root,
+                reach=credit.reach,
+                share=credit.share,
+                visits=credit.visits,
+                origin={"task": tree.task.key, "tree": number, "node": child.index, "siblings": credit.siblings},
             )
 
 
@@ -51,8 +43,10 @@ def _as_asked(node: Node) -> Completion | None:
 
 
 def _drawn(node: Node) -> Completion | None:
-    """What was drawn, None also where it was at another temperature than its siblings: no draw of the policy."""
-    return None if "temperature" in node.info.get(KEPT, {}) else _as_asked(node)
+    """What was drawn, None also where it was at another temperature than its siblings, or chosen among more: no draw
+    of the policy."""
+    otherwise = {"temperature", "chosen_of"} & node.info.get(KEPT, {}).keys()
+    return None if otherwise else _as_asked(node)
 
 
 def _finish(node: Node) -> FinishReason:
@@ -62,16 +56,6 @@ def _finish(node: Node) -> FinishReason:
 def evaluated(state: Node) -> list[Node]:
     """The actions at a state below which an end was reached."""
     return [child for child in state.children if child.visits]
-
-
-def reaches(tree: Tree) -> dict[Node, float]:
-    """The probability that the policy comes to each node, as its draws say: by copies among all that were drawn."""
-    reach = {tree.root: 1.0}
-    for node in tree.nodes:  # parents come before their children
-        drawn = sum(child.copies for child in node.children)
-        for child in node.children:
-            reach[child] = reach[node] * child.copies / drawn
-    return reach
 
 
 def step_pairs(tree: Tree, number: int) -> Iterator[PreferencePair]:

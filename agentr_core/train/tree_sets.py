@@ -20,16 +20,17 @@ from agentr_core.interfaces.tree import Tree, take_apart
 from agentr_core.records import Checkpoint
 from agentr_core.registry.model_names import resolve_model
 from agentr_core.run_context import RunContext
+from agentr_core.seeds import derive_seed
 from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow, TreeRow
-from agentr_core.train.mixture import named
+from agentr_core.train.mixture import named, trees_in_proportion
 from agentr_core.train.tree_rows import action_rows, step_pairs, trajectory_pairs, value_rows
 from agentr_core.turns import TrainingSet
 
 #: Options of a searcher that say how it samples.
 _SAMPLING = ("temperature", "top_p")
 #: What a selection counts besides rows.
-_TREES = ("trees", "used_trees")
+_TREES = ("trees", "used_trees", "left_out_trees")
 #: What to say where a set came out empty, by what it is of.
 _EMPTY = {
     "preferences": "no state of them has two actions of which one came to more",
@@ -61,19 +62,37 @@ def collect_tree_set(
         and (tree.iteration == iteration or (reads == "values" and tree.iteration < iteration))
     ]
     name = named(f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads, context.config)
+    set_id = revision_set.id if revision_set and reads == "preferences" else None
+    mixed = _mixed(context, reads, trees, set_id, iteration)
+    left_out = {"left_out_trees": len(trees) - len(mixed)} if len(mixed) < len(trees) else {}
+    trees = mixed
     origin: dict[str, Any] = {
         "trees": [tree.id for tree in trees],
         "iterations": sorted({tree.iteration for tree in trees}),
         "models": sorted({tree.model for tree in trees}),
         "sampling": _sampling(context, trees),
     }
-    set_id = revision_set.id if revision_set and reads == "preferences" else None
     made = _tree_set(context.store, name, reads, origin, set_id, conversations)
+    made = replace(made, selection={**made.selection, **left_out})
     if not len(made):
         raise NothingToDo(f"there are no {reads} in the {len(trees):,} trees of iteration {iteration}: {_EMPTY[reads]}")
     beside = {"conversations": conversations.content_hash} if conversations is not None else {}
     row = context.store.datasets.save_view(context.run.id, iteration, made, reads, config=beside, set_id=set_id)
     return row, replace(made, on_policy=all(_is_start(context, model, start) for model in origin["models"]))
+
+
+def _mixed(
+    context: RunContext, reads: Reads, trees: Sequence[TreeRow], set_id: int | None, iteration: int
+) -> list[TreeRow]:
+    """The trees that the mixture of several environments takes: all, where neither weights nor a largest share say
+    otherwise."""
+    weights, max_share = context.config.weights, context.config.data.max_share
+    if len(context.worlds) == 1 or not (weights or max_share < 1.0):
+        return list(trees)
+    counts = {tree.id: (tree.env, sum(1 for _ in _rows(context.store, reads, [tree.id], set_id))) for tree in trees}
+    seed = derive_seed(context.config.seed, reads, iteration)
+    kept = trees_in_proportion(counts, weights, max_share=max_share, seed=seed)
+    return [tree for tree in trees if tree.id in kept]
 
 
 def _is_start(context: RunContext, model: str, start: Checkpoint) -> bool:
@@ -193,4 +212,5 @@ def _sampling(context: RunContext, trees: Sequence[TreeRow]) -> dict[str, float 
 def tree_set_note(selection: Mapping[str, int]) -> str:
     """``80 step, 12 trajectory of 16 of 40 trees``: the rows of a set by kind, and how many trees gave any."""
     kinds = [f"{count:,} {kind}" for kind, count in sorted(selection.items()) if kind not in _TREES]
-    return f"{', '.join(kinds)} of {selection['used_trees']:,} of {selection['trees']:,} trees"
+    mixed = f", {left:,} more are over their share" if (left := selection.get("left_out_trees", 0)) else ""
+    return f"{', '.join(kinds)} of {selection['used_trees']:,} of {selection['trees']:,} trees{mixed}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_made_trees import three_actions
 from html_tree import Page
 
 import agentr_core
@@ -27,6 +28,7 @@ from agentr_core.runs.report import critics, iterations
 from agentr_core.runs.side_by_side import side_by_side
 from agentr_core.store import Store, open_store
 from agentr_core.store.runs import RunRow
+from agentr_core.train.tree_rows import action_rows
 from agentr_core.turns import Example, Message
 
 
@@ -129,6 +131,16 @@ def test_trees_are_open_where_something_is_to_be_seen_and_everything_is_in_the_p
     tree = store.trees.load(int(first[1]))
     said = [node.response.strip() for node in tree.nodes[1:] if node.visits]
     assert said and all(response in page.text for response in said)
+    for row in action_rows(tree, 1):
+        assert f"advantage {row.advantage():+.2f}, weight {row.weight:.3g}" in page.text
+
+
+def test_what_a_value_model_expected_stands_beside_q() -> None:
+    """Of the search's own guide beside Q, of a critic with its verdict."""
+    tree = three_actions()
+    tree.nodes[1].info = {"search": {"value": 0.25}}
+    page = tree_html(tree, {"progress": Marks({2: "bad"}, {}, {}, {2: 0.125})})
+    assert page.count("V 0.25") == 1 and page.count("bad V 0.12") == 1
 
 
 def test_a_revision_is_a_conversation_in_bands_with_what_is_trained_marked(one: str) -> None:
@@ -147,7 +159,8 @@ def test_every_column_is_defined(store: Store) -> None:
 
 def test_marks_are_of_the_very_set_where_a_critic_ran_with_other_settings_too(changed: Callable[..., Path]) -> None:
     path = changed(
-        "INSERT INTO verdicts SELECT tree_id, node, critic, 'of other settings', step, 'uncertain', 'another reason' "
+        "INSERT INTO verdicts (tree_id, node, critic, judge_hash, step, label, rationale) "
+        "SELECT tree_id, node, critic, 'of other settings', step, 'uncertain', 'another reason' "
         "FROM verdicts WHERE critic = 'oracle'"
     )
     with open_store(path, read_only=True) as store:

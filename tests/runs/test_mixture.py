@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from agentr_core.runs.single_stages import evaluate_again, train_again
 from agentr_core.runs.start_and_resume import run
 from agentr_core.runs.trainers import trainers
 from agentr_core.store import RunRow, open_store
-from agentr_core.train.mixture import in_proportion
+from agentr_core.train.mixture import in_proportion, trees_in_proportion
+from agentr_core.train.tree_sets import read_tree_set
 
 
 def example(env: str, number: int) -> agentr_core.Example:
@@ -54,6 +56,27 @@ def test_the_mixture(weights: dict[str, float], max_share: float, expected: dict
     assert taken == in_proportion(examples, weights, max_share=max_share, seed=3)
 
 
+@pytest.mark.parametrize(
+    ("weights", "max_share", "most"),
+    [
+        ({}, 1.0, {"a": 80, "b": 20}),
+        ({"a": 1.0, "b": 1.0}, 1.0, {"a": 20, "b": 20}),
+        ({"a": 2.0, "b": 1.0}, 1.0, {"a": 40, "b": 20}),
+        ({}, 0.5, {"a": 20, "b": 20}),
+    ],
+)
+def test_trees_are_mixed_whole(weights: dict[str, float], max_share: float, most: dict[str, int]) -> None:
+    """Ten trees of eight rows and four of five, and one of each that gave none."""
+    trees = dict.fromkeys(range(10), ("a", 8)) | dict.fromkeys(range(10, 14), ("b", 5))
+    trees |= {20: ("a", 0), 21: ("b", 0)}
+    taken = trees_in_proportion(trees, weights, max_share=max_share, seed=3)
+    rows = {name: sum(trees[tree][1] for tree in taken if trees[tree][0] == name) for name in most}
+    assert all(most[name] - 8 < rows[name] <= most[name] for name in most) and rows["b"] == 20
+    assert taken == trees_in_proportion(trees, weights, max_share=max_share, seed=3)
+    assert trees_in_proportion({1: ("a", 0)}, weights, max_share=max_share, seed=3) == set()
+    assert trees_in_proportion({1: ("a", 9), 2: ("b", 1)}, {"a": 1.0, "b": 1.0}, seed=3) == {1, 2}, "one at the least"
+
+
 def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
     with open_store(trained, read_only=True) as store:
         last = store.runs.find("last")
@@ -70,6 +93,26 @@ def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
         assert row["environment_seconds"] == pytest.approx(sum(stats["environment_seconds"] for stats in own))
         assert row["eval_episodes"] == sum(result.env == row["environment"] for result in results) > 0
         assert row["cached_share"] is None, "a scripted policy counts no tokens"
+
+
+def test_weights_hold_for_what_is_read_of_trees(trained: Path, tmp_path: Path) -> None:
+    """By rows: values of both worlds, five trees of each, in the proportion of the weights and at most in it."""
+    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
+    model = {"learning:Learner": {"model": str(tmp_path / "base")}, "policy": "learning:Learner"}
+    found = {}
+    for heavier in (None, 1.0, 0.25):
+        weights = {} if heavier is None else {"weight": heavier}
+        worlds = {name: {**WORLDS[name], **(weights if name == "textcraft" else {})} for name in WORLDS}
+        config = configure("textcraft,webshop", trainer="learning:ValueReader", **model, **worlds)
+        train_again("last", config, db=tmp_path / "agentr.db", iteration=1, out=None, progress=Progress(quiet=True))
+        with open_store(tmp_path / "agentr.db", read_only=True) as store:
+            row = store.datasets.get(store.checkpoints.select()[-1].dataset_id)
+            envs = {tree.id: tree.env for tree in store.trees.select()}
+            rows = Counter(envs[each.origin["tree"]] for each in read_tree_set(store, row).rows)
+        found[heavier] = rows
+        assert len(row.config["origin"]["trees"]) + row.config["selection"].get("left_out_trees", 0) == 10
+    assert sum(found[None].values()) > sum(found[1.0].values()) > sum(found[0.25].values())
+    assert found[1.0]["textcraft"] <= found[1.0]["webshop"] * 1.5 and found[0.25]["textcraft"] < found[1.0]["textcraft"]
 
 
 def test_weight_0_trains_on_one_of_them_over_the_trees_of_all(trained: Path, tmp_path: Path) -> None:
@@ -148,7 +191,7 @@ def test_demonstrations_of_one_environment_leave_the_other_without_any_which_is_
 
 def test_settings_of_each_environment_have_a_line_of_their_own(trained: Path) -> None:
     with open_store(trained, read_only=True) as store:
-        settings = dict(agentr_core.run_settings(store.runs.find("last")))
+        settings = {key: value for key, value, _ in agentr_core.run_settings(store.runs.find("last"))}
     assert settings["env.name"] == "textcraft,webshop" and settings["env.webshop.options.products"] == 60
 
 

@@ -10,7 +10,7 @@ import pytest
 from agentr_mcts.config import MCTSConfig
 from agentr_mcts.search import MCTS
 
-from agentr_core.errors import EnvironmentFailure, PolicyFailure, UsageError
+from agentr_core.errors import EnvironmentFailure, PluginError, PolicyFailure, UsageError
 from agentr_core.interfaces.searcher import by_response
 from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.interfaces.turn_parsing import CUT_OFF, EMPTY_ACTION, NO_ACTION, TWO_ACTIONS
@@ -352,3 +352,26 @@ def test_a_note_that_leaves_no_room_for_an_answer_is_not_told() -> None:
     policy, child = asyncio.run(play())
     assert "long" not in policy.asked[0].messages[-1].content
     assert child.info == {}
+
+
+def test_of_what_was_drawn_only_what_is_chosen_is_done() -> None:
+    """Turns are chosen after they are merged; children say of how many draws they were chosen."""
+    seen: list[Sequence[str]] = []
+
+    async def choose(node: Node, turns: Sequence[str]) -> list[int]:
+        seen.append(turns)
+        return [1]
+
+    answers = ("Action: add 1", "Action: add 2", "Action: add 1", "Action: double")
+    context, children = expand(*answers, choose=choose)
+    assert seen == [["Action: add 1", "Action: add 2", "Action: double"]]
+    assert [(child.action, child.info["search"]) for child in children] == [("add 2", {"chosen_of": 4})]
+    assert context.branches.stats.steps == 1, "the others were never done"
+
+
+def test_a_searcher_that_chooses_nothing_is_told_so() -> None:
+    async def none(node: Node, turns: Sequence[str]) -> list[int]:
+        return []
+
+    with pytest.raises(PluginError, match="chose none of 2 turns at node 0"):
+        expand("Action: add 1", "Action: add 2", choose=none)

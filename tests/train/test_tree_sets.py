@@ -50,7 +50,8 @@ def train(revised: Path, tmp_path: Path) -> Train:
         with open_store(db, read_only=True) as store:
             made = store.checkpoints.select()[-1]
             row = store.datasets.get(made.dataset_id)
-            assert made.metrics == {"rows": row.n_examples} and store.datasets.items(row.id) == []
+            assert made.metrics["rows"] == row.n_examples and made.metrics["training_seconds"] > 0
+            assert store.datasets.items(row.id) == []
         return row, json.loads((Path(made.path).parent / "seen.json").read_text())
 
     return make

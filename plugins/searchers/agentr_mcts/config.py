@@ -10,7 +10,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from agentr_core import PluginConfig, SamplingParams
 
 #: Settings that came later: left out of what a run is told apart by while they are what all runs did before.
-_LATER = ("selection", "c_puct", "prior", "c_visit", "c_scale", "again", "again_temperature")
+_LATER = ("selection", "c_puct", "prior", "c_visit", "c_scale", "again", "again_temperature",
+          "value_model", "value_policy", "value_options", "consider")  # fmt: skip
 
 
 class MCTSConfig(PluginConfig):
@@ -63,6 +64,23 @@ class MCTSConfig(PluginConfig):
         default=None, gt=0.0, le=10.0, description="the temperature of asking again; the same unless given"
     )
 
+    value_model: str | None = Field(
+        default=None, description="puct, gumbel: a checkpoint of the trainer 'value', by which unvisited children count"
+    )
+    value_policy: str = Field(default="transformers", description="the policy that reads it")
+    value_options: dict[str, Any] = Field(default_factory=dict, description="further options of that policy")
+    consider: int | None = Field(
+        default=None, ge=2, le=256, description="draw so many candidates; those that the value model likes are done"
+    )
+
+    @model_validator(mode="after")
+    def _a_guide_is_followed(self) -> Self:
+        if self.value_model is not None and self.selection == "uct":
+            raise ValueError("value_model guides selection=puct and selection=gumbel: uct tries every child first")
+        if self.consider is not None and (self.value_model is None or self.consider <= self.samples):
+            raise ValueError("consider needs a value_model that chooses, and more candidates than samples")
+        return self
+
     @model_validator(mode="after")
     def _asking_again_differs(self) -> Self:
         if self.again and not (self.again_temperature or self.temperature):
@@ -72,8 +90,9 @@ class MCTSConfig(PluginConfig):
     @model_serializer(mode="wrap")
     def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what came later and is at its default: trees of before read the same, and can be gone on with."""
-        usual, values = type(self).model_fields, dump(self)
-        return {key: value for key, value in values.items() if key not in _LATER or value != usual[key].default}
+        fields, values = type(self).model_fields, dump(self)
+        usual = {key: fields[key].get_default(call_default_factory=True) for key in _LATER}
+        return {key: value for key, value in values.items() if key not in _LATER or value != usual[key]}
 
     def sampling(self) -> SamplingParams:
         """How candidate actions are drawn."""

@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 from agentr_core import Node, UsageError
 from agentr_mcts.config import MCTSConfig
 
+#: Where a node keeps what a value model thought of it: ``info["search"]["value"]``.
+KEPT, VALUE = "search", "value"
+
 
 def select_puct(node: Node, config: MCTSConfig, rng: random.Random, in_flight: Counter[Node]) -> Node | None:
     """The open child with the highest PUCT, ties at random; None where nothing below ``node`` is left to search.
@@ -26,13 +29,19 @@ def select_puct(node: Node, config: MCTSConfig, rng: random.Random, in_flight: C
     best, candidates = -math.inf, list[Node]()
     for child in open_children(node):
         visits = child.visits + in_flight[child]
-        value = child.value_sum / visits if visits else node.value
+        value = child.value_sum / visits if visits else expected(child)
         score = puct(value, prior[child], visits, parent_visits, config.c_puct)
         if score > best:
             best, candidates = score, [child]
         elif score == best:
             candidates.append(child)
     return rng.choice(candidates) if candidates else None
+
+
+def expected(child: Node) -> float:
+    """What a child is worth that nothing has come out of: what the value model says, else what its parent is worth."""
+    told = child.info.get(KEPT, {}).get(VALUE)
+    return float(told) if told is not None else child.parent.value if child.parent is not None else 0.0
 
 
 def puct(value: float, prior: float, visits: int, parent_visits: int, c_puct: float) -> float:
@@ -70,11 +79,11 @@ def select_gumbel(
 def improved_logits(
     node: Node, candidates: Sequence[Node], config: MCTSConfig, in_flight: Counter[Node]
 ) -> dict[Node, float]:
-    """log P + (c_visit + max N) c_scale Q for each candidate; Q of one without a visit is the node's own value."""
+    """log P + (c_visit + max N) c_scale Q for each candidate; Q of one without a visit is :func:`expected`."""
     prior = priors(node, config.prior)
     visits = {child: child.visits + in_flight[child] for child in candidates}
     weight = (config.c_visit + max(visits.values())) * config.c_scale
-    value = {child: child.value_sum / had if had else node.value for child, had in visits.items()}
+    value = {child: child.value_sum / had if had else expected(child) for child, had in visits.items()}
     return {child: math.log(prior[child]) + weight * value[child] for child in candidates}
 
 

@@ -5,7 +5,8 @@ each of them, and backs up the reward of those that end the attempt; then it mov
 first, until nothing below it is left to search. There is no other rollout: the walk itself is the rollout.
 
 Beyond the paper: several walks of one tree at once (``leaves_in_flight``), kept apart by virtual loss (Chaslot et al.
-2008); selection by priors (``selection``; :mod:`agentr_mcts.priors`); asking again for what is a copy (``again``).
+2008); selection by priors (``selection``; :mod:`agentr_mcts.priors`) with a value model as a guide (``value_model``;
+:mod:`agentr_mcts.guide`); asking again for what is a copy (``again``).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentr_core import Node, SearchContext, Searcher, Task, Tree, by_action, by_response, gather_all
 from agentr_mcts.config import MCTSConfig
+from agentr_mcts.guide import Guide
 from agentr_mcts.priors import select_gumbel, select_puct
 
 _MERGE = {"action": by_action, "response": by_response}
@@ -35,6 +38,10 @@ class MCTS(Searcher[MCTSConfig]):
     """The paper's search."""
 
     config_class = MCTSConfig
+
+    def __init__(self, config: MCTSConfig) -> None:
+        super().__init__(config)
+        self.guide = None if config.value_model is None else Guide(config)
 
     @property
     def simulations(self) -> int:
@@ -84,15 +91,29 @@ class MCTS(Searcher[MCTSConfig]):
 
     async def expand(self, node: Node, context: SearchContext) -> list[Node]:
         """Draw the candidate actions at ``node`` and do them (section 4.2: 4 candidates, depth 20)."""
-        config = self.config
-        return await context.expand(
+        config, guide = self.config, self.guide
+
+        async def best(at: Node, turns: Sequence[str]) -> Sequence[int]:
+            assert guide is not None, "only a value model chooses"
+            return await guide.best(context.tree, at, turns, config.samples)
+
+        children = await context.expand(
             node,
-            config.samples,
+            config.consider or config.samples,
             config.sampling(),
             merge=_MERGE[config.merge],
             horizon=config.depth,
             again=config.asking_again(),
+            choose=best if config.consider else None,
         )
+        if guide is not None:
+            await guide.look_at(context.tree, children)
+        return children
+
+    async def close(self) -> None:
+        """See :meth:`agentr_core.Searcher.close`."""
+        if self.guide is not None:
+            await self.guide.close()
 
 
 def select(node: Node, c_uct: float, rng: random.Random, in_flight: Counter[Node]) -> Node | None:

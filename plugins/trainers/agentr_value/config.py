@@ -22,6 +22,11 @@ class ValueSettings(TrainingSettings):
     most_visits: int = Field(default=8, ge=1, description="a state counts by its ends, at most so many times")
     max_rows_per_tree: int = Field(default=128, ge=1, description="states of one tree at the most, drawn by chance")
 
+    before_step: bool = Field(
+        default=False,
+        description="also learn what an action is worth before it is seen what it does (for mcts.consider)",
+    )
+
 
 class ProgressConfig(PluginConfig):
     """Which model is asked, and what counts as a fall."""

@@ -1,4 +1,5 @@
-"""What the value model is asked, in training and by the critic: one question, and one token of each of two answers."""
+"""What the value model is asked, in training, by the critic and by a search: one question, and how each of two answers
+begins."""
 
 from __future__ import annotations
 
@@ -16,6 +17,11 @@ def asked(messages: Sequence[Message]) -> tuple[Message, ...]:
     """A conversation that ends with an observation, with the question behind it."""
     *before, seen = messages
     return (*before, replace(seen, content=f"{seen.content}\n\n{QUESTION}"))
+
+
+def asked_before(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A conversation that ends with an action, and the question in the place of what will be observed."""
+    return (*messages, Message("user", QUESTION))
 
 
 def probability(yes: float, no: float) -> float:

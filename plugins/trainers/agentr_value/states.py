@@ -10,7 +10,7 @@ from typing import Any
 
 from agentr_core import ChatPrompts, UsageError, ValueRow, ValueSet, derive_rng
 from agentr_value.config import ValueSettings
-from agentr_value.question import NO, YES, asked
+from agentr_value.question import NO, YES, asked, asked_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,10 @@ def held_out_tasks(tasks: Iterable[str], share: float) -> set[str]:
 def render_states(
     dataset: ValueSet, prompts: ChatPrompts, settings: ValueSettings, *, max_length: int
 ) -> tuple[States, Counter[str]]:
-    """The states of both parts as rows; ``dropped`` counts those that are too long, ``over_cap`` those beyond it."""
+    """The states of both parts as rows; ``dropped`` counts those that are too long, ``over_cap`` those beyond it.
+
+    States before a step, where they are asked for, are trained on alone.
+    """
     counts, of_tree = Counter[str](dropped=0), defaultdict[Any, list[ValueRow]](list)
     for row in dataset.rows:
         of_tree[row.origin.get("tree")].append(row)
@@ -72,8 +75,11 @@ def render_states(
             ids = prompts.ids(asked(row.messages))
             if len(ids) >= max_length:
                 counts["dropped"] += 1
-            else:
-                parts[row.task in apart].append(_state(row, ids, settings, mixed=mixed))
+                continue
+            parts[row.task in apart].append(_state(row, ids, settings, mixed=mixed))
+            if settings.before_step and row.before is not None and row.task not in apart:
+                before = prompts.ids(asked_before(row.messages[:-1]))
+                parts[False].append(_state(row, before, settings, mixed=mixed))
     return States(parts[False], parts[True], answer_tokens(prompts)), counts
 
 

@@ -8,7 +8,17 @@ from collections import Counter
 
 import pytest
 from agentr_mcts.config import MCTSConfig
-from agentr_mcts.priors import gumbel, halving, priors, puct, select_gumbel, select_puct, walks_below
+from agentr_mcts.priors import (
+    expected,
+    gumbel,
+    halving,
+    improved_logits,
+    priors,
+    puct,
+    select_gumbel,
+    select_puct,
+    walks_below,
+)
 from agentr_mcts.search import MCTS
 
 from agentr_core import ConfigError, UsageError, create
@@ -49,6 +59,27 @@ def test_an_unvisited_child_counts_for_what_its_parent_is_worth() -> None:
     tree = small_tree((2, 2.0, 1), (2, 0.0, 1), (0, 0.0, 2))
     # 1 + 1/4 * 2/3 = 1.17 against 0.5 + 2/4 * 2 = 1.5
     assert select_puct(tree.root, PUCT, random.Random(0), alone(tree)) is tree.nodes[3]
+
+
+def test_an_unvisited_child_counts_for_what_a_value_model_says() -> None:
+    tree = small_tree((2, 1.0, 1), (0, 0.0, 1), (0, 0.0, 1))
+    assert [expected(child) for child in tree.root.children[1:]] == [0.5, 0.5], "the parent's, where none was asked"
+    tree.nodes[3].info = {"search": {"value": 0.9}}
+    # 0.5 + 1/3 sqrt(2) / 3 = 0.66 against 0.5 + 1/3 sqrt(2) = 0.97 and 0.9 + 0.47 = 1.37
+    assert select_puct(tree.root, PUCT, random.Random(0), alone(tree)) is tree.nodes[3]
+    tree.nodes[3].info = {"search": {"value": 0.1}}
+    assert select_puct(tree.root, PUCT, random.Random(0), alone(tree)) is tree.nodes[2]
+    logits = improved_logits(tree.root, tree.root.children, GUMBEL, alone(tree))
+    assert logits[tree.nodes[3]] == pytest.approx(math.log(1 / 3) + 52 * 0.1 * 0.1)
+
+
+def test_a_guide_wants_a_rule_that_follows_it() -> None:
+    with pytest.raises(ConfigError, match="value_model guides selection=puct and selection=gumbel"):
+        create("searcher", "mcts", value_model="somewhere")
+    with pytest.raises(ConfigError, match="consider needs a value_model that chooses, and more candidates"):
+        create("searcher", "mcts", consider=8)
+    with pytest.raises(ConfigError, match="more candidates than samples"):
+        create("searcher", "mcts", value_model="somewhere", selection="puct", consider=4)
 
 
 def test_a_walk_in_flight_is_a_visit_without_reward() -> None:
@@ -111,11 +142,11 @@ def test_below_the_root_visits_follow_the_improved_policy() -> None:
     node = tree.nodes[1]
     even = [tree.add(node, copies=1), tree.add(node, copies=3)]
     node.visits = 8
-    for had, expected in (((0, 0), even[1]), ((0, 3), even[0]), ((2, 3), even[1])):
+    for had, due in (((0, 0), even[1]), ((0, 3), even[0]), ((2, 3), even[1])):
         for child, visits in zip(even, had, strict=True):
             child.visits = visits
             child.value_sum = 0.0
-        assert select_gumbel(node, GUMBEL, 0, alone(tree), lambda *names: random.Random(0)) is expected
+        assert select_gumbel(node, GUMBEL, 0, alone(tree), lambda *names: random.Random(0)) is due
 
 
 def test_gumbel_draws_have_their_mean() -> None:

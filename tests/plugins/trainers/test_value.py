@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from agentr_core import (
 from agentr_core.interfaces.training_sets import Rows
 from agentr_core.process.progress import Progress
 from agentr_core.runs.single_stages import revise_again
+from agentr_core.runs.start_and_resume import run
 from agentr_core.testing import toy_set
+from agentr_core.train.tree_rows import action_rows
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from agentr_training.identity import differences, identity  # noqa: E402
 from agentr_training.model import load  # noqa: E402
+from agentr_value.asking import ValueModel  # noqa: E402
 from agentr_value.config import ValueSettings  # noqa: E402
 from agentr_value.measures import auc, calibration_error, correlation, measures  # noqa: E402
 from agentr_value.question import QUESTION, asked, probability  # noqa: E402
@@ -174,7 +178,7 @@ def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: ValueSettings) -> dict[str, Any]:
         return identity(settings, start, "hash", 1, 1, "fp32")
 
-    changed = {"learning_rate": 1e-6, "held_out": 0.0, "most_visits": 1, "max_rows_per_tree": 3}
+    changed = {"learning_rate": 1e-6, "held_out": 0.0, "most_visits": 1, "max_rows_per_tree": 3, "before_step": True}
     assert set(ValueSettings.__annotations__) == set(changed)
     for name, value in changed.items():
         (found,) = differences(known(ValueSettings()), known(ValueSettings(**{name: value})))
@@ -207,6 +211,47 @@ def test_the_critic_asks_the_model_that_was_trained(train_on: TrainOn, tmp_path:
     with pytest.raises(UsageError, match=r"progress\.model: name a checkpoint"):
         bare = configure(critic=PROGRESS)
         revise_again("last", bare, db=tmp_path / "agentr.db", iteration=None, progress=Progress(quiet=True))
+
+
+def test_before_a_step_it_is_asked_in_the_place_of_what_will_be_seen(model_folder: Path) -> None:
+    _, tokenizer = load(str(model_folder), torch.float32)
+    prompts = ChatPrompts(tokenizer, {}, "test")
+    dataset: Any = toy_set("values", 16)
+    plain, _ = render_states(dataset, prompts, ValueSettings(held_out=0.4), max_length=1024)
+    both, _ = render_states(dataset, prompts, ValueSettings(held_out=0.4, before_step=True), max_length=1024)
+    assert [state.ids for state in both.held_out] == [state.ids for state in plain.held_out], "measured as before"
+    steps = [row for row in dataset.rows if row.before is not None]
+    wanted = {tuple(prompts.ids((*row.messages[:-1], Message("user", QUESTION)))): row.value for row in steps}
+    more = [state for state in both.trained if state.ids not in [each.ids for each in plain.trained]]
+    assert more and all(wanted[tuple(state.ids)] == state.value for state in more)
+
+
+def test_a_search_is_guided_by_the_model_that_was_trained(train_on: TrainOn, tmp_path: Path) -> None:
+    """Every child that is open keeps what the model says of it; of eight candidates the best are done."""
+    made, _ = train_on(VALUE, {**QUICK, "epochs": 1, "held_out": 0.4, "max_rows_per_tree": 12, "before_step": True})
+    options = {"device": "cpu", "dtype": "float32"}
+    guided = {"selection": "puct", "value_model": made.model, "value_options": options, "consider": 8, "samples": 2}
+    config = configure(mcts={"simulations": 2, "depth": 4, "max_tokens": 48, **guided}, search={"tasks": 1})
+    db = tmp_path / "agentr.db"
+    run(config, db=db, stages=("search",), name="guided", progress=Progress(quiet=True))
+    with open_store(db) as store:
+        (row,) = store.trees.select(store.runs.find("guided").id)
+        tree = store.trees.load(row.id)
+    assert tree.simulations == 2 and all(len(node.children) <= 2 for node in tree.nodes)
+    kept = {node: node.info["search"] for node in tree.nodes[1:]}
+    assert {each["chosen_of"] for each in kept.values()} == {8}
+    model = ValueModel("transformers", {**options, "model": made.model}, setting="test")
+    opened = [node for node in kept if not node.terminal]
+    values = asyncio.run(_asked(model, [tree.messages(node) for node in opened]))
+    assert opened and [kept[node]["value"] for node in opened] == pytest.approx(values, abs=1e-5)
+    assert all(not row.drawn.token_ids for row in action_rows(tree, 1)), "chosen turns are no draws of the policy"
+
+
+async def _asked(model: ValueModel, states: list[Any]) -> list[float | None]:
+    try:
+        return [await model.value(messages) for messages in states]
+    finally:
+        await model.close()
 
 
 def test_the_question_stands_behind_what_was_seen() -> None:

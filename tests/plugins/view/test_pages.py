@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from agentr_view.pages.revisions import why
 from viewing import Viewed, Visitor, entered
 
 import agentr_core
-from agentr_core import Example, Message, Store, open_store
+from agentr_core import Example, Message, Store, Verdict, open_store
 from agentr_core.evaluate.metrics import loop_count
 from agentr_core.interfaces.turn_parsing import parse_response
 from agentr_core.runs import report
+from agentr_core.store.trees import judge_hash
+from agentr_core.train.tree_rows import action_rows
 
 
 def first_revision(store: Store) -> Any:
@@ -161,6 +164,45 @@ def test_no_uct_is_shown_where_the_searcher_has_another_rule(viewed_db: Path, tm
     with Viewed(tmp_path / "puct.db") as viewed:
         children = entered(viewed).get("trees/1/nodes/0")["children"]
     assert children and all(child["uct"] is None for child in children)
+
+
+def test_advantages_are_those_that_trainers_of_actions_read(visitor: Visitor, store: Store) -> None:
+    learnt = 0
+    for row in store.trees.select(store.runs.find("first").id):
+        tree = store.trees.load(row.id)
+        rows = {each.origin["node"]: each for each in action_rows(tree, row.id)}
+        for node in tree.nodes:
+            page = visitor.get(f"trees/{row.id}/nodes/{node.index}")
+            for shown in (page, *page["children"]):
+                known = rows.get(shown["node"])
+                wanted = (None, None) if known is None else (known.advantage(), known.weight)
+                assert (shown["advantage"], shown["weight"]) == wanted
+            learnt += node.index in rows
+    assert learnt
+
+
+def test_what_a_value_model_expected_stands_beside_q(viewed_db: Path, tmp_path: Path) -> None:
+    """By the critic of the chosen set, else by the model that guided the search; None where neither says."""
+    db = Path(shutil.copy(viewed_db, tmp_path / "agentr.db"))
+    with open_store(db) as store:
+        run = store.runs.find("first")
+        made, row = store.revisions.select(run.id)[0], store.trees.select(run.id)[0]
+        judge = judge_hash(made.config.get("critic"), made.config.get("actor"), made.config.get("seed"))
+        tree = store.trees.load(row.id)
+        parent = next(node for node in tree.nodes if len(node.children) > 2)
+        judged, guided, neither = parent.children[:3]
+        said = Verdict(step=1, label="good", value=0.75)
+        store.trees.save_verdicts(row.id, made.critic, judge, {judged.index: said})
+        assert store.trees.verdicts(row.id)[made.critic, judge][judged.index].value == 0.75
+        with store.transaction():
+            for node in (judged, guided):
+                values = ('{"search": {"value": 0.25}}', row.id, node.index)
+                store.connection.execute("UPDATE nodes SET info_json = ? WHERE tree_id = ? AND node = ?", values)
+    with Viewed(db) as running:
+        page = entered(running).get(f"trees/{row.id}/nodes/{parent.index}", set=made.id)
+        found = {child["node"]: child["expected"] for child in page["children"]}
+        assert [found[node.index] for node in (judged, guided, neither)] == [0.75, 0.25, None]
+        assert entered(running).get(f"trees/{row.id}/nodes/{guided.index}", set=made.id)["expected"] == 0.25
 
 
 def test_marks_are_the_verdicts_and_cuts_of_the_set(visitor: Visitor, store: Store) -> None:

@@ -23,17 +23,17 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
     sets = store.revisions.select(tree.run_id, iteration=tree.iteration)
     chosen = asked.number("set")
     judged = next((made for made in sets if made.id == chosen), None) if chosen else (sets[-1] if sets else None)
-    labels = (
-        {} if judged is None else {n: v.label for n, v in store.tree_views.verdicts_of_set(tree.id, judged).items()}
-    )
-    shape = node.shape
+    said = {} if judged is None else store.tree_views.verdicts_of_set(tree.id, judged)
+    shape, credits = node.shape, store.tree_views.credits(tree.id)
     return {
         "node": shape.node, "parent": shape.parent, "response": node.response,
         "thought": parse_response(node.response).thought, "action": node.action, "observation": node.observation,
         "reward": shape.reward, "score": node.score, "flags": node.flags, "visits": shape.visits, "value": shape.value,
         "copies": shape.copies, "simulation": shape.simulation, "prompt_tokens": node.prompt_tokens,
         "cached_tokens": node.cached_tokens, "completion_tokens": len(node.token_ids) or None, "finish": node.finish,
-        "info": node.info, "tokens": _tokens(store, tree.model, node), **_children(store, tree, shape, labels),
+        "info": node.info, "tokens": _tokens(store, tree.model, node), **_children(store, tree, shape, said, credits),
+        "expected": _expected(said.get(shape.node), node.info.get("search", {}).get("value")),
+        **_credit(credits.get(shape.node)),
         "verdicts": _verdicts(store, tree.id, shape.node, sets), "samples": _samples(store, tree.id, shape.node, sets),
     }  # fmt: skip
 
@@ -48,10 +48,13 @@ def _tokens(store: Store, model: str, node: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _children(store: Store, tree: Any, parent: Any, labels: Mapping[int, str]) -> dict[str, Any]:
+def _children(
+    store: Store, tree: Any, parent: Any, said: Mapping[int, Any], credits: Mapping[int, Any]
+) -> dict[str, Any]:
     """The children, and how their UCT is reckoned, which is known where the searcher's options name its constant."""
     constant = _constant(store.runs.get(tree.run_id).config)
     children = store.tree_views.children(tree.id, parent.node)
+    expected = store.tree_views.expected(tree.id, parent.node)
     drawn = sum(child.copies for child, _ in children)
     rows = [
         {
@@ -59,12 +62,23 @@ def _children(store: Store, tree: Any, parent: Any, labels: Mapping[int, str]) -
             "uct": None if constant is None else uct(child, parent.visits, constant),
             "share": child.copies / drawn, "copies": child.copies, "reward": child.reward,
             "terminal": bool(child.flags & _TERMINAL), "exhausted": bool(child.flags & _EXHAUSTED),
-            "verdict": labels.get(child.node),
+            "verdict": said[child.node].label if child.node in said else None,
+            "expected": _expected(said.get(child.node), expected.get(child.node)), **_credit(credits.get(child.node)),
         }
         for child, action in children
     ]  # fmt: skip
     formula = None if constant is None else f"Q + {constant:g} · √(ln N(parent) / N)"
     return {"children": rows, "uct": formula}
+
+
+def _expected(verdict: Any, searched: float | None) -> float | None:
+    """What a value model thinks of a state: the chosen critic's, else the one that guided the search."""
+    return searched if verdict is None or verdict.value is None else float(verdict.value)
+
+
+def _credit(known: Any) -> dict[str, float | None]:
+    """How good an action was and how much it counts where actions are learnt from; None where it is not learnt from."""
+    return {name: None if known is None else getattr(known, name) for name in ("advantage", "weight")}
 
 
 def _constant(config: dict[str, Any]) -> float | None:

@@ -90,6 +90,9 @@ function Cuts(/** @type {{samples: any[], run: string, tree: number, sets: any[]
 
 function Children(/** @type {{state: TreeState, items: any[], formula: string|null}} */ { state, items, formula }) {
   if (!items.length) return null;
+  const has = (/** @type {string} */ name) => items.some((each) => typeof each[name] === "number");
+  const only = (/** @type {string} */ title, /** @type {string} */ name) => (has(name) ? [{ title, num: true, cell: (/** @type {any} */ each) => figure(each[name]) }] : []);
+  const learnt = has("advantage");
   const columns = [
     { title: "step", cell: (/** @type {any} */ each) => {
       const node = state.tree.value.nodes.get(each.node);
@@ -97,11 +100,15 @@ function Children(/** @type {{state: TreeState, items: any[], formula: string|nu
     } },
     { title: "N", num: true, cell: (/** @type {any} */ each) => number(each.visits) },
     { title: "Q", num: true, cell: (/** @type {any} */ each) => number(each.value) },
+    ...only("V", "expected"),
     { title: "UCT", num: true, cell: (/** @type {any} */ each) => (formula && !each.visits ? "∞" : number(each.uct)) },
     { title: "copies", num: true, cell: (/** @type {any} */ each) => html`${number(each.copies)} <span class="dim">${percent(each.share)}</span>` },
+    ...only("advantage", "advantage"),
+    ...only("weight", "weight"),
     { title: "verdict", cell: (/** @type {any} */ each) => html`<${Line} text=${each.verdict ?? ""} />` },
   ];
-  return html`<${Part} title="children"><${Rows} label="children of the node" columns=${columns} items=${items} />${formula && html`<p class="note">UCT = <${Line} text=${formula} />; none where nothing is left to search</p>`}<//>`;
+  return html`<${Part} title="children"><${Rows} label="children of the node" columns=${columns} items=${items} />${formula && html`<p class="note">UCT = <${Line} text=${formula} />; none where nothing is left to search</p>`}
+    ${learnt && html`<p class="note">advantage: better than its siblings, and than the tree; weight: how often the policy does it (what trainers of actions read)</p>`}<//>`;
 }
 
 function Costs(/** @type {{data: any}} */ { data }) {
@@ -110,9 +117,17 @@ function Costs(/** @type {{data: any}} */ { data }) {
     ["of them cached", data.cached_tokens],
     ["completion tokens", data.completion_tokens],
     ["ended by", data.finish],
+    ["value model", shown(data.expected)],
+    ["advantage", shown(data.advantage)],
+    ["weight", shown(data.weight)],
   ].filter(([, value]) => value !== null && value !== undefined);
   if (!told.length) return null;
   return html`<p class="dim costs">${told.map(([name, value]) => html`<span>${name} <b><${Line} text=${typeof value === "number" ? number(value) : value} /></b></span>`)}</p>`;
+}
+
+/** A figure as it is shown; null where there is none. */
+function shown(/** @type {number|null|undefined} */ value) {
+  return typeof value === "number" ? figure(value) : null;
 }
 
 function Raw(/** @type {{info: any}} */ { info }) {

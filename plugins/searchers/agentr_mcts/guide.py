@@ -1,0 +1,49 @@
+"""A value model that guides the search: what unvisited children are worth, and which candidates are done at all.
+
+Each state is asked about once, and the answer stays with its node: a search that goes on asks nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agentr_core import Message, Node, Tree, UsageError, gather_all
+from agentr_mcts.config import MCTSConfig
+from agentr_mcts.priors import KEPT, VALUE
+
+if TYPE_CHECKING:
+    from agentr_value.asking import ValueModel
+
+
+class Guide:
+    """Asks the value model that ``config`` names. Raises :class:`~agentr_core.UsageError` where nothing can read it."""
+
+    def __init__(self, config: MCTSConfig) -> None:
+        try:
+            from agentr_value.asking import ValueModel
+        except ImportError:
+            raise UsageError("mcts.value_model needs the plugin 'value': pip install agentr-core") from None
+        options = {**config.value_options, "model": config.value_model}
+        self.model: ValueModel = ValueModel(config.value_policy, options, setting="mcts.value_model")
+
+    async def look_at(self, tree: Tree, children: Sequence[Node]) -> None:
+        """Let every child that the search may go on from keep what it is worth."""
+        new = [child for child in children if not child.terminal and VALUE not in child.info.get(KEPT, {})]
+        values = await gather_all(self.model.value(tree.messages(child)) for child in new)
+        for child, value in zip(new, values, strict=True):
+            if value is not None:
+                child.info = {**child.info, KEPT: {**child.info.get(KEPT, {}), VALUE: value}}
+
+    async def best(self, tree: Tree, node: Node, turns: Sequence[str], most: int) -> list[int]:
+        """The places of the ``most`` turns at ``node`` that are worth most, in their order; of equals the first."""
+        if len(turns) <= most:
+            return list(range(len(turns)))
+        before = tree.messages(node)
+        asked = (self.model.value_before((*before, Message("assistant", turn))) for turn in turns)
+        values = [-1.0 if value is None else value for value in await gather_all(asked)]
+        return sorted(sorted(range(len(turns)), key=lambda place: -values[place])[:most])
+
+    async def close(self) -> None:
+        """Release the model."""
+        await self.model.close()
