@@ -1,6 +1,6 @@
 """Multi-task against single-task training over the same trees: TextCraft and the generated WebShop, three seeds.
 
-    python benchmarks/multitask.py --folder multitask          # about an hour on one core; one that was killed goes on
+    python benchmarks/multitask.py --folder multitask          # two CPU hours; one that was killed goes on
     python benchmarks/multitask.py --folder multitask --table  # what is there so far, without doing anything
 
 The start is made once: ``tiny``, which knows TextCraft, is trained further on what an expert did in both worlds, so
@@ -81,7 +81,7 @@ def make_start(folder: Path, sizes: argparse.Namespace) -> str:
         shown = ("--tasks", str(sizes.shown), "-o", f"textcraft.search.tasks={sizes.shown_textcraft}")
         agentr(folder, "search", *BOTH, *EXPERT, *shown, "--name", name)
     agentr(folder, "revise", "--run", name, "--critic", "last")
-    rate = ("-o", f"sft.epochs={sizes.epochs}", "-o", "sft.learning_rate=1e-3")
+    rate = ("-o", f"sft.epochs={sizes.epochs}", "-o", f"sft.learning_rate={sizes.rate}")
     length = ("-o", "sft.max_length=2048", "-o", "sft.batch_size=8")
     agentr(folder, "train", "--run", name, *TAUGHT, "--model", sizes.model, *rate, *length)
     with open_store(folder / "agentr.db", read_only=True) as store:
@@ -155,9 +155,10 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=16, help="trees of each world")
     parser.add_argument("--measured", type=int, default=40, help="held-out tasks of each world")
     parser.add_argument("--model", default="tiny", help="what the start is trained from")
-    parser.add_argument("--shown", type=int, default=80, help="demonstrations of WebShop that the start is made of")
-    parser.add_argument("--shown-textcraft", type=int, default=8, help="and of TextCraft, which it knows already")
-    parser.add_argument("--epochs", type=int, default=7, help="epochs over them")
+    parser.add_argument("--shown", type=int, default=200, help="demonstrations of WebShop that the start is made of")
+    parser.add_argument("--shown-textcraft", type=int, default=60, help="and of TextCraft, which it knows already")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs over them")
+    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of it")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args()
     folder = options.folder.resolve()

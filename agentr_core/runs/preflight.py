@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import AgentrError, UsageError
+from agentr_core.errors import AgentrError, EnvironmentFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluation_tasks
 from agentr_core.interfaces.first_error import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
@@ -60,6 +60,7 @@ async def free_checks(
     :class:`~agentr_core.errors.UsageError` for what cannot be, and the errors of the plugins themselves.
     """
     checks: list[Callable[[], Iterator[Found]]] = [
+        lambda: _worlds(context),
         lambda: _tasks(context, stages),
         lambda: _mixture(context, stages),
         lambda: _general(context, stages),
@@ -98,6 +99,14 @@ async def critic_answers(context: RunContext, policy: AnyPolicy) -> AsyncIterato
     finally:
         with closing(critic):
             await critic.close()
+
+
+def _worlds(context: RunContext) -> Iterator[Found]:
+    """Each environment is made and tells its version: what it lacks (a Java, a server) it says here, as in a run."""
+    for name, world in context.worlds.items():
+        with boundary(EnvironmentFailure, f"'{name}' could not tell its version"):
+            str(world.environment.version)
+    yield from ()
 
 
 def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:

@@ -16,9 +16,28 @@ from agentr_core.store import open_store
 
 ABSTRACT = """
 from agentr_core import Critic, PluginConfig
+from agentr_textcraft.config import TextCraftConfig
+from agentr_textcraft.env import TextCraft
 class Half(Critic[PluginConfig]):
     config_class = PluginConfig
+class Lost(TextCraft):
+    config_class = TextCraftConfig
+    @property
+    def version(self):
+        raise OSError("no simulator here")
 """
+LOST = (
+    "run",
+    "--dry-run",
+    "--env",
+    "textcraft,halfway:Lost",
+    "--policy",
+    "flawed",
+    "--critic",
+    "last",
+    "--trainer",
+    "none",
+)
 SCRIPTED = (
     *("run", "--dry-run", "-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "--policy", "flawed"),
     *("--critic", "last"),
@@ -62,8 +81,9 @@ def dry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (SCRIPTED, 2, "the policy 'flawed' has no weights to train"),
         ((*UNTRAINED[:-3], "halfway:Half", "--trainer", "none"), 4, "abstract"),
         ((*OPENAI, "--trainer", "none", "-o", "judge.votes=2"), 2, "'judge' is not in use"),
+        (LOST, 1, "'halfway:Lost' could not tell its version: OSError: no simulator here"),
     ],
-    ids=["split", "eval split", "weights", "abstract critic", "options of another plugin"],
+    ids=["split", "eval split", "weights", "abstract critic", "options of another plugin", "an environment"],
 )
 def test_what_cannot_be_is_refused(dry: Dry, arguments: tuple[str, ...], code: int, said: str) -> None:
     ended, out, err = dry(*arguments)
