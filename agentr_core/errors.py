@@ -78,6 +78,7 @@ class UnknownPluginError(UsageError):
         noun = "environment" if kind == "env" else kind
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = " One is named at a time here." if "," in name else hint
         besides = f", and {reason}" if reason else ""
         super().__init__(f"no {noun} is called '{name}'{besides}.{hint} There are: {', '.join(self.known) or 'none'}.")
 

@@ -1,19 +1,19 @@
-"""The plain data that passes between the core and its plugins.
+"""The data that passes between the core and its plugins.
 
-Records are immutable pydantic models, checked where they are made. A :class:`Message` and a :class:`Trajectory` are
-made by the thousand inside the search, so they are slotted dataclasses.
+Records are immutable pydantic models, checked where they are made. What is made by the thousand inside the search (a
+:class:`Trajectory`; a :class:`~agentr_core.turns.Message`, which has a module without pydantic) is a slotted dataclass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Role = Literal["system", "user", "assistant"]
+from agentr_core.turns import Message
+
 Label = Literal["good", "bad", "uncertain"]
 Purpose = Literal["act", "judge"]
 FinishReason = Literal["stop", "length", "error"]
@@ -28,19 +28,6 @@ class Record(BaseModel):
     """Base of the immutable records."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation; ``train`` marks it as a target of the fine-tuning loss."""
-
-    role: Role
-    content: str
-    train: bool = False
-
-    def as_dict(self) -> dict[str, str]:
-        """The form that chat templates take."""
-        return {"role": self.role, "content": self.content}
 
 
 class Task(Record):
@@ -213,42 +200,6 @@ class Trajectory:
     def actions(self) -> tuple[str, ...]:
         """The actions that reached the environment, in order."""
         return tuple(step.action for step in self.steps if step.action is not None)
-
-
-ExampleKind = Literal["good", "revision", "direct", "general"]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One training conversation; the messages with ``train`` set carry the loss.
-
-    ``origin`` says where it comes from (tree, leaves, t, t', rewards, critic, model, seed), as JSON.
-    """
-
-    messages: tuple[Message, ...]
-    kind: ExampleKind
-    origin: Mapping[str, Any] = field(default_factory=dict)
-
-    def content(self) -> list[tuple[str, str, bool]]:
-        """What tells examples apart: role, text and ``train`` of each turn, whatever the origin."""
-        return [(message.role, message.content, message.train) for message in self.messages]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What a trainer of conversations gets: named examples and the hash of their content.
-
-    ``selection`` counts how samples became examples, where they did: ``revisions`` and ``good`` of which so many were
-    ``taken_...``, and why others were not: ``equal``, ``over_caps``, ``dropped`` for their length (up to ``longest``).
-    """
-
-    name: str
-    examples: tuple[Example, ...]
-    content_hash: str
-    selection: Mapping[str, int] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.examples)
 
 
 class Checkpoint(Record):

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Completion, Message, Task
+from agentr_core.records import Completion, Task
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
+from agentr_core.turns import Message
 
 WORDS = ("craft", "get", "using", "iron", "ingot", "stick", "plank", "oak", "log", "chest", "coal", "glass", "brick")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from agentr_core.cli.reading import clean, screen_width
-from agentr_core.records import Message
+from agentr_core.turns import Message
 
 _MARGIN = 11
 

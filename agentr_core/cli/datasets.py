@@ -16,9 +16,9 @@ from agentr_core.cli.reading import by_number_or_run, messages_json, of_any_run,
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentr_core.records import Message
     from agentr_core.store import DatasetRow, Store
     from agentr_core.train.demonstration_tasks import Format
+    from agentr_core.turns import Message
 
 _FORMATS = "How to write: JSON lines, JSON lines in the columns that TRL's trainers read, or Parquet."
 dataset_argument = click.argument("which", metavar="[DATASET]", default="last")
@@ -58,10 +58,11 @@ def show(store: Store, which: str, position: int) -> Page:
     preference the way that came to more is shown first, then the other one.
     """
     from agentr_core.cli.conversations import turns
-    from agentr_core.cli.tree_rows import tree_row_page
 
     row = _find(store, which)
     if row.reads != "conversations":
+        from agentr_core.cli.tree_rows import tree_row_page  # it makes the rows anew, of whole trees
+
         return tree_row_page(store, row, position)
     items = store.datasets.items(row.id)
     if position > len(items):

@@ -11,7 +11,16 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, with_
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.options import json_option
 from agentr_core.cli.output import heading, print_json, say
-from agentr_core.cli.reading import limit_option, messages_json, number, of_run, task_name
+from agentr_core.cli.reading import (
+    env_option,
+    limit_option,
+    messages_json,
+    named_task,
+    number,
+    of_environment,
+    of_run,
+    task_name,
+)
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,19 +72,28 @@ def _cells(run: RunRow, row: EvalRow, known: dict[str, Any] | None) -> tuple[Any
 @click.argument("which", metavar="EVAL")
 @click.argument("task", required=False)
 @click.option("--success/--failed", default=None, help="Only tasks that succeeded, or failed.")
+@env_option
 @limit_option()
 @with_store
 @json_option
-def show(store: Store, which: str, task: str | None, success: bool | None, limit: int | None, json_: bool) -> None:
+def show(
+    store: Store,
+    which: str,
+    task: str | None,
+    success: bool | None,
+    env: str | None,
+    limit: int | None,
+    json_: bool,
+) -> None:
     """The tasks of an evaluation; with TASK (a key), the conversation of that one, of each of its repeats."""
     row = store.evaluations.get(number(which, "eval"))
-    results = store.evaluations.results(row.id)
+    run = store.runs.get(row.run_id)
+    results = of_environment(run, env, store.evaluations.results(row.id))
     if task is not None:
         _show_task(list(_task_pages(store, row, results, task)), json_=json_)
         return
     chosen = [result for result in results if success is None or result.success == success]
     headers = ("task", "repeat", "reward", "success", "steps", "invalid", "loops", "tokens", "seconds", "error")
-    run = store.runs.get(row.run_id)
     rows = [(_result_cells(run, result), _result_json(result)) for result in chosen]
     note = "seconds: from an episode's start to its end, while others were played"
     Listing(headers, rows, empty=f"evaluation {row.id} has no such tasks", note=note).print(json_=json_, limit=limit)
@@ -123,7 +141,7 @@ def _result_json(result: EvalResult) -> dict[str, Any]:
 def _task_pages(store: Store, row: EvalRow, results: list[EvalResult], task: str) -> Iterator[Page]:
     from agentr_core.cli.conversations import turns
 
-    found = [result for result in results if result.task == task]
+    found = named_task(results, task)
     if not found:
         raise UsageError(f"evaluation {row.id} has no task '{task}'; list them with: agentr evals show {row.id}")
     for result in found:

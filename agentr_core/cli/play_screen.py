@@ -11,8 +11,8 @@ from agentr_core.cli.conversations import turns
 from agentr_core.cli.output import heading, table_lines
 from agentr_core.cli.reading import one_line, screen_width
 from agentr_core.play.steered import SteeredEpisode
-from agentr_core.records import Message
 from agentr_core.runs.by_hand import PERSON, Proposal
+from agentr_core.turns import Message
 
 #: Lines of the screen that are left for the turn above and the prompt below an observation.
 _LEFT_FREE = 6

@@ -15,16 +15,19 @@ from agentr_core.process.terminal import one_line as one_line
 from agentr_core.process.terminal import screen_columns, visible
 
 if TYPE_CHECKING:
-    from agentr_core.store import RunRow, Store
+    from agentr_core.store import EvalResult, RunRow, Store, TreeRow
     from agentr_core.store.runs import Having
 
 F = TypeVar("F", bound=Callable[..., Any])
 RowT = TypeVar("RowT")
 FormT = TypeVar("FormT")
+#: Rows that know their environment and the key of their task.
+OfEnvT = TypeVar("OfEnvT", "TreeRow", "EvalResult")
 
 run_argument = click.argument("reference", metavar="[RUN]", default="last")
 any_run_argument = click.argument("reference", metavar="[RUN]", required=False)
 iteration_option = click.option("--iteration", type=int, metavar="N", help="Only of this iteration.")
+env_option = click.option("--env", metavar="NAME", help="Only of this environment, of a run over several.")
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to a file instead of stdout."
 )
@@ -87,6 +90,30 @@ def plugin_name(run: RunRow, kind: str) -> str | None:
 def task_name(run: RunRow, env: str, task: str) -> str:
     """A task of a run in a table; with its environment where the run has several: ``webshop/1401``."""
     return f"{env}/{task}" if isinstance(run.config.get("env"), list) else task
+
+
+def of_environment(run: RunRow, env: str | None, rows: Sequence[OfEnvT]) -> list[OfEnvT]:
+    """Those of some rows of a run that are of one environment; all where none is named.
+
+    Raises :class:`~agentr_core.errors.UsageError` for one that the run does not have.
+    """
+    names = (plugin_name(run, "env") or "").split(",")
+    if env is not None and env not in names:
+        raise UsageError(f"--env: run {run.short} has no environment '{env}'; it has: {', '.join(names)}")
+    return [row for row in rows if env in (None, row.env)]
+
+
+def named_task(rows: Sequence[OfEnvT], which: str) -> list[OfEnvT]:
+    """The rows of the task that is called so: by its key, or as listings of several environments have it,
+    ``webshop/1401``.
+
+    Raises :class:`~agentr_core.errors.UsageError` for a key that tasks of several environments have.
+    """
+    found = [row for row in rows if which in (row.task, f"{row.env}/{row.task}")]
+    if len(envs := list(dict.fromkeys(row.env for row in found))) > 1:
+        names = " or ".join(f"{env}/{which}" for env in envs)
+        raise UsageError(f"several environments have a task '{which}': write {names}")
+    return found
 
 
 def clean(text: str) -> str:

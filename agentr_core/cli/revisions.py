@@ -11,9 +11,8 @@ from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.conversations import turns
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, task_name
+from agentr_core.cli.reading import env_option, messages_json, number, of_environment, of_run, task_name
 from agentr_core.errors import NothingToDo, UsageError
-from agentr_core.records import Message
 from agentr_core.report.revision_parts import (
     HEAD_TURNS,
     Part,
@@ -22,6 +21,7 @@ from agentr_core.report.revision_parts import (
     facts,
     told_at_the_cut,
 )
+from agentr_core.turns import Message
 
 if TYPE_CHECKING:
     from agentr_core.store import RevisionSetRow, Sample, SampleKind, Store
@@ -41,6 +41,7 @@ def revisions() -> None:
 @critic_option
 @click.option("--kind", type=click.Choice(KINDS), help="Only of this kind; good ones are left out otherwise.")
 @click.option("--kept/--dropped", default=None, help="Only those that datasets take, or that were dropped.")
+@env_option
 @lists()
 def list_(
     store: Store,
@@ -49,15 +50,17 @@ def list_(
     critic: str | None,
     kind: SampleKind | None,
     kept: bool | None,
+    env: str | None,
 ) -> Listing:
     """The revisions of a run: where bad and good part (t), the cut (t'), rewards, and whether the splice held."""
     run = store.runs.find(reference)
-    trees = {tree.id: task_name(run, tree.env, tree.task) for tree in store.trees.select(run.id)}
+    chosen = of_environment(run, env, store.trees.select(run.id))
+    trees = {tree.id: task_name(run, tree.env, tree.task) for tree in chosen}
     found = [
-        (row, sample, trees[sample.tree_id])
+        (row, sample, trees.get(sample.tree_id, ""))
         for row in _sets(store, reference, iteration, critic)
         for sample in store.revisions.samples(row.id, kind=kind, kept=kept)
-        if kind is not None or sample.kind != "good"
+        if sample.tree_id in trees and (kind is not None or sample.kind != "good")
     ]
     headers = ("revision", "critic", "task", "kind", "t", "t'", "bad", "good", "end", "verified", "kept")
     rows = [(_cells(row, sample, task), _json(row, sample, task)) for row, sample, task in found]

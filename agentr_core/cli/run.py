@@ -44,7 +44,12 @@ def run(ctx: click.Context, /, resumed: str | None, dry_run: bool, json_: bool, 
         outcome = start_and_resume.resume(resumed, db=resolved.db, config=resolved.config, progress=progress)
     else:
         outcome = start_and_resume.run(
-            resolved.config, db=resolved.db, out=resolved.out, name=resolved.name, progress=progress
+            resolved.config,
+            db=resolved.db,
+            out=resolved.out,
+            name=resolved.name,
+            sources=resolved.sources,
+            progress=progress,
         )
     return close(outcome, resolved.db, json_)
 

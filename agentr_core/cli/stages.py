@@ -35,7 +35,12 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
 
     resolved = resolve_settings(ctx)
     outcome = start_and_resume.run(
-        resolved.config, db=resolved.db, name=resolved.name, stages=("search",), progress=Progress()
+        resolved.config,
+        db=resolved.db,
+        name=resolved.name,
+        stages=("search",),
+        sources=resolved.sources,
+        progress=Progress(),
     )
     if json_:
         print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed})
@@ -109,7 +114,12 @@ def evaluate(ctx: click.Context, /, reference: str | None, checkpoint: str | Non
     if reference is None and checkpoint is None:
         resolved = resolve_settings(ctx)
         outcome = start_and_resume.run(
-            resolved.config, db=resolved.db, name=resolved.name, stages=("evaluate",), progress=Progress()
+            resolved.config,
+            db=resolved.db,
+            name=resolved.name,
+            stages=("evaluate",),
+            sources=resolved.sources,
+            progress=Progress(),
         )
         return close(outcome, resolved.db, json_)
     if ctx.params["name"] and ctx.get_parameter_source("name") is ParameterSource.COMMANDLINE:

@@ -10,14 +10,13 @@ import click
 from agentr_core.cli.answers import Export, Listing, Page, exports, lists, shows
 from agentr_core.cli.groups import ListingGroup
 from agentr_core.cli.output import heading
-from agentr_core.cli.reading import messages_json, number, of_run, one_line, task_name
+from agentr_core.cli.reading import env_option, messages_json, number, of_environment, of_run, one_line, task_name
 from agentr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from agentr_core.interfaces.tree import Node, Tree
     from agentr_core.store import RunRow, Store, TreeRow
-
-    Attempt = tuple[TreeRow, Tree, Node]
+    from agentr_core.store.tree_views import Attempt
 
 tree_option = click.option("--tree", metavar="TREE", help="Only of this tree: its number, or the key of its task.")
 success_option = click.option("--success/--failed", default=None, help="Only attempts that succeeded, or failed.")
@@ -32,11 +31,20 @@ def trajectories() -> None:
 @of_run
 @tree_option
 @success_option
+@env_option
 @lists(most=50)
-def list_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Listing:
+def list_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Listing:
     """The attempts of a run's trees, tree by tree."""
-    run, found = store.runs.find(reference), _attempts(store, reference, iteration, tree, success)
-    rows = ((_cells(run, attempt), _summary(attempt)) for attempt in found)
+    run = store.runs.find(reference, having="trees")
+    found = (
+        (row, attempt)
+        for row in _trees(store, run, iteration, tree, env)
+        for attempt in store.tree_views.attempts(row.id)
+        if success is None or success == (attempt.reward >= 1.0)
+    )
+    rows = ((_cells(run, row, attempt), _summary(row, attempt)) for row, attempt in found)
     headers = ("trajectory", "task", "steps", "reward", "end", "actions")
     return Listing(headers, rows, empty="there are no such attempts")
 
@@ -49,7 +57,7 @@ def show(store: Store, which: str) -> Page:
     from agentr_core.cli.conversations import turns
 
     row, tree, leaf = _find(store, which)
-    whole = _whole((row, tree, leaf))
+    whole = _whole(row, tree, leaf)
     title = f"trajectory {which}  {row.task} · {whole['steps']} steps, reward {leaf.reward:.2f}, {whole['end']}"
     return Page(whole, (heading(title), *turns(tree.messages(leaf))))
 
@@ -58,31 +66,35 @@ def show(store: Store, which: str) -> Page:
 @of_run
 @tree_option
 @success_option
+@env_option
 @exports
-def export_(store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None) -> Export:
+def export_(
+    store: Store, reference: str, iteration: int | None, tree: str | None, success: bool | None, env: str | None
+) -> Export:
     """Attempts with their conversations, one JSON object a line."""
-    found = _attempts(store, reference, iteration, tree, success)
-    return Export(map(_whole, found), "trajectories")
+    run = store.runs.find(reference, having="trees")
+    found = _leaves(store, _trees(store, run, iteration, tree, env))
+    wanted = (each for each in found if success is None or success == (each[2].reward >= 1.0))
+    return Export((_whole(*each) for each in wanted), "trajectories")
 
 
-def _attempts(
-    store: Store, reference: str, iteration: int | None, which: str | None, success: bool | None
-) -> Iterator[Attempt]:
-    """The whole attempts that are asked for; trees are loaded one after the other."""
+def _trees(store: Store, run: RunRow, iteration: int | None, which: str | None, env: str | None) -> list[TreeRow]:
+    """The trees that are asked for and have begun."""
     from agentr_core.cli.trees import find_tree
 
-    run = store.runs.find(reference, having="trees")
     rows = [find_tree(store, run, which)] if which else store.trees.select(run.id, iteration=iteration)
+    return [row for row in of_environment(run, env, rows) if row.n_nodes]
+
+
+def _leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:
+    """The ends of all whole attempts of some trees, which are loaded one after the other."""
     for row in rows:
-        if not row.n_nodes:
-            continue
         tree = store.trees.load(row.id)
         for leaf in tree.leaves():
-            if success is None or success == (leaf.reward >= 1.0):
-                yield row, tree, leaf
+            yield row, tree, leaf
 
 
-def _find(store: Store, which: str) -> Attempt:
+def _find(store: Store, which: str) -> tuple[TreeRow, Tree, Node]:
     tree_text, _, leaf_text = which.partition(":")
     row = store.trees.get(number(tree_text, "tree"))
     tree = store.trees.load(row.id)
@@ -97,35 +109,42 @@ def _find(store: Store, which: str) -> Attempt:
 def _end(leaf: Node) -> str:
     if not leaf.terminal:
         return "not an end" if leaf.children else "left there"
-    if leaf.terminated:
+    return _ended(terminated=leaf.terminated, truncated=leaf.truncated)
+
+
+def _ended(*, terminated: bool, truncated: bool) -> str:
+    if terminated:
         return "ended"
-    return "step cap" if leaf.truncated else "horizon"
+    return "step cap" if truncated else "horizon"
 
 
-def _summary(attempt: Attempt) -> dict[str, Any]:
-    row, _, leaf = attempt
-    path = leaf.path()
+def _summary(row: TreeRow, attempt: Attempt) -> dict[str, Any]:
+    end = _ended(terminated=attempt.flags["terminated"], truncated=attempt.flags["truncated"])
+    return _known(row, attempt.leaf, attempt.reward, end, list(attempt.actions))
+
+
+def _known(row: TreeRow, leaf: int, reward: float, end: str, actions: list[str | None]) -> dict[str, Any]:
     return {
-        "trajectory": f"{row.id}:{leaf.index}",
+        "trajectory": f"{row.id}:{leaf}",
         "tree": row.id,
-        "leaf": leaf.index,
+        "leaf": leaf,
         "iteration": row.iteration,
         "env": row.env,
         "task": row.task,
-        "steps": len(path),
-        "reward": leaf.reward,
-        "end": _end(leaf),
-        "actions": [node.action for node in path],
+        "steps": len(actions),
+        "reward": reward,
+        "end": end,
+        "actions": actions,
     }
 
 
-def _cells(run: RunRow, attempt: Attempt) -> tuple[Any, ...]:
-    summary = {**_summary(attempt), "task": task_name(run, attempt[0].env, attempt[0].task)}
-    actions = " · ".join(one_line(action or "(none)") for action in summary["actions"])
+def _cells(run: RunRow, row: TreeRow, attempt: Attempt) -> tuple[Any, ...]:
+    summary = {**_summary(row, attempt), "task": task_name(run, row.env, row.task)}
+    actions = " · ".join(one_line(action or "(none)") for action in attempt.actions)
     names = ("trajectory", "task", "steps")
-    return (*(summary[name] for name in names), f"{summary['reward']:.2f}", summary["end"], one_line(actions, 80))
+    return (*(summary[name] for name in names), f"{attempt.reward:.2f}", summary["end"], one_line(actions, 80))
 
 
-def _whole(attempt: Attempt) -> dict[str, Any]:
-    _, tree, leaf = attempt
-    return {**_summary(attempt), "messages": messages_json(tree.messages(leaf))}
+def _whole(row: TreeRow, tree: Tree, leaf: Node) -> dict[str, Any]:
+    known = _known(row, leaf.index, leaf.reward, _end(leaf), [node.action for node in leaf.path()])
+    return {**known, "messages": messages_json(tree.messages(leaf))}

@@ -11,7 +11,7 @@ from agentr_core.cli.conversations import turns
 from agentr_core.cli.output import heading
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.training_sets import ActionRow, AnyRow, PreferencePair, ValueRow
-from agentr_core.records import Message
+from agentr_core.turns import Message
 
 if TYPE_CHECKING:
     from agentr_core.store import DatasetRow, Store

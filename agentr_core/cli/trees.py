@@ -15,7 +15,10 @@ from agentr_core.cli.options import json_option
 from agentr_core.cli.output import heading, say
 from agentr_core.cli.reading import (
     by_ending,
+    env_option,
     messages_json,
+    named_task,
+    of_environment,
     of_run,
     one_line,
     output_option,
@@ -50,11 +53,12 @@ def trees() -> None:
 @trees.command("list")
 @of_run
 @status_option
+@env_option
 @lists()
-def list_(store: Store, reference: str, iteration: int | None, status: WorkStatus | None) -> Listing:
+def list_(store: Store, reference: str, iteration: int | None, status: WorkStatus | None, env: str | None) -> Listing:
     """The trees of a run, in the order they were planned."""
     run = store.runs.find(reference, having="trees")
-    found = store.trees.select(run.id, iteration=iteration, status=status)
+    found = of_environment(run, env, store.trees.select(run.id, iteration=iteration, status=status))
     headers = ("tree", "iteration", "task", "status", "simulations", "nodes", "best", "seconds", "error")
     rows = [(_cells(run, row), row.as_dict()) for row in found]
     note = "seconds: from a tree's start to its end, while others grew; best: the highest reward of an attempt"
@@ -237,9 +241,9 @@ def _whole(store: Store, row: TreeRow, tokens: bool) -> dict[str, Any]:
 
 
 def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
-    """The tree of a run with this number or task key; of several with one task, the newest."""
+    """The tree of a run with this number or task; of several with one task, the newest."""
     found = store.trees.select(run.id)
-    matches = [row for row in found if which in (str(row.id), row.task)]
+    matches = [row for row in found if which == str(row.id)] or named_task(found, which)
     if not matches:
         raise UsageError(f"run {run.short} has no tree '{which}'; list them with: agentr trees list {run.short}")
     return matches[-1]
@@ -300,11 +304,3 @@ _PLAIN = (
     "response", "action", "observation", "reward", "score", "terminated", "truncated", "invalid", "terminal",
     "exhausted", "expanded", "copies", "visits", "state_key", "info",
 )  # fmt: skip
-
-
-def leaves(store: Store, rows: list[TreeRow]) -> Iterator[tuple[TreeRow, Tree, Node]]:
-    """The ends of all whole attempts of some trees."""
-    for row in rows:
-        tree = store.trees.load(row.id)
-        for leaf in tree.leaves():
-            yield row, tree, leaf

@@ -19,12 +19,13 @@ from agentr_core.play.admission import Admission
 from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
-from agentr_core.records import Message, SamplingParams, Step, Task
+from agentr_core.records import SamplingParams, Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
+from agentr_core.turns import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ async def _play(
         async for finished in run_with_second_try(todo, play, admission, context.stopped):
             if finished.error is not None:
                 away += [finished] if finished.passing else []
-                context.progress.say(f"warning: task {finished.item.task.key} failed: {finished.error}")
+                name = context.worlds.name_of(finished.item.task.env, finished.item.task.key)
+                context.progress.say(f"warning: task {name} failed: {finished.error}")
             result = finished.result or _failed(finished.item, finished.error)
             result = replace(result, attempts=finished.attempts - 1)
             if finished.error is not None or finished.result is not None:
@@ -126,7 +128,7 @@ async def _play(
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]
         if away or {row.env for row in results} != {row.env for row in played}:
-            raise _not_played(label, f"{len(items)} {unit}", len(items) - len(played), away, results, context.advice)
+            raise _not_played(context, label, f"{len(items)} {unit}", len(items) - len(played), away, results)
         metrics = _summary(context, results, repeats)
         metrics |= _loop_metrics(context, results) if kind == "plain" else {}
         account = _account(results)
@@ -184,7 +186,7 @@ def _account(results: Sequence[EvalResult]) -> dict[str, int]:
         "tried": len(results),
         "ends": len(results),
         "failed": sum(result.error is not None for result in results),
-        "retried": sum(result.attempts for result in results if result.error is None),
+        "retried": sum(result.attempts > 0 for result in results if result.error is None),
         "turns": sum(result.steps for result in results),
         "refused": sum(result.invalid for result in results),
         "cut_off": sum(result.cut_off for result in results),
@@ -194,15 +196,16 @@ def _account(results: Sequence[EvalResult]) -> dict[str, int]:
 
 
 def _not_played(
+    context: RunContext,
     label: str,
     of: str,
     left: int,
     away: Sequence[Finished[_Item, EvalResult | None]],
     results: Sequence[EvalResult],
-    advice: str,
 ) -> AgentrError:
     if away:
-        return not_now(f"{label}: {left} of {of} are not played", away, advice)
+        only = context.worlds.all_of(finished.item.task.env for finished in away)
+        return not_now(f"{label}: {left} of {of} are not played{only}", away, context.advice)
     played = {row.env for row in results if row.error is None}
     first = next(row for row in results if row.env not in played)
     which = f" of '{first.env}'" if played else ""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.records import Completion, Cut, Message, SamplingParams, Trajectory, Verdict
+from agentr_core.records import Completion, Cut, SamplingParams, Trajectory, Verdict
+from agentr_core.turns import Message
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 

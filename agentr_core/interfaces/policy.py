@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.plugin_config import PluginConfig
-from agentr_core.records import Completion, EngineLoad, Message, SampleRequest, Task
+from agentr_core.records import Completion, EngineLoad, SampleRequest, Task
+from agentr_core.turns import Message
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 

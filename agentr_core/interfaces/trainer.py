@@ -12,7 +12,8 @@ from typing_extensions import TypeVar
 
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.training_sets import AnySet, Reads
-from agentr_core.records import Checkpoint, Example, TrainingSet
+from agentr_core.records import Checkpoint
+from agentr_core.turns import Example, TrainingSet
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 #: What is handed to :meth:`Trainer.train`: ``Trainer[MyConfig]`` takes conversations, ``Trainer[MyConfig, ActionSet]``

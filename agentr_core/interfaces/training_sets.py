@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from agentr_core.interfaces.credit import WHOLE_TREE, advantage
-from agentr_core.records import Completion, Message, TrainingSet
+from agentr_core.records import Completion
+from agentr_core.turns import Message, TrainingSet
 
 RowT = TypeVar("RowT")
 
-#: What a trainer says that it reads. ``conversations`` come as a :class:`~agentr_core.records.TrainingSet`.
+#: What a trainer says that it reads. ``conversations`` come as a :class:`~agentr_core.turns.TrainingSet`.
 Reads = Literal["conversations", "preferences", "actions", "values"]
 PairKind = Literal["trajectory", "step"]
 

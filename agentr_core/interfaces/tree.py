@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from agentr_core.records import Completion, Message, Step, Task, Trajectory
+from agentr_core.records import Completion, Step, Task, Trajectory
+from agentr_core.turns import Message
 
 T = TypeVar("T")
 

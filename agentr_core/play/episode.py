@@ -18,8 +18,9 @@ from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, parse_turn, reaches_environment, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.prompts.conversation import fit, fits, head
-from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Step, Task, Trajectory
+from agentr_core.records import Completion, SampleRequest, SamplingParams, Step, Task, Trajectory
 from agentr_core.seeds import derive_seed
+from agentr_core.turns import Message
 
 P = ParamSpec("P")
 T = TypeVar("T")

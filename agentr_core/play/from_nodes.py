@@ -17,8 +17,9 @@ from agentr_core.interfaces.turn_parsing import parse_turn, step_of
 from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches
 from agentr_core.prompts.conversation import fit, fits
-from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory
+from agentr_core.records import Completion, SampleRequest, SamplingParams, Trajectory
 from agentr_core.seeds import derive_seed
+from agentr_core.turns import Message
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from agentr_core.errors import EnvironmentFailure, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.play.episode import Episode, threaded
-from agentr_core.records import Message, Snapshot, Step, Task
+from agentr_core.records import Snapshot, Step, Task
+from agentr_core.turns import Message
 
 
 class SteeredEpisode(Episode):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
@@ -75,6 +75,15 @@ class Worlds(Mapping[str, World]):
         if not task.env and len(self) == 1:
             return next(iter(self.values()))
         return self[task.env]
+
+    def name_of(self, env: str, key: str) -> str:
+        """What a task is called where people read it: with its world where there are several, ``webshop/1401``."""
+        return f"{env}/{key}" if len(self) > 1 else key
+
+    def all_of(self, envs: Iterable[str]) -> str:
+        """``, all of 'webshop'`` where things are of some of several worlds; nothing where they are of every one."""
+        there = set(envs)
+        return f", all of {' and '.join(repr(name) for name in self if name in there)}" if there < set(self) else ""
 
     def make(self, task: Task | None = None) -> AnyEnvironment:
         """One more environment for ``task``; where a run has one environment, no task is needed.

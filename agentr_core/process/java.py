@@ -97,7 +97,8 @@ def package_folder(package: str, distribution: str, extra: str) -> Path:
 
 
 class JavaProcess:
-    """One process and its gateway; :class:`~agentr_core.PluginError` where it does not start.
+    """One process and its gateway; :class:`~agentr_core.PluginError` where it does not start, :class:`JavaLost` where
+    somebody kills it meanwhile.
 
     As many threads as you like may :meth:`ask`; what they ask for is then at work at the same time.
     """
@@ -194,14 +195,20 @@ class JavaProcess:
         return thread
 
     def _connect(self) -> JavaGateway:
-        deadline = threading.Timer(self.program.timeout, self._process.kill)
-        deadline.start()  # whoever reads from a killed process sees the end of its output
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            self._process.kill()  # whoever reads from a killed process sees the end of its output
+
+        deadline = threading.Timer(self.program.timeout, expire)
+        deadline.start()
         try:
             port, secret = (self._stream("stdout").readline().strip() for _ in "ab")
         finally:
             deadline.cancel()
         if not port.isdigit():
-            raise PluginError(self._failed_start())
+            raise self._failed_start(late=late.is_set())
         parameters = GatewayParameters(
             address="127.0.0.1",
             port=int(port),
@@ -211,14 +218,19 @@ class JavaProcess:
         )
         return JavaGateway(gateway_parameters=parameters)
 
-    def _failed_start(self) -> str:
+    def _failed_start(self, *, late: bool) -> Exception:
+        """Why there is no gateway; lost is what somebody else has killed, as a system does that is out of memory."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
         self._reading.join(GRACE)  # what it said last may not have been read yet
         program, title, said = self.program.command()[0], self.program.title, self.said_last()
+        status = self._process.poll()
+        if status is not None and status < 0 and not late:
+            return JavaLost(f"the Java process was killed (signal {-status}) while it started {title}: {said}")
         if "UnsupportedClassVersionError" in said or "Unrecognized option" in said:
-            return f"{program} is too old for {title}: {java_advice(self.program.plugin)}"
-        return f"{program} did not start {title} within {self.program.timeout:g} s: {said}"
+            return PluginError(f"{program} is too old for {title}: {java_advice(self.program.plugin)}")
+        when = f"within {self.program.timeout:g} s" if late else f"(exit status {status})"
+        return PluginError(f"{program} did not start {title} {when}: {said}")
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, Py4JJavaError):

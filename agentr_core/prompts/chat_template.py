@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.reasoning_marks import BRACKETS, CHANNELS, CLOSE, FINAL, OPEN, TAGS, Marks, tagged
 from agentr_core.prompts.reasoning import SWITCHES, dated, hidden, reasoning_of, shown, without_reasoning
-from agentr_core.records import Message
+from agentr_core.turns import Message
 
 _Item = TypeVar("_Item")
 

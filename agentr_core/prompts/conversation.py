@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.records import Message, Observation, SamplingParams, Step, Task
+from agentr_core.records import Observation, SamplingParams, Step, Task
+from agentr_core.turns import Message
 
 #: More than a chat template writes around a turn.
 _TURN_TOKENS = 64

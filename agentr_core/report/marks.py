@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Label
-from agentr_core.store import RevisionSetRow, Sample, Store
+if TYPE_CHECKING:
+    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.records import Label
+    from agentr_core.store import RevisionSetRow, Sample, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,6 @@ def said_at_the_cut(store: Store, revision_set: RevisionSetRow, sample: Sample) 
     """What the critic said about the step that it cut after; nothing where no verdict set the cut."""
     if sample.bad_leaf < 0 or not sample.judged:
         return ""
-    node = cut_node(store.trees.load(sample.tree_id), sample).index
+    node = store.tree_views.way(sample.tree_id, sample.bad_leaf)[sample.cut - 1]
     verdict = store.tree_views.verdicts_of_set(sample.tree_id, revision_set).get(node)
     return verdict.rationale if verdict else ""

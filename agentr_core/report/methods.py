@@ -147,7 +147,17 @@ def _trained(config: RunConfig) -> str:
     if config.trainer.name == "none":
         return "No model was trained."
     began = "the model before" if config.start_from == "previous" else "the first model"
-    return f"The trainer {config.trainer.name} fine-tuned {began} on the recipe {config.data.recipe}."
+    return f"The trainer {config.trainer.name} fine-tuned {began} on the recipe {config.data.recipe}{_mixture(config)}."
+
+
+def _mixture(config: RunConfig) -> str:
+    """How much of each of several environments was trained on, where it was not what their trees brought."""
+    if len(config.env) == 1:
+        return ""
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in config.weights.items())
+    weighed = f", environments by weight ({weights})" if weights else ""
+    share = config.data.max_share
+    return weighed + (f", none with more than {100 * share:g}% of it" if share < 1.0 else "")
 
 
 def _measured(config: RunConfig) -> str:
@@ -156,9 +166,10 @@ def _measured(config: RunConfig) -> str:
     how = "greedily" if not config.evaluate.temperature else f"at temperature {config.evaluate.temperature:g}"
     repeats = f", {config.evaluate.repeats} times each" if config.evaluate.repeats > 1 else ""
     worlds = " and ".join(config.environments)
+    turns = " and ".join(dict.fromkeys(str(one.max_turns) for one in chosen))
     return (
         f"Each model (the first one: {_model(config)}) played {tasks} of {worlds} {how}{repeats}, at most "
-        f"{config.evaluate.max_turns} turns each."
+        f"{turns} turns each."
     )
 
 

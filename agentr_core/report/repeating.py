@@ -12,6 +12,7 @@ from agentr_core.errors import AgentrError
 from agentr_core.registry.lookup import registry
 from agentr_core.runs.labels import environment_names
 from agentr_core.runs.report import Table
+from agentr_core.settings.dotted import SOURCES
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.settings.toml_text import config_tables, to_toml, toml_value
 from agentr_core.store import RunRow, Store
@@ -39,7 +40,8 @@ def stored_settings(run: RunRow) -> RunConfig | None:
 def configuration(run: RunRow) -> str:
     """The settings of a run as a run.toml."""
     config = stored_settings(run)
-    return to_toml(run.config if config is None else config_tables(config))
+    kept = {key: value for key, value in run.config.items() if key != SOURCES}
+    return to_toml(kept if config is None else config_tables(config))
 
 
 def commands(store: Store, run: RunRow) -> list[str]:

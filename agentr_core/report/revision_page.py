@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentr_core.records import Message
 from agentr_core.report.escaping import html
 from agentr_core.report.revision_parts import Part, after_the_cut, before_the_cut, facts, told_at_the_cut
 from agentr_core.store import Sample
+from agentr_core.turns import Message
 
 #: Characters of one turn that stand in the page, and from which on an answer is folded.
 TURN_CHARS, FOLDED_CHARS = 4_000, 400

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from agentr_core.process.terminal import one_line
 
 if TYPE_CHECKING:
-    from agentr_core.records import Message
     from agentr_core.store import Sample
+    from agentr_core.turns import Message
 
 #: Turns before the first step of a stored conversation: instructions and first observation.
 HEAD_TURNS = 2

@@ -11,8 +11,9 @@ from agentr_core.interfaces.tree import Node, Tree
 from agentr_core.play.admission import Admission
 from agentr_core.play.from_nodes import NodePlayer
 from agentr_core.process.gather import gather_all
-from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Trajectory, Verdict
+from agentr_core.records import Completion, SampleRequest, SamplingParams, Trajectory, Verdict
 from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.turns import Message
 
 #: Distances to the goal along a trajectory: before the first step and after each step (length T + 1).
 Distances = Callable[[Trajectory], Awaitable[list[float | None]]]

@@ -13,7 +13,8 @@ import random
 from collections.abc import Sequence
 
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION, REVISION_REPLY
-from agentr_core.records import Cut, Message, Step, Trajectory
+from agentr_core.records import Cut, Step, Trajectory
+from agentr_core.turns import Message
 
 #: What the agent says when it notices its mistake; one is drawn for each revision trajectory (section 3.1).
 REVISION_THOUGHTS = (

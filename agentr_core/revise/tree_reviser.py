@@ -12,7 +12,7 @@ from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches
 from agentr_core.play.episode import Player, Rollout, distances_along
 from agentr_core.play.from_nodes import NodePlayer
-from agentr_core.records import Cut, Message, SamplingParams, Step, Trajectory
+from agentr_core.records import Cut, SamplingParams, Step, Trajectory
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.revise.pairs import Contrast, Pair, contrasts, good_leaves, pair
 from agentr_core.revise.splice import at_an_open_step, revision_signal, splice, training_messages
@@ -20,6 +20,7 @@ from agentr_core.run_context import RunContext, tree_session
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, TreeRow
 from agentr_core.store.trees import judge_hash
+from agentr_core.turns import Message
 
 
 @dataclass(slots=True)

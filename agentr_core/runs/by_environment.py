@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentr_core.evaluate.metrics import mean, paired_difference
@@ -33,14 +33,17 @@ def _finite(error: float) -> float | None:
     return error if math.isfinite(error) else None
 
 
-def environments_of(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The metrics of each environment out of those of an evaluation (``NAME/METRIC``); empty where it had one."""
+def environments_of(metrics: Mapping[str, Any], order: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The metrics of each environment out of those of an evaluation (``NAME/METRIC``); empty where it had one.
+
+    They come in the ``order`` of the run, which metrics have not.
+    """
     found: dict[str, dict[str, float]] = {}
     for key, value in metrics.items():
         name, slash, metric = key.rpartition("/")
         if slash:
             found.setdefault(name, {})[metric] = value
-    return found
+    return {name: found[name] for name in [*(name for name in order if name in found), *(found.keys() - set(order))]}
 
 
 def with_environments(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

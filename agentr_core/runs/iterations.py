@@ -268,7 +268,7 @@ class RunLoop:
         if not aside and not taken:
             return plain
         digest = content_hash([identity, dataset.content_hash])
-        return f"{plain}-{dataset.name}-{digest[:8]}"
+        return f"{plain}-{dataset.name.replace('/', '_')}-{digest[:8]}"  # an environment may be called so
 
     def _start(self, acting: str, options: dict[str, Any] | None, iteration: int) -> Checkpoint:
         """What the training of an iteration starts from: the acting model, or the one the run began with."""

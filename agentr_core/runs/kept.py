@@ -17,7 +17,6 @@ from agentr_core.errors import EnvironmentFailure, NothingToDo
 from agentr_core.hashing import content_hash
 from agentr_core.play.steered import SteeredEpisode
 from agentr_core.play.worlds import World
-from agentr_core.records import Example, Message
 from agentr_core.revise.splice import training_messages
 from agentr_core.runs.by_hand import PERSON
 from agentr_core.runs.imports import of_run
@@ -27,6 +26,7 @@ from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import DatasetRow, RunRow, open_store
 from agentr_core.train.demonstration_replay import Replay, failed, replay
 from agentr_core.train.stage import IMPORTED
+from agentr_core.turns import Example, Message
 
 #: What a dataset that ends with a demonstration by hand is called.
 PLAYED = "played"

@@ -77,7 +77,7 @@ def comparison_plots(store: Store, runs: Sequence[RunRow]) -> list[Plot]:
 
 def _success(rows: Sequence[dict[str, Any]]) -> Plot:
     """The run's own models by iteration, one series for each environment where there are several."""
-    names = sorted({name for row in rows for name in row.get("environments", {})})
+    names = list(dict.fromkeys(name for row in rows for name in row.get("environments", {})))
     series = [_shares("mean" if names else "success", [(row["iteration"], row) for row in rows])] if rows else []
     for name in names:
         parts = [(row["iteration"], row["environments"][name]) for row in rows if name in row["environments"]]

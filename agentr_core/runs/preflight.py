@@ -23,7 +23,7 @@ from agentr_core.play.in_flight import ENDS_ALL
 from agentr_core.play.worlds import World
 from agentr_core.process.closing import closing
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Checkpoint, Message, Task, Trajectory, Verdict
+from agentr_core.records import Checkpoint, Task, Trajectory, Verdict
 from agentr_core.revise.critique_context import TreeCritique
 from agentr_core.run_context import RunContext
 from agentr_core.runs.revising import unread, why_unread
@@ -33,6 +33,7 @@ from agentr_core.settings.run_config import ChosenPlugin, RunConfig
 from agentr_core.store import Store
 from agentr_core.train.dataset_recipes import check_general
 from agentr_core.train.stage import check_demonstrations
+from agentr_core.turns import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ async def free_checks(
     """
     checks: list[Callable[[], Iterator[Found]]] = [
         lambda: _tasks(context, stages),
+        lambda: _mixture(context, stages),
         lambda: _general(context, stages),
         lambda: _demonstrations(context, stages, store),
         lambda: _folder(out, stages),
@@ -120,11 +122,12 @@ def _tasks(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
 
 def measured_on_training(config: RunConfig) -> str | None:
     """What to say where a model is measured on the tasks that it is trained on; None where it is not."""
-    for name in config.environments:
-        split = config.evaluate_of(name).split
-        if split == config.search_of(name).split:
-            return f"'{split}' is the split that is trained on, so this does not measure what was learned"
-    return None
+    same = [name for name in config.environments if config.evaluate_of(name).split == config.search_of(name).split]
+    if not same:
+        return None
+    splits = ", ".join(dict.fromkeys(f"'{config.evaluate_of(name).split}'" for name in same))
+    of = f" of {', '.join(same)}" if len(config.env) > 1 else ""
+    return f"{splits}{of} is the split that is trained on, so this does not measure what was learned"
 
 
 def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
@@ -133,6 +136,17 @@ def _counted(setting: str, split: str, there: int, wanted: int) -> Found:
     return Found(
         setting, f"{wanted:,} were asked for and the split '{split}' has {there:,}: all are taken", warning=True
     )
+
+
+def _mixture(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
+    """Shares of environments that nothing will come of are said."""
+    config = context.config
+    shares = {"data.max_share": config.data.max_share < 1.0, "weight": any(config.weights.values())}
+    given = [name for name, is_given in shares.items() if is_given]
+    if "train" not in stages or not given:
+        return
+    if len(config.env) == 1:
+        yield Found(given[0], "is not used, since the run has one environment", warning=True)
 
 
 def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
@@ -173,15 +187,16 @@ def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
     """The head of a conversation and a turn fit the model's context."""
     if policy.context_length is None or not _is_here(policy):
         return
-    wanted = [
-        (policy.count_tokens(_head(world, context.config)), context.config.evaluate_of(name).max_tokens)
+    wanted = {
+        name: (policy.count_tokens(_head(world, context.config)), context.config.evaluate_of(name).max_tokens)
         for name, world in context.worlds.items()
-    ]
-    tokens, turn = max(wanted, key=sum)
+    }
+    most = max(wanted, key=lambda name: sum(wanted[name]))
+    tokens, turn = wanted[most]
     if tokens + turn > policy.context_length:
         raise UsageError(
-            f"the instructions and the first observation of a task take {tokens:,} tokens and a turn {turn:,} "
-            f"(evaluate.max_tokens), but '{policy.model}' has room for {policy.context_length:,}: "
+            f"the instructions and the first observation of a task of '{most}' take {tokens:,} tokens and a turn "
+            f"{turn:,} (evaluate.max_tokens), but '{policy.model}' has room for {policy.context_length:,}: "
             "take a model with a longer context, or give turns fewer tokens"
         )
     yield Found("context", f"{tokens:,} tokens of instructions and task of {policy.context_length:,}")
@@ -217,8 +232,13 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
     if not _is_here(policy):
         return
     start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
-    for chosen in {each.name: each for each in context.config.all_trainers if each.name != NO_TRAINER}.values():
+    for chosen in _learning(context.config):
         yield from _trainer_of(context, chosen, start)
+
+
+def _learning(config: RunConfig) -> Iterator[ChosenPlugin]:
+    """The trainers of a run, each once."""
+    yield from {each.name: each for each in config.all_trainers if each.name != NO_TRAINER}.values()
 
 
 def _trainer_of(context: RunContext, chosen: ChosenPlugin, start: Checkpoint) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from agentr_core.runs.by_environment import environments_of, paired, successes, 
 from agentr_core.runs.labels import (
     acting,
     began_with,
+    environment_names,
     evaluation_label,
     measured_how,
     other_settings,
@@ -76,7 +77,7 @@ def iteration_rows(store: Store, run: RunRow) -> list[dict[str, Any]]:
     own = {stage.result_id for stage in store.runs.stages(run.id) if stage.stage == "evaluate"}
     evals = [row for row in store.evaluations.select(run.id, kind="plain") if row.status == "done"]
     first = next((row for row in evals if row.id in own and not row.iteration), None)
-    baselines = [row for row in evals if began_with(run, row, first)]
+    baselines = [row for row in evals if began_with(run, row, first, store.checkpoints.kept_model)]
     rows = [
         _iteration_row(store, run, row, baselines, own=row.id in own)
         for row in sorted(evals, key=lambda row: (row.iteration, row.id not in own, row.id))
@@ -102,11 +103,12 @@ def _iteration_row(
     row |= {"began": plain in baselines, "split": plain.split, "model": plain.model}
     row |= {"dataset": dataset.name if dataset else None, "settings": other_settings(run, plain)}
     row |= {key: value for key, value in plain.metrics.items() if "/" not in key}
-    row |= {"environments": parts} if (parts := environments_of(plain.metrics)) else {}
+    order = environment_names(run.config).split(",")
+    row |= {"environments": parts} if (parts := environments_of(plain.metrics, order)) else {}
     for test in store.evaluations.select(run.id, iteration=plain.iteration, kind="revision_test"):
         if test.status == "done" and test.config == plain.config:
             row["revision_test"] = test.metrics["success"]
-            for name, part in environments_of(test.metrics).items():
+            for name, part in environments_of(test.metrics, order).items():
                 parts[name]["revision_test"] = part["success"]
     row["revisions"] = revisions.metrics.get("revisions") if revisions else None
     row["verified_share"] = _verified(revisions.metrics) if revisions else None

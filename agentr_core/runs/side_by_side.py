@@ -1,6 +1,6 @@
 """Several runs side by side: what each came to, what its search took, and what several seeds say together.
 
-No printing.
+Of runs with several environments each row is followed by one for each environment. No printing.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import ValidationError
-
 from agentr_core.evaluate.metrics import Z95, interval, mean, standard_error
 from agentr_core.hashing import canonical_json
 from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.labels import environment_names, setting_texts, told_apart
 from agentr_core.runs.report import SUCCESS_NOTE, Cells, Table, gain_text, iteration_rows, points_text, with_pass_at
-from agentr_core.settings.run_config import RunConfig
-from agentr_core.store import RunRow, Store
+from agentr_core.store import RunRow, Store, TreeRow
 
 SEARCH_NOTE = "samples, tokens (prompt and answers) and seconds are means a tree; in its seconds other trees grow too"
 SEEDS_NOTE = "(95%): of the mean over seeds, Student's t; differences are paired by seed, in points"
@@ -46,7 +43,7 @@ def side_by_side(store: Store, chosen: Sequence[RunRow]) -> list[Table]:
     """One table with a row for each run; and one for each group of runs that differ in nothing but the seed."""
     rows = _run_rows(store, chosen)
     summary = _seed_rows(rows)
-    return [_runs_table(rows), *([_seeds_table(summary)] if summary else [])]
+    return [_runs_table([part for row in rows for part in _parts(row)]), *([_seeds_table(summary)] if summary else [])]
 
 
 def _run_rows(store: Store, chosen: Sequence[RunRow]) -> list[dict[str, Any]]:
@@ -57,21 +54,60 @@ def _run_rows(store: Store, chosen: Sequence[RunRow]) -> list[dict[str, Any]]:
         names = [environment_names(run.config), *(run.config[kind]["name"] for kind in ("searcher", "critic"))]
         label = " · ".join([*names, *setting_texts(_unnamed(differs))])
         row = {"run": run.key, "name": run.name or run.short, "seed": run.seed, "label": label, "critic": names[2]}
-        row |= {"group": canonical_json(_compared(run.config)), **_search_costs(store, run)}
+        trees = [tree for tree in store.trees.select(run.id) if tree.status == "done"]
+        row |= {"group": canonical_json(_compared(run.config)), **_search_costs(trees)}
+        row["envs"] = names[0].split(",")
         found = [each for each in iteration_rows(store, run) if each["own"]] or iteration_rows(store, run)
+        row["parts"] = _worlds(row["envs"], trees, found)
         if found:
             row |= {**found[-1], "label": label, "baseline": found[0]["success"]}
             ours = successes(store, store.evaluations.get(row["eval"]))
             if first:
-                row["against_first"], row["against_first_error"], shared = paired(ours, first)
-                row["shared_tasks"] = sum(len(ours[name].keys() & first[name].keys()) for name in shared)
+                _against(row, ours, first)
             first = first or ours
         rows.append(row)
     return rows
 
 
+def _worlds(
+    envs: Sequence[str], trees: Sequence[TreeRow], found: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What a run took and came to in each of several environments; nothing where it has one."""
+    parts = {env: _search_costs([tree for tree in trees if tree.env == env]) for env in envs if len(envs) > 1}
+    for env in parts if found else ():
+        first, last = (row.get("environments", {}).get(env, {}) for row in (found[0], found[-1]))
+        parts[env] |= {**last, "baseline": first.get("success")}
+    return parts
+
+
+def _against(row: dict[str, Any], ours: Successes, first: Successes) -> None:
+    """Note the difference to the first run, over all environments that both have and in each."""
+    row["against_first"], row["against_first_error"], shared = paired(ours, first)
+    row["shared_tasks"] = sum(len(ours[name].keys() & first[name].keys()) for name in shared)
+    for env, (difference, error) in shared.items():
+        if env in row["parts"]:
+            told = {"against_first": difference, "against_first_error": error}
+            row["parts"][env] |= {**told, "shared_tasks": len(ours[env].keys() & first[env].keys())}
+
+
+def _parts(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row, and below it one for each environment where there are several."""
+    yield {key: value for key, value in row.items() if key not in ("parts", "label")} | {"label": _whole_label(row)}
+    shared = {key: row[key] for key in ("run", "seed", "iteration") if key in row}
+    for env, part in row["parts"].items():
+        yield {**shared, **part, "name": "", "environment": env, "label": f"  {env}"}
+
+
+def _whole_label(row: Mapping[str, Any]) -> str:
+    return f"{row['label']} · mean of {len(row['parts'])}" if row["parts"] else str(row["label"])
+
+
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was asked to compute; a setting that no agentr had when it was stored has its default."""
+    from pydantic import ValidationError
+
+    from agentr_core.settings.run_config import RunConfig
+
     stored = {key: value for key, value in config.items() if key in RunConfig.model_fields}
     with suppress(ValidationError):  # what is refused by now was allowed then, and is compared as it stands
         stored = RunConfig.model_validate(stored).model_dump(mode="json")
@@ -84,8 +120,8 @@ def _unnamed(differs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in differs.items() if key not in named}
 
 
-def _search_costs(store: Store, run: RunRow) -> dict[str, Any]:
-    trees = [row for row in store.trees.select(run.id) if row.status == "done"]
+def _search_costs(trees: Sequence[TreeRow]) -> dict[str, Any]:
+    """What some trees came to and took."""
     if not trees:
         return {"trees": 0}
     stats = [row.stats for row in trees]
@@ -110,7 +146,7 @@ def _runs_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _run_cells(row: Mapping[str, Any]) -> Cells:
-    cells = [row["name"], row["label"], str(row["seed"])]
+    cells = [row["name"], row["label"], "" if "environment" in row else str(row["seed"])]
     if "success" in row:
         against = "-"
         if row.get("shared_tasks"):
@@ -138,8 +174,28 @@ def _seed_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             groups.setdefault(row["group"], []).append(row)
     if all(len({row["seed"] for row in group}) < 2 for group in groups.values()):
         return []
-    first = next(iter(groups.values()))
-    return [_seed_row(group, first) for group in groups.values()]
+    first, found = next(iter(groups.values())), list[dict[str, Any]]()
+    for group in groups.values():
+        found.append({**_seed_row(group, _alike(group, first)), "label": _whole_label(group[0])})
+        for env in group[0]["parts"]:
+            part = _in_world(group, env)
+            theirs = part if group is first else _in_world(first, env)
+            found.append({**_seed_row(part, theirs), "environment": env, "label": f"  {env}"})
+    return found
+
+
+def _alike(group: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """What of the first group can stand beside another: a mean is of the same environments, or it is of others."""
+    if group[0]["envs"] == first[0]["envs"]:
+        return first
+    return _in_world(first, group[0]["envs"][0]) if len(group[0]["envs"]) == 1 else []
+
+
+def _in_world(rows: Sequence[Mapping[str, Any]], env: str) -> list[Mapping[str, Any]]:
+    """What runs came to in one environment; of runs that have no other it is all of them."""
+    named = [(row, row["parts"][env]) for row in rows if env in row["parts"]]
+    named += [(row, row) for row in rows if row["envs"] == [env]]
+    return [{**part, "seed": row["seed"], "name": row["name"], "label": env} for row, part in named]
 
 
 def _seed_row(group: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -171,10 +227,11 @@ def _seeds_table(rows: list[dict[str, Any]]) -> Table:
 
 def _seed_cells(row: Mapping[str, Any]) -> Cells:
     tokens = f"{row['tree_tokens']:,.0f}" if "tree_tokens" in row else "-"
+    whole = "environment" not in row
     return [
-        row["names"][0] + (f" and {len(row['names']) - 1} more" if row["names"][1:] else ""),
+        "" if not whole else row["names"][0] + (f" and {len(row['names']) - 1} more" if row["names"][1:] else ""),
         row["label"],
-        ", ".join(map(str, row["seeds"])),
+        ", ".join(map(str, row["seeds"])) if whole else "",
         _percent(row["baseline"]),
         _mean_interval(row["success"], row["success_half"]),
         points_text(row.get("gain"), row.get("gain_half"), half=True),

@@ -8,7 +8,7 @@ This is what starts, resumes and ends a run; the iterations themselves are in :m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
 from agentr_core.runs.provenance import check_plugins, check_versions, provenance
+from agentr_core.settings.dotted import SOURCES
 from agentr_core.settings.forecast import headline, plan_line
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store, open_store
@@ -47,14 +48,16 @@ def run(
     out: str | Path | None = None,
     name: str | None = None,
     stages: Sequence[StageName] = ALL_STAGES,
+    sources: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     registry: Registry | None = None,
     before: Callable[[Store, RunRow], None] = lambda store, row: None,
 ) -> RunOutcome:
     """Start a run and see it through; this is what ``agentr run`` calls.
 
-    ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). ``before`` is called with
-    the run's row in the transaction that makes it: what it adds is there from the run's beginning. Raises
+    ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). ``sources``: where each
+    setting came from (``Resolved.sources``), kept with the settings for those who look at the run. ``before`` is called
+    with the run's row in the transaction that makes it: what it adds is there from the run's beginning. Raises
     :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
     """
     registry = registry or default_registry()
@@ -62,6 +65,8 @@ def run(
     with open_store(db) as store:
         out = None if out is None else store.checkpoints.kept(out)
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
+        if sources is not None:
+            stored[SOURCES] = {key: source for key, source in sources.items() if source != "default"}
         with store.transaction():
             row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
             before(store, row)
@@ -123,7 +128,7 @@ def reopen(store: Store, row: RunRow) -> None:
 def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | None]:
     """The configuration, stages and output folder that a run was started with."""
     values = dict(row.config)
-    stages, out = values.pop("stages", ALL_STAGES), values.pop("out", None)
+    stages, out, _ = values.pop("stages", ALL_STAGES), values.pop("out", None), values.pop(SOURCES, None)
     return RunConfig.model_validate(values), tuple(stages), out
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentr_core.account import said, warnings
-from agentr_core.runs.labels import environment_names, model_name
-from agentr_core.settings.run_config import flatten
+from agentr_core.runs.labels import by_name, environment_names, model_name
+from agentr_core.settings.dotted import with_sources
 from agentr_core.store import RunRow, Store
 
 
@@ -30,9 +30,13 @@ def run_summary(store: Store, run: RunRow) -> dict[str, Any]:
     }
 
 
-def run_settings(run: RunRow) -> list[tuple[str, Any]]:
-    """The configuration of a run, setting by setting under its dotted name; several environments stay one list."""
-    return list(flatten(run.config))
+def run_settings(run: RunRow) -> list[tuple[str, Any, str]]:
+    """The configuration of a run: dotted name, value and source of each setting; that of one of several environments
+    below ``env.NAME``.
+
+    The source is a flag, a file, a preset or ``default``, and empty where it was not kept.
+    """
+    return list(with_sources(by_name(run.config)))
 
 
 def account_rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:

@@ -54,9 +54,9 @@ _MEASURED = (
 def trainers(store: Store, chosen: Sequence[RunRow]) -> Table:
     """A row for each finished checkpoint of some runs: trainer, what it read, what that took, and what it came to.
 
-    Checkpoints of one trainer are told apart by the settings in which they differ. ``against_first`` is the difference
-    in success to the first row of the run's iteration, paired over the tasks that both were measured on. Success is
-    that of the evaluation with the run's own settings, where there was one.
+    Checkpoints of one trainer are told apart by the settings in which they differ, and by what they were trained on.
+    ``against_first`` is the difference in success to the first row of the run's iteration, paired over the tasks that
+    both were measured on. Success is that of the evaluation with the run's own settings, where there was one.
     """
     data = [row for run in chosen for row in _rows(store, run)]
     columns = ["run", *_COLUMNS] if len(chosen) > 1 else _COLUMNS
@@ -91,11 +91,16 @@ def _rows(store: Store, run: RunRow) -> Iterator[dict[str, Any]]:
     spent = {iteration: _search(store, run, iteration) for iteration in {row.iteration for row in made}}
     for row in made:
         alike = [other for other in made if (other.trainer, other.iteration) == (row.trainer, row.iteration)]
-        settings = told_apart([{"trainer": each.config.get("trainer", {})} for each in alike])[alike.index(row)]
+        settings = told_apart([_made_with(store, each) for each in alike])[alike.index(row)]
         label = " · ".join([row.trainer, *setting_texts(settings)])
         known = {"run": run.key, "name": run.name or run.short, "checkpoint": row.id, "settings": settings}
         evaluated = _evaluation(store, measured, row)
         yield {**known, **_of(store, row), "label": label, **spent[row.iteration], **_gains(store, evaluated, first)}
+
+
+def _made_with(store: Store, row: CheckpointRow) -> dict[str, Any]:
+    """What may tell models of one trainer apart: its settings, and the dataset."""
+    return {"trainer": row.config.get("trainer", {}), "dataset": {"name": store.datasets.get(row.dataset_id).name}}
 
 
 def _evaluation(store: Store, measured: Sequence[dict[str, Any]], made: CheckpointRow) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from agentr_core.play.admission import Admission
 from agentr_core.play.branches import Branches, Outcome
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.prompts.conversation import fit, fits, head
-from agentr_core.records import Completion, Message, SampleRequest, SamplingParams, Task
+from agentr_core.records import Completion, SampleRequest, SamplingParams, Task
 from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.turns import Message
 
 #: Stores what one commit brings: the tree, its nodes that are new, and the older ones whose values changed.
 Save = Callable[[Tree, Sequence[Node], Sequence[Node]], Awaitable[None]]

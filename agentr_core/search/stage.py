@@ -68,7 +68,8 @@ async def grow_trees(
         bar.advance(0, grower.note(bar.seconds) + (f" · {told}" if told else ""))
     if away:
         left = sum(row.status != "done" for row in done)
-        raise not_now(f"{left} of {len(done)} trees of iteration {iteration} are not grown", away, context.advice)
+        of = context.worlds.all_of(finished.item.env for finished in away)
+        raise not_now(f"{left} of {len(done)} trees of iteration {iteration} are not grown{of}", away, context.advice)
     failed = [row for row in done if row.status == "failed"]
     grown = {row.env for row in done if row.status != "failed"}
     if lost := [row for row in failed if row.env not in grown]:
@@ -90,7 +91,7 @@ def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> d
         **context.store.trees.count_turns(context.run.id, iteration),
         "tried": len(trees),
         "failed": sum(row.status == "failed" for row in trees),
-        "retried": sum(row.attempts for row in trees if row.status == "done"),
+        "retried": sum(row.attempts > 0 for row in trees if row.status == "done"),
     }
 
 
@@ -231,7 +232,7 @@ class _Grower:
     def fail(self, row: TreeRow, error: Exception) -> None:
         """Keep a tree that failed as a row."""
         self.context.store.trees.finish(row.id, "failed", error=str(error))
-        self.context.progress.say(f"warning: task {row.task} failed: {error}")
+        self.context.progress.say(f"warning: task {self.context.worlds.name_of(row.env, row.task)} failed: {error}")
         self._tell(row, 0, 0.0, str(error))
 
     def _tell(self, row: TreeRow, nodes: int, best: float, error: str | None = None) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentr_core.errors import ConfigError
+from agentr_core.settings.dotted import flatten
 from agentr_core.settings.layer import Layer, name_in
-from agentr_core.settings.run_config import flatten
 
 #: Keys of an environment's table that are no options of its plugin: its share of the data, and settings of stages.
 OWN = ("weight", "search", "evaluate")

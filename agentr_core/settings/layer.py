@@ -38,7 +38,7 @@ class Layer:
 
     def table_label(self, table: str) -> str:
         """How to name a whole table: by the first thing the user typed of it."""
-        return next((text for key, text in self.labels.items() if key.split(".")[0] == table), self.label(table))
+        return next((text for key, text in self.labels.items() if parts_of(key)[0] == table), self.label(table))
 
 
 def flag_layer(flags: Mapping[str, Any], options: Sequence[str] = ()) -> Layer:
@@ -54,14 +54,25 @@ def flag_layer(flags: Mapping[str, Any], options: Sequence[str] = ()) -> Layer:
     for option in options:
         key, equals, text = option.partition("=")
         key = key.strip()
-        if not equals or not all(key.split(".")):
+        path = parts_of(key)
+        if not equals or not all(path):
             raise ConfigError(f"-o {option}: write KEY=VALUE, e.g. -o env.max_steps=30")
         label, same = f"-o {key}", _whole_name(key)
         if same in labels:
             raise ConfigError(f"{label}: is set by {labels[same]} already; give one of the two")
-        put(values, key, parse_value(text), label)
+        put(values, path, parse_value(text), label)
         labels[same] = labels[key] = label
     return Layer("flag", values, labels)
+
+
+def parts_of(key: str) -> list[str]:
+    """The parts of a dotted key as it is typed; one of a world with a name like ``module.sub:Class`` begins with that.
+
+    So ``gymnasium:FrozenLake-v1.max_steps`` is an option of one of several worlds of ``gymnasium``.
+    """
+    head, colon, rest = key.rpartition(":")
+    first, *more = rest.split(".")
+    return [f"{head}{colon}{first}", *more]
 
 
 def _whole_name(key: str) -> str:
@@ -140,9 +151,9 @@ def name_in(kind: Kind, layer: Layer) -> Any:
     return value.get("name") if isinstance(value, Mapping) else value
 
 
-def put(table: dict[str, Any], key: str, value: Any, label: str) -> None:
+def put(table: dict[str, Any], key: str | Sequence[str], value: Any, label: str) -> None:
     """Set a value in nested tables. A plugin's name (``env = "x"``) makes way for a table that holds it."""
-    path = key.split(".")
+    path = key.split(".") if isinstance(key, str) else key
     for depth, part in enumerate(path[:-1]):
         below = table.get(part)
         if depth == 0 and part in KINDS and isinstance(below, str):
@@ -152,6 +163,6 @@ def put(table: dict[str, Any], key: str, value: Any, label: str) -> None:
         table[part] = dict(cast(Mapping[str, Any], below or {}))
         table = table[part]
     held = table.get(path[-1])
-    if len(path) == 1 and key in KINDS and isinstance(held, Mapping):
+    if len(path) == 1 and path[0] in KINDS and isinstance(held, Mapping):
         value = {**held, "name": value}
     table[path[-1]] = value

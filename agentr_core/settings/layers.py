@@ -24,11 +24,12 @@ from agentr_core.errors import ConfigError
 from agentr_core.interfaces.plugin_config import PluginConfig, validate_config
 from agentr_core.registry.lookup import Registry, registry
 from agentr_core.registry.specs import KINDS, Kind
+from agentr_core.settings.dotted import flatten
 from agentr_core.settings.environments import OWN, environment_names, own_settings, spread
 from agentr_core.settings.layer import Layer, first_named, name_in, put
 from agentr_core.settings.model_limits import limits_for
 from agentr_core.settings.presets import DEFAULT_PRESET, PRESETS
-from agentr_core.settings.run_config import RunConfig, flatten
+from agentr_core.settings.run_config import RunConfig
 
 NO_TRAINER = "none"
 #: Settings that say where a run is kept and not what it computes, so that no :class:`RunConfig` holds them.
@@ -69,8 +70,9 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
     layers = [spread(layer) for layer in layers]
     layers = [*layers, *_model_layer(str(preset), layers), _preset_layer(str(preset), layers)]
     _load_files(layers, plugins)
+    named = {name.strip() for kind in KINDS for layer in layers for name in str(name_in(kind, layer)).split(",")}
     for layer in layers:
-        _check_keys(layer, plugins)
+        _check_keys(layer, plugins, named)
     environments = environment_names(layers)
     in_use: list[tuple[Kind, str]] = [("env", name) for name in environments]
     in_use += [(kind, _plugin_name(kind, layers)) for kind in KINDS if kind not in _SEVERAL]
@@ -83,7 +85,8 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
         sources[kind] = next(layer.origin(kind) for layer in layers if name_in(kind, layer) is not None)
         group = name if kind in _SEVERAL and sum(each == kind for each, _ in in_use) > 1 else kind
         options = _options(kind, name, str(preset), layers, plugins, sources, group, require=require)
-        own = _own(plugins, name, layers, sources, group, labels) if kind == "env" else {}
+        place = f"env.{len(chosen.get(kind, ()))}"
+        own = _own(plugins, name, layers, sources, group, place, labels) if kind == "env" else {}
         chosen.setdefault(kind, []).append({"name": name, "options": options, **own})
     _check_shared_options(layers, chosen["env"])
     settings |= {kind: several if kind == "env" else several[0] for kind, several in chosen.items()}
@@ -92,8 +95,8 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
         settings["revise_unread"], sources["revise_unread"] = True, f"{sources['critic']} names a critic"
     settings["plugins"] = plugins.files
     config = validate_config(RunConfig, settings, lambda key: _nearest(labels, key))
-    place = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}
-    return Resolved(config, sources, str(preset), **{key: str(value) for key, value in place.items()})
+    where = {key: value for key in ("name", "db", "out") if (value := first_named(key, layers)) is not None}
+    return Resolved(config, sources, str(preset), **{key: str(value) for key, value in where.items()})
 
 
 def _policy_tables(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -127,9 +130,11 @@ def _load_files(layers: Sequence[Layer], plugins: Registry) -> None:
         plugins.add_file(file)
 
 
-def _check_keys(layer: Layer, plugins: Registry) -> None:
-    """Refuse a key that is neither a setting, nor a kind, nor the name of a plugin with a table of options."""
-    named = {name.strip() for kind in KINDS for name in str(name_in(kind, layer)).split(",")}
+def _check_keys(layer: Layer, plugins: Registry, named: set[str]) -> None:
+    """Refuse a key that is neither a setting, nor a kind, nor the name of a plugin with a table of options.
+
+    ``named``: what the layers call plugins, ``module:Class`` among them.
+    """
     known = {name for kind in KINDS for name in plugins.names(kind)} | named
     for key, value in layer.values.items():
         if key in _FIELDS or key in (*_PLACE, "model"):
@@ -181,7 +186,7 @@ def _check_tables(layers: Sequence[Layer], in_use: Sequence[tuple[Kind, str]]) -
     """Refuse options, typed as flags, of a plugin that is not in use, or of two plugins of one name."""
     for layer in (layer for layer in layers if layer.source == "flag"):
         for key in (key for key in layer.values if key not in (*RunConfig.model_fields, *_PLACE, "model")):
-            kinds = [kind for kind, name in in_use if name.partition(":")[0] == key]
+            kinds = list(dict.fromkeys(kind for kind, name in in_use if key in (name, name.partition(":")[0])))
             if not kinds:
                 used = ", ".join(f"{kind} '{name}'" for kind, name in in_use)
                 raise ConfigError(f"{layer.table_label(key)}: '{key}' is not in use; in use are {used}")
@@ -266,11 +271,12 @@ def _options(
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
     typed: dict[str, str] = {}
+    one_of_several = group not in KINDS
     for layer in (own, *reversed(layers)):
         for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
             if kind == "env" and _not_its_own(key, dotted, model, group):
                 continue
-            if layer.source == "flag" and dotted in typed:
+            if layer.source == "flag" and dotted in typed and not one_of_several:
                 raise ConfigError(f"{layer.label(key)}: is set by {typed[dotted]} already; give one of the two")
             if layer.source == "flag":
                 typed[dotted] = layer.label(key)
@@ -278,11 +284,17 @@ def _options(
             sources[f"{group}.{dotted}"], labels[dotted] = layer.origin(key), layer.label(key)
     if kind == "policy" and "model" in options and "model" not in model.model_fields:
         raise ConfigError(f"{labels['model']}: policy '{spec_name}' takes no model (got {options['model']})")
-    checked = plugins.validate(kind, name, options, prefix=lambda key: labels.get(key, f"-o {spec_name}.{key}"))
+    checked = plugins.validate(kind, name, options, prefix=lambda key: _labelled(labels, spec_name, key))
     dump = checked.model_dump(mode="json")
     for key in dump:
         sources.setdefault(f"{group}.{key}", "default")
     return dump
+
+
+def _labelled(labels: Mapping[str, str], name: str, key: str) -> str:
+    """What was typed of an option, or of the first thing in it where it is a table."""
+    below = (label for dotted, label in labels.items() if dotted.startswith(f"{key}."))
+    return labels.get(key) or next(below, f"-o {name}.{key}")
 
 
 def _not_its_own(key: str, dotted: str, model: type[PluginConfig], group: str) -> bool:
@@ -298,15 +310,19 @@ def _own(
     layers: Sequence[Layer],
     sources: dict[str, str],
     group: str,
+    place: str,
     labels: dict[str, str],
 ) -> dict[str, Any]:
-    """What an environment has of its own beside its options: weight, and settings of stages."""
+    """What an environment has of its own beside its options: weight, and settings of stages.
+
+    ``place`` is where it stands in the configuration: ``env.0``.
+    """
     own: dict[str, Any] = {}
     tables = [table for table in dict.fromkeys((plugins.spec("env", name).name, name)) if table not in _SECTIONS]
-    for dotted, value, layer, key in own_settings([*tables, "env"], layers):
+    for dotted, value, layer, key in own_settings(["env", *tables], layers):
         put(own, dotted, value, layer.label(key))
         sources[f"{group}.{dotted}"] = layer.origin(key)
-        labels[f"env.{dotted}"] = layer.label(key)
+        labels[f"{place}.{dotted}"] = layer.label(key)
     return own
 
 
@@ -321,9 +337,12 @@ def _check_shared_options(layers: Sequence[Layer], environments: Sequence[Mappin
 
 
 def _options_in(layer: Layer, kind: Kind, names: tuple[str, str]) -> Iterator[tuple[str, str, Any]]:
-    """What a layer says about one plugin, the stronger last: key in the layer, option, value."""
+    """What a layer says about one plugin, the stronger last: key in the layer, option, value.
+
+    What is said of this one goes before what is said of all of its kind.
+    """
     tables = () if names[0] in RunConfig.model_fields else names
-    for table in dict.fromkeys((*tables, kind)):
+    for table in dict.fromkeys((kind, *tables)):
         values = layer.values.get(table)
         if isinstance(values, Mapping):
             for dotted, value in flatten(values):

@@ -7,7 +7,7 @@ business; here is only what the values mean and which are allowed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
+from agentr_core.settings.dotted import flatten
 
 SettingsT = TypeVar("SettingsT", bound=PluginConfig)
 
@@ -191,10 +192,12 @@ class ChosenEnvironment(ChosenPlugin):
     """One environment of a run: its plugin, and what of the stages' settings is its own.
 
     ``search`` and ``evaluate`` hold the settings that differ from the run's. ``weight``: its share of the agent data
-    beside the weights of the other environments; None takes what its trees bring.
+    beside the weights of the other environments; None takes what its trees bring, 0 nothing of it.
     """
 
-    weight: float | None = Field(default=None, gt=0.0, description="share of the agent data, beside the others'")
+    weight: float | None = Field(
+        default=None, ge=0.0, description="share of the agent data, beside the others'; 0: none is trained on"
+    )
     search: dict[str, Any] = Field(default_factory=dict, description="search settings of its own")
     evaluate: dict[str, Any] = Field(default_factory=dict, description="evaluate settings of its own")
 
@@ -261,6 +264,8 @@ class RunConfig(PluginConfig):
         for chosen in self.env:
             _of_its_own(chosen, "search", self.search)
             _of_its_own(chosen, "evaluate", self.evaluate)
+        if not self.trained_environments:
+            raise ValueError(f"{names[0]}.weight: one environment at least must have a weight above 0")
         return self
 
     @property
@@ -287,9 +292,17 @@ class RunConfig(PluginConfig):
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weights of the environments in the agent data; empty where none is given, else 1 for the others."""
-        given = any(chosen.weight is not None for chosen in self.env)
-        return {chosen.name: chosen.weight or 1.0 for chosen in self.env} if given else {}
+        """The weights of the environments in the agent data; empty where none is given, else 1 for the others.
+
+        0 leaves one out, and alone weighs no other: they are as without it.
+        """
+        given = {chosen.name: chosen.weight for chosen in self.env if chosen.weight is not None}
+        return {**dict.fromkeys(self.environments if any(given.values()) else (), 1.0), **given}
+
+    @property
+    def trained_environments(self) -> list[str]:
+        """The environments whose trees are trained on: all but those of weight 0."""
+        return [chosen.name for chosen in self.env if chosen.weight != 0]
 
     def _chosen(self, environment: str) -> ChosenEnvironment:
         return next(chosen for chosen in self.env if chosen.name == environment)
@@ -334,12 +347,3 @@ def _of_its_own(chosen: ChosenEnvironment, section: str, common: SettingsT) -> S
         first = error.errors()[0]
         where = ".".join(map(str, (chosen.name, section, *first["loc"])))
         raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested tables by dotted key; an empty table is a value."""
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

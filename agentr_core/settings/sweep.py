@@ -22,9 +22,10 @@ from typing import Any
 from agentr_core.errors import ConfigError
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.specs import KINDS
+from agentr_core.settings.dotted import flatten
 from agentr_core.settings.layer import Layer, file_layer, put
 from agentr_core.settings.layers import Resolved, resolve
-from agentr_core.settings.run_config import RunConfig, flatten
+from agentr_core.settings.run_config import RunConfig
 
 #: The table of a sweep, and in it the list of settings that go together.
 TABLE, WAYS = "sweep", "ways"

@@ -7,11 +7,14 @@ import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentr_core.hashing import canonical_json
-from agentr_core.interfaces.tree import Node
-from agentr_core.records import Completion, Message
+from agentr_core.turns import Message
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.tree import Node
+    from agentr_core.records import Completion
 
 HASH_BYTES = 16
 
@@ -135,6 +138,8 @@ def unpack_completion(text: str, tokens: bytes | None, finish: Any, prompt: int,
     """The inverse of :func:`pack_completion`."""
     if finish is None:
         return None
+    from agentr_core.records import Completion
+
     ids, logprobs = unpack_tokens(tokens)
     return Completion(
         text=text,

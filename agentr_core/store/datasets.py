@@ -7,17 +7,19 @@ is kept is their number, the hash of their content, and where they come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentr_core.errors import UsageError
 from agentr_core.hashing import canonical_json
-from agentr_core.interfaces.training_sets import Reads, TreeSet
-from agentr_core.records import Example, TrainingSet
 from agentr_core.store.columns import pack_json
 from agentr_core.store.connection import Connection
 from agentr_core.store.rows import DatasetItem, DatasetRow
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.texts import Conversations
+from agentr_core.turns import Example, TrainingSet
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.training_sets import Reads, TreeSet
 
 _DATASETS = "SELECT * FROM datasets"
 _ITEMS = "SELECT * FROM dataset_items"

@@ -2,6 +2,9 @@
 
 Fields carry the names of the columns, without ``_json`` where a column holds JSON (the field is then the parsed value).
 Hashes of conversations and texts are ``bytes``; :meth:`Row.as_dict` gives a form that ``--json`` prints.
+
+Importing the store imports no pydantic, which takes longer than most listings: a checked record
+(:mod:`agentr_core.records`) is imported where one is made of a row.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from agentr_core.interfaces.training_sets import Reads
-from agentr_core.records import ExampleKind, Message, Task
+from agentr_core.turns import ExampleKind, Message
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.training_sets import Reads
+    from agentr_core.records import Label, Task, Verdict
 
 RunStatus = Literal["running", "done", "failed", "interrupted"]
 WorkStatus = Literal["todo", "running", "done", "failed"]
@@ -167,6 +173,8 @@ class TaskRow(Row):
 
     def task(self) -> Task:
         """The record that environments take."""
+        from agentr_core.records import Task
+
         return Task(key=self.key, split=self.split, instruction=self.instruction, metadata=self.metadata, env=self.env)
 
 
@@ -197,6 +205,23 @@ class TreeRow(Row):
     error: str | None
     elapsed_seconds: float | None
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow(Row):
+    """What a critic said of one node of a tree; ``step`` is the node's in the trajectory that was judged."""
+
+    node: int
+    step: int
+    label: Label
+    rationale: str
+    value: float | None = None
+
+    def verdict(self) -> Verdict:
+        """The record that critics give."""
+        from agentr_core.records import Verdict
+
+        return Verdict(step=self.step, label=self.label, rationale=self.rationale, value=self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from agentr_core.hashing import content_hash
-from agentr_core.records import Task
 from agentr_core.store.columns import pack_json
 from agentr_core.store.connection import Connection
 from agentr_core.store.rows import TaskRow
 from agentr_core.store.selecting import row_by_id, select_rows
+
+if TYPE_CHECKING:
+    from agentr_core.records import Task
 
 _TASKS = "SELECT * FROM tasks"
 #: Between an environment's version and the content of a task that is not the one stored under its key.

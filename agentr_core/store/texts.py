@@ -11,9 +11,9 @@ from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 from agentr_core.errors import UsageError
-from agentr_core.records import Message
 from agentr_core.store.columns import message_hash, pack_text, text_hash, unpack_text
 from agentr_core.store.connection import Connection
+from agentr_core.turns import Message
 
 K = TypeVar("K", bound=Hashable)
 

@@ -13,11 +13,10 @@ from typing import Any
 
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.credit import Credit, credits
-from agentr_core.records import Verdict
 from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
 from agentr_core.store.pages import Key, Page
-from agentr_core.store.rows import RevisionSetRow
+from agentr_core.store.rows import RevisionSetRow, VerdictRow
 from agentr_core.store.trees import Trees, judge_hash
 
 #: Of a node's action and of its observation's first line, so many characters are shown in a row.
@@ -38,6 +37,7 @@ SELECT n.*, coalesce(r.body, n.response) AS response_text, coalesce(o.body, n.ob
 FROM nodes n LEFT JOIN texts r ON r.hash = n.response LEFT JOIN texts o ON o.hash = n.observation
 WHERE n.tree_id = ? AND n.node = ?
 """
+_PLAYED = "SELECT node, parent, action, reward, flags FROM nodes WHERE tree_id = ? ORDER BY node"
 _CHILDREN = """
 SELECT node, parent, action, visits, value_sum, copies, reward, simulation, flags FROM nodes
 WHERE tree_id = ? AND parent = ? ORDER BY node
@@ -102,6 +102,16 @@ class NodeRow:
     finish: str | None
     prompt_tokens: int | None
     cached_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A whole attempt of a tree without what was said: its last node, what that came to, the actions up to there."""
+
+    leaf: int
+    reward: float
+    flags: Mapping[str, bool]
+    actions: Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +206,27 @@ class TreeViews:
         rows = self._connection.all(_CHILDREN, (tree_id, node))
         return [(_shape(row), None if row["action"] is None else unpack_text(row["action"])) for row in rows]
 
-    def verdicts_of_set(self, tree_id: int, made: RevisionSetRow) -> dict[int, Verdict]:
+    def attempts(self, tree_id: int) -> list[Attempt]:
+        """The whole attempts of a tree, in the order their ends were made: those that ``Tree.leaves`` gives."""
+        nodes = {row["node"]: row for row in self._connection.all(_PLAYED, (tree_id,))}
+        inner = {row["parent"] for row in nodes.values()}
+        actions: dict[int, tuple[str | None, ...]] = {}
+        for row in nodes.values():  # parents come before their children
+            own = () if row["parent"] is None else (None if row["action"] is None else unpack_text(row["action"]),)
+            actions[row["node"]] = actions.get(row["parent"], ()) + own
+        ends = [(row, unpack_flags(row["flags"])) for row in nodes.values() if row["node"] not in inner]
+        return [Attempt(row["node"], row["reward"], is_, actions[row["node"]]) for row, is_ in ends if is_["terminal"]]
+
+    def way(self, tree_id: int, node: int) -> list[int]:
+        """The numbers of the nodes from the root's child down to this one; none for the root."""
+        parents = {row.node: row.parent for row in self.shape(tree_id)[1]}
+        found: list[int] = []
+        while (parent := parents[node]) is not None:
+            found.append(node)
+            node = parent
+        return found[::-1]
+
+    def verdicts_of_set(self, tree_id: int, made: RevisionSetRow) -> dict[int, VerdictRow]:
         """What the critic of a revision set said of a tree's nodes, with the settings and model of that set.
 
         In a database of before those were kept with the set: whatever a critic of that name said.

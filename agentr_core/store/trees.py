@@ -7,12 +7,10 @@ import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentr_core.errors import ResumeError, UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Verdict
 from agentr_core.store.columns import (
     pack_completion,
     pack_flags,
@@ -26,10 +24,14 @@ from agentr_core.store.columns import (
     unpack_text,
 )
 from agentr_core.store.connection import Connection
-from agentr_core.store.rows import TreeRow, WorkStatus
+from agentr_core.store.rows import TreeRow, VerdictRow, WorkStatus
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+
+if TYPE_CHECKING:
+    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.records import Verdict
 
 _TREES = "SELECT trees.*, tasks.env, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
 _NODES = """
@@ -97,6 +99,8 @@ class Trees:
 
     def load(self, tree_id: int) -> Tree:
         """The tree as it was after its last stored simulation (logprobs to 32 bits)."""
+        from agentr_core.interfaces.tree import Tree
+
         row = self.get(tree_id)
         if row.head is None:
             raise UsageError(f"tree {tree_id} was planned but never started")
@@ -216,18 +220,20 @@ class Trees:
         rows = self._connection.all(_ENDS, (run_id, before))
         return {row["tree_id"]: (row["attempts"], row["solved"]) for row in rows}
 
-    def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, Verdict]]:
+    def verdicts(self, tree_id: int) -> dict[tuple[str, str], dict[int, VerdictRow]]:
         """All verdicts on the nodes of a tree: by critic and judge hash, then by node."""
-        found: dict[tuple[str, str], dict[int, Verdict]] = {}
+        found: dict[tuple[str, str], dict[int, VerdictRow]] = {}
         for row in self._connection.all(_VERDICTS, (tree_id,)):
-            told = {"step": row["step"], "label": row["label"], "value": row["value"]}
-            verdict = Verdict(**told, rationale=unpack_text(row["reason"]))
-            found.setdefault((row["critic"], row["judge_hash"]), {})[row["node"]] = verdict
+            node, reason = row["node"], unpack_text(row["reason"])
+            told = {"node": node, "step": row["step"], "label": row["label"], "value": row["value"]}
+            verdict = VerdictRow(**told, rationale=reason)
+            found.setdefault((row["critic"], row["judge_hash"]), {})[node] = verdict
         return found
 
     def verdicts_of(self, tree_id: int, critic: str, judge_hash: str) -> dict[int, Verdict]:
-        """The verdicts of one critic, configuration and model, by node."""
-        return self.verdicts(tree_id).get((critic, judge_hash), {})
+        """The verdicts of one critic, configuration and model, by node, as the critic gave them."""
+        given = self.verdicts(tree_id).get((critic, judge_hash), {})
+        return {node: row.verdict() for node, row in given.items()}
 
     def save_verdicts(self, tree_id: int, critic: str, judge_hash: str, verdicts: Mapping[int, Verdict]) -> None:
         """Keep verdicts by tree node. ``judge_hash`` names the critic's configuration, and its model if it has one."""

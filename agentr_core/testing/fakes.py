@@ -15,8 +15,9 @@ from agentr_core.errors import UsageError
 from agentr_core.interfaces.environment import Environment, EnvironmentConfig
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.policy import Policy
-from agentr_core.records import Completion, Message, Observation, SampleRequest, Snapshot, StepResult, Task
+from agentr_core.records import Completion, Observation, SampleRequest, Snapshot, StepResult, Task
 from agentr_core.seeds import derive_rng
+from agentr_core.turns import Message
 
 
 class CounterConfig(EnvironmentConfig):

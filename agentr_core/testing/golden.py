@@ -7,7 +7,8 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Completion, Message, Task
+from agentr_core.records import Completion, Task
+from agentr_core.turns import Message
 
 #: The plain fields of a node and their defaults: a node's JSON leaves out what has its default.
 _DEFAULTS = {

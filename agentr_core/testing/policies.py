@@ -12,9 +12,10 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.signatures import outdated
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Completion, EngineLoad, Message, SampleRequest, SamplingParams, Task
+from agentr_core.records import Completion, EngineLoad, SampleRequest, SamplingParams, Task
 from agentr_core.testing.contract import Contract, current, require, same
 from agentr_core.testing.fakes import CounterEnvironment
+from agentr_core.turns import Message
 
 T = TypeVar("T")
 PARAMS = SamplingParams(temperature=1.0, max_tokens=24)

@@ -19,7 +19,8 @@ from agentr_core.interfaces.training_sets import (
     ValueRow,
     ValueSet,
 )
-from agentr_core.records import Completion, Example, Message, TrainingSet
+from agentr_core.records import Completion
+from agentr_core.turns import Example, Message, TrainingSet
 
 TAILS = ("Action: stop", "1234567890!?")
 #: Of these kinds a row ends with what is trained.

@@ -17,8 +17,8 @@ from typing import Any
 
 from agentr_core.errors import UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.train.conversation_shapes import Unusable, besides_turns, read_conversation
+from agentr_core.turns import Example, Message, TrainingSet
 
 logger = logging.getLogger("agentr.data")
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentr_core.records import Message, Role
+from agentr_core.turns import Message, Role
 
 #: What may be said of a conversation that was changed so that it can be used.
 JOINED = "with joined turns"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import DataSettings
 from agentr_core.train.conversation_files import ReadConversations, read_conversations
 from agentr_core.train.mixture import in_proportion
+from agentr_core.turns import Example, Message, TrainingSet
 
 if TYPE_CHECKING:
     from agentr_core.store.rows import Sample
@@ -76,6 +76,8 @@ def build_dataset(
     if env_of is not None:
         known = [_of_environment(one, env_of) for one in capped]
         agent = in_proportion(known, weights or {}, max_share=settings.max_share, seed=seed)
+        if not agent:
+            raise NothingToDo("the environments that brought something to train on all have the weight 0")
     drawn = _general(settings, len(agent), seed, general, too_long)
     mixed = agent + drawn.examples
     derive_rng(seed, "order").shuffle(mixed)

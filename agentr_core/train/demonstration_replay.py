@@ -11,7 +11,8 @@ from agentr_core.errors import EnvironmentFailure
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 from agentr_core.play.episode import Episode
-from agentr_core.records import Message, Step, Task
+from agentr_core.records import Step, Task
+from agentr_core.turns import Message
 
 #: ``exact``: all is as in the file; ``other``: played to its end, and something else was shown or brought; ``broken``:
 #: it cannot be played to its end here.

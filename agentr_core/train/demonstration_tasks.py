@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from agentr_core.errors import EnvironmentFailure, UsageError, boundary
 from agentr_core.interfaces.environment import AnyEnvironment
-from agentr_core.records import Message, Task
+from agentr_core.records import Task
 from agentr_core.train.demonstration_replay import opening_of
+from agentr_core.turns import Message
 
 #: ``auto``: whichever name a conversation's id has.
 Format = Literal["auto", "agenttraj", "eto"]

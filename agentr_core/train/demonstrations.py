@@ -14,10 +14,11 @@ from typing import Any
 
 from agentr_core.errors import EnvironmentFailure, NothingToDo
 from agentr_core.play.worlds import World
-from agentr_core.records import Example, Message, Task
+from agentr_core.records import Task
 from agentr_core.train.conversation_files import ReadConversations, read_conversations
 from agentr_core.train.demonstration_replay import Outcome, Replay, failed, replay, without_note
 from agentr_core.train.demonstration_tasks import Format, Matched, TaskFinder, item_of, opening_text
+from agentr_core.turns import Example, Message
 
 #: Why a conversation is left out, beside what :mod:`conversation_shapes` says of it.
 NOTHING_TRAINED = "no turn to train"

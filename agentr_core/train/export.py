@@ -23,7 +23,7 @@ from agentr_core.errors import MissingDependencyError, UsageError
 from agentr_core.hashing import canonical_json
 from agentr_core.interfaces.training_sets import ActionRow, AnyRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import shared_start
-from agentr_core.records import Example, Message
+from agentr_core.turns import Example, Message
 
 Format = Literal["jsonl", "parquet"]
 

@@ -1,7 +1,8 @@
 """How much of each environment's agent data is trained on, where a run has several (Agent-R section 4.2, multi-task).
 
 The paper takes what each environment's trees brought. Weights fix the proportions instead, and a largest share keeps
-one environment from drowning the others; both only ever leave out, they repeat nothing.
+one environment from drowning the others; both only ever leave out, they repeat nothing. A weight of 0 leaves out all:
+over the same trees, that is single-task training.
 """
 
 from __future__ import annotations
@@ -9,8 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from agentr_core.records import Example
 from agentr_core.seeds import derive_rng
+from agentr_core.settings.run_config import RunConfig
+from agentr_core.turns import Example
+
+
+def named(name: str, config: RunConfig) -> str:
+    """What a dataset is called: with the environments that it is of, where those are not all of the run's."""
+    trained = config.trained_environments
+    return name if trained == config.environments else f"{name}-{'+'.join(trained)}"
 
 
 def in_proportion(
@@ -18,9 +26,9 @@ def in_proportion(
 ) -> list[Example]:
     """The examples that the mixture takes, in their order; ``origin["env"]`` says whose each is.
 
-    ``weights`` of those environments that have any data decide the proportions (none given: what was collected), and
+    ``weights`` of those environments that have any data decide the proportions (none above 0: what was collected), and
     none has more than ``max_share`` of the whole, as far as that can be: of two, one has at least a half. Which ones
-    are left out is drawn by ``seed``.
+    are left out is drawn by ``seed``. Nothing is taken of an environment of weight 0.
     """
     quota = _quotas(Counter(str(example.origin["env"]) for example in examples), weights, max_share)
     kept = set[int]()
@@ -55,8 +63,10 @@ def trees_in_proportion(
 
 
 def _quotas(there: Mapping[str, int], weights: Mapping[str, float], max_share: float) -> dict[str, int]:
-    """The most that each environment has of what is ``there``."""
-    return _capped(_weighted(there, weights) if weights else dict(there), max_share) if there else {}
+    """The most that each environment has of what is ``there``; one of weight 0 is not among them."""
+    there = {name: count for name, count in there.items() if weights.get(name, 1.0)}
+    weights = {name: weight for name, weight in weights.items() if weight}
+    return _capped(_weighted(there, weights) if weights else there, max_share) if there else {}
 
 
 def _weighted(there: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from agentr_core.errors import Interrupted, UsageError
 from agentr_core.interfaces.trainer import AnyTrainer
 from agentr_core.interfaces.training_sets import AnySet
 from agentr_core.model_files import model_fingerprint
-from agentr_core.records import Checkpoint, Example, TrainingSet
+from agentr_core.records import Checkpoint
 from agentr_core.registry.events import CheckpointSaved
 from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_seed
@@ -24,7 +24,9 @@ from agentr_core.store.rows import CheckpointRow, DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
 from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
+from agentr_core.train.mixture import named
 from agentr_core.train.tree_sets import collect_tree_set, tree_set_note
+from agentr_core.turns import Example, TrainingSet
 
 #: What the seconds that a training took are called among its metrics.
 SECONDS = "training_seconds"
@@ -70,7 +72,7 @@ def collect(
         context.store.revisions.samples(revision_set.id) if revision_set else (),
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
-        name=f"{settings.recipe}-{revision_set.critic}" if revision_set else settings.recipe,
+        name=named(f"{settings.recipe}-{revision_set.critic}" if revision_set else settings.recipe, context.config),
         seed=derive_seed(context.config.seed, "dataset", iteration),
         general=general,
         env_of=_environments(context, iteration) if len(context.worlds) > 1 else None,
@@ -80,8 +82,9 @@ def collect(
     )
     if len(context.worlds) > 1:
         taken = {example.origin.get("env") for example in dataset.examples}
-        for name in [name for name in context.worlds if name not in taken]:
-            context.progress.say(f"warning: nothing of '{name}' is trained on: its trees brought no conversation")
+        for name in [name for name in context.config.trained_environments if name not in taken]:
+            why = "no demonstration is of it" if revision_set is None else "its trees brought no conversation"
+            context.progress.say(f"warning: nothing of '{name}' is trained on: {why}")
     row = context.store.datasets.save(
         context.run.id,
         iteration,

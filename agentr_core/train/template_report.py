@@ -10,8 +10,8 @@ from agentr_core.errors import AgentrError
 from agentr_core.interfaces.reasoning_marks import CLOSE, OPEN
 from agentr_core.prompts.chat_template import ChatPrompts, ChatTemplate
 from agentr_core.prompts.reasoning import reasoning_of
-from agentr_core.records import Example, Message
 from agentr_core.train.token_masks import RenderedExample, check_rendered, render_example, turn_ending
+from agentr_core.turns import Example, Message
 
 System = Literal["kept", "folded", "moved", "left out"]
 Kept = Literal["kept", "left out", "off", "none"]

@@ -20,7 +20,7 @@ from typing import Any
 from agentr_core.errors import AgentrError, UsageError
 from agentr_core.prompts.chat_template import ChatTemplate
 from agentr_core.prompts.conversation import fewest_left_out
-from agentr_core.records import Example, Message
+from agentr_core.turns import Example, Message
 
 #: The label of a token that carries no loss (PyTorch's convention).
 IGNORE = -100

@@ -12,7 +12,8 @@ from typing import Any
 from agentr_core.interfaces.credit import tree_credits
 from agentr_core.interfaces.training_sets import ActionRow, PreferencePair, ValueRow
 from agentr_core.interfaces.tree import KEPT, Node, Tree
-from agentr_core.records import Completion, FinishReason, Message
+from agentr_core.records import Completion, FinishReason
+from agentr_core.turns import Message
 
 
 def action_rows(tree: Tree, number: int) -> Iterator[ActionRow]:

@@ -17,14 +17,15 @@ from agentr_core.errors import NothingToDo, UsageError
 from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.interfaces.training_sets import AnyRow, PreferencePair, Reads, Rows, TreeSet
 from agentr_core.interfaces.tree import Tree, take_apart
-from agentr_core.records import Checkpoint, TrainingSet
+from agentr_core.records import Checkpoint
 from agentr_core.registry.model_names import resolve_model
 from agentr_core.run_context import RunContext
 from agentr_core.seeds import derive_seed
 from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow, TreeRow
-from agentr_core.train.mixture import trees_in_proportion
+from agentr_core.train.mixture import named, trees_in_proportion
 from agentr_core.train.tree_rows import action_rows, step_pairs, trajectory_pairs, value_rows
+from agentr_core.turns import TrainingSet
 
 #: Options of a searcher that say how it samples.
 _SAMPLING = ("temperature", "top_p")
@@ -49,16 +50,18 @@ def collect_tree_set(
     """Make and store the set of one iteration for a training from ``start``; ``conversations`` are handed over with it.
 
     Preferences are those between attempts that ``revision_set`` found (none without one), and those between siblings.
-    Actions are of the iteration's own trees, which its acting model grew; values of all trees up to them.
+    Actions are of the iteration's own trees, which its acting model grew; values of all trees up to them. Trees of an
+    environment of weight 0 are left out.
 
     Raises :class:`~agentr_core.errors.NothingToDo` where the trees hold none.
     """
     trees = [
         tree
         for tree in context.store.trees.select(context.run.id, status="done")
-        if tree.iteration == iteration or (reads == "values" and tree.iteration < iteration)
+        if context.config.weights.get(tree.env) != 0
+        and (tree.iteration == iteration or (reads == "values" and tree.iteration < iteration))
     ]
-    name = f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads
+    name = named(f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads, context.config)
     set_id = revision_set.id if revision_set and reads == "preferences" else None
     mixed = _mixed(context, reads, trees, set_id, iteration)
     left_out = {"left_out_trees": len(trees) - len(mixed)} if len(mixed) < len(trees) else {}

@@ -30,7 +30,7 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ((*RUN, "--tasks", "3", "--tasks", "3"), "--tasks is given 2 times"),
         ((*RUN, "--revision-test", "--no-revision-test"), "--revision-test is given 2 times"),
         ((*RUN, "-o", "mcts.samples=2", "-o", "mcts.samples=3"), "-o mcts.samples: is set by -o mcts.samples already"),
-        ((*RUN, "-o", "mcts.samples=2", "-o", "searcher.samples=3"), "-o searcher.samples: is set by -o mcts.samples"),
+        ((*RUN, "-o", "mcts.samples=2", "-o", "searcher.samples=3"), "-o mcts.samples: is set by -o searcher.samples"),
         ((*RUN, "--tasks", "3", "-o", "search.tasks=4"), "-o search.tasks: is set by --tasks already; give one"),
         ((*RUN, "--env", "textcraft", "-o", "env.name=webshop"), "-o env.name: is set by --env already"),
         (("config", "show", "--model", "a", "-o", "transformers.model=b"), "is set by"),

@@ -6,8 +6,9 @@ import pytest
 from agentr_core.cli.drawing import View, draw
 from agentr_core.cli.reading import clean, one_line
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Message, Task
+from agentr_core.records import Task
 from agentr_core.report.marks import NO_MARKS, Marks
+from agentr_core.turns import Message
 
 
 @pytest.fixture
@@ -77,9 +78,25 @@ def test_everything_shows_nodes_that_were_never_visited(tree: Tree) -> None:
 
 
 def test_a_narrow_terminal_cuts_the_text_and_keeps_the_numbers(tree: Tree) -> None:
+    lines = drawn(tree, View(), width=52)
+    assert lines[2:6] == [
+        "├ craft planks → Crafted        N=1   Q=1.00 good",
+        "│↓ craft chest → Crafted        N=1   Q=1.00 r=1.00",
+        "└ (no action) hm → Error: no …  N=3   Q=0.00 bad ✂2",
+        " ├ get chest → Could not        N=2   Q=0.00 r=0.00 cap",
+    ]
+
+
+def test_a_deep_tree_stays_in_a_narrow_terminal_and_says_what_was_done(tree: Tree) -> None:
+    node = tree.nodes[1]
+    for depth in range(40):
+        for action in (f"step {depth} of many", f"other {depth}"):
+            tree.add(node, action=action, response=action, observation="Done", visits=2, value_sum=1.0)
+        node = tree.nodes[-1]
     lines = drawn(tree, View(), width=60)
-    assert lines[4].startswith("└─ (no action) hm → Error: no…  N=3")
-    assert all("N=" in line for line in lines[:6])
+    assert max(map(len, lines)) <= 60
+    assert all(any(f"step {depth} of" in line for line in lines) for depth in range(40))
+    assert sum(line.startswith("…") and "N=" in line for line in lines) > 20
 
 
 def test_text_for_the_terminal_shows_what_a_terminal_would_obey() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from agentr_core import run_settings
 from agentr_core.cli.main import main
 from agentr_core.process.file_lock import held
-from agentr_core.records import Example
 from agentr_core.store import open_store
+from agentr_core.turns import Example
 
 RUN = ["run", "--env", "textcraft", "--searcher", "mcts", "--policy", "flawed", "--trainer", "none"]
 SIZE = ["--name", "first", "--tasks", "6", "--eval-tasks", "4", "--iterations", "1"]
@@ -69,6 +74,64 @@ LISTS = [
     "runs list", "trees list", "trajectories list --limit 1000", "revisions list", "datasets list", "checkpoints list",
     "evals list", "evals show 1", "tasks list", "tasks list --env textcraft --split test",
 ]  # fmt: skip
+
+
+#: What takes longer to import than most listings take to answer.
+HEAVY = ("pydantic", "pluggy", "numpy", "torch")
+_COMMANDS_IN_A_NEW_PROCESS = """
+import contextlib, io, json, sys
+from agentr_core import run_settings
+from agentr_core.cli.main import main
+commands, heavy, said = json.loads(sys.argv[1]), json.loads(sys.argv[2]), []
+for command in commands:
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = main(command.split())
+    said.append([command, code, [name for name in heavy if name in sys.modules]])
+print(json.dumps(said))
+"""
+
+
+def imported_by(*commands: str) -> list[tuple[str, int, list[str]]]:
+    """Of commands, one after the other in one new process: the exit code, and what was imported by then."""
+    program = [sys.executable, "-c", _COMMANDS_IN_A_NEW_PROCESS, json.dumps(commands), json.dumps(HEAVY)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    return [(command, code, found) for command, code, found in json.loads(done.stdout)]
+
+
+def test_a_listing_imports_no_pydantic(db: Path) -> None:
+    reads = [each for each in LISTS if not each.startswith("tasks")]  # a task is a record
+    reads += ["runs show", "revisions show", "datasets show", "checkpoints show last", "compare", "compare --critics"]
+    reads = [f"{command} --db {db}" for command in reads]
+    assert imported_by(*reads) == [(command, 0, []) for command in reads]
+    [(_, code, found)] = imported_by(f"trees show --db {db}")  # has a tree's records made
+    assert (code, found) == (0, ["pydantic"])
+
+
+def test_attempts_are_listed_as_they_are_exported(agentr: Any) -> None:
+    listed, exported = agentr("trajectories list --limit 1000 --json").json, agentr("trajectories export").lines
+    assert listed == [{name: value for name, value in row.items() if name != "messages"} for row in exported]
+    assert {row["end"] for row in listed} >= {"ended", "step cap"}
+    failed = agentr("trajectories list --failed --limit 1000 --json").json
+    assert 0 < len(failed) < len(listed)
+
+
+def test_a_run_knows_where_its_settings_came_from(db: Path) -> None:
+    with open_store(db, read_only=True) as store:
+        run = store.runs.find("first")
+    known = {key: source for key, _, source in run_settings(run)}
+    typed = {"env.name": "--env", "search.tasks": "--tasks", "env.options.world": "-o textcraft.world"}
+    typed |= {
+        "searcher.name": "--searcher",
+        "searcher.options.samples": "-o mcts.samples",
+        "iterations": "--iterations",
+    }
+    typed |= {"critic.name": "preset quick", "revise.alpha": "default", "policy.options.rate": "-o flawed.rate"}
+    assert {key: known[key] for key in typed} == typed
+    assert not [key for key in known if key.startswith("sources")]
+    kept = {key: value for key, value in run.config.items() if key != "sources"}
+    of_a_script = run_settings(replace(run, config=kept))
+    assert [row[:2] for row in of_a_script] == [row[:2] for row in run_settings(run)]
+    assert {source for _, _, source in of_a_script} == {""}
 
 
 @pytest.mark.parametrize("command", LISTS)
@@ -131,8 +194,13 @@ def test_a_run_is_called_killed_where_nobody_works_on_it(agentr: Any, tmp_path: 
     with open_store(path) as store:
         runs = {name: store.runs.create("run", {}, seed=1, name=name) for name in ("gone", "here")}
         with held(store.runs.lock_file(runs["here"])):
-            states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in runs}
+            for row in runs.values():
+                store.runs.open_stage(row.id, 1, "search")
+            shown = {name: agentr(f"runs show {name}", path).out for name in runs}
+            states = {name: text.split("\n")[0].split()[-1] for name, text in shown.items()}
             assert states == {"gone": "killed", "here": "running"}
+            at_work = {name: re.findall(r"^1 +search +(\w+)", text, re.MULTILINE) for name, text in shown.items()}
+            assert at_work == {"gone": ["killed"], "here": ["running"]}
             killed = agentr("runs list --status killed --json", path).json
             assert [row["name"] for row in killed] == ["gone"]
             assert {row["name"]: row["alive"] for row in agentr("runs list --json", path).json} == {

@@ -79,17 +79,23 @@ def test_a_new_package_passes_the_checks(kind: str, packages: Packages) -> None:
     assert "ok      spec: its target is of its kind" in printed and "FAILED" not in printed
 
 
-def test_new_packages_are_typed_and_formatted(packages: Packages) -> None:
+@pytest.fixture(scope="module")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy has found out about agentr and the standard library, for all calls of it."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def test_new_packages_are_typed_and_formatted(packages: Packages, mypy_cache: Path) -> None:
     rules = ["--isolated", "--line-length", "120", "--target-version", "py311"]
     families = ["--select", "E,F,W,I,UP,B,SIM,RUF,ANN,D1", "--ignore", "D107"]
     sources = [packages.source / f"agentr-my-{kind}" / f"agentr_my_{kind}" for kind in KINDS]
     call("ruff", "check", *rules, *families, *sources, cwd=packages.source)
     call("ruff", "check", *rules, "--select", "E,F,W,UP,B,SIM,RUF", packages.source, cwd=packages.source)
     call("ruff", "format", *rules, "--check", packages.source, cwd=packages.source)
-    call("mypy", "--strict", "--cache-dir", packages.site / "cache", *sources, cwd=packages.source)
+    call("mypy", "--strict", "--cache-dir", mypy_cache, *sources, cwd=packages.source)
 
 
-def test_a_trainer_of_each_kind_is_green_and_clean(tmp_path: Path) -> None:
+def test_a_trainer_of_each_kind_is_green_and_clean(tmp_path: Path, mypy_cache: Path) -> None:
     """Found by their entry points, as packages that pip has put beside each other are."""
     site = tmp_path / "site"
     for reads in READS[1:]:
@@ -104,7 +110,7 @@ def test_a_trainer_of_each_kind_is_green_and_clean(tmp_path: Path) -> None:
     assert "passed" in printed and "failed" not in printed
     sources = [site / f"agentr_my_{reads}" for reads in READS[1:]]
     call("ruff", "format", "--isolated", "--line-length", "120", "--check", *sources, cwd=tmp_path)
-    call("mypy", "--strict", "--cache-dir", tmp_path / "cache", *sources, cwd=tmp_path)
+    call("mypy", "--strict", "--cache-dir", mypy_cache, *sources, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

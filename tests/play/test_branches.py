@@ -35,7 +35,7 @@ def chain(tree: Tree, *actions: str | None) -> None:
 
 
 def stored_tree(*actions: str | None) -> Tree:
-    from agentr_core.records import Message
+    from agentr_core.turns import Message
 
     tree = Tree(task(), (Message("user", "Count to 15. You are at 1."),), seed=0, state_key="15:1:1")
     chain(tree, *actions)

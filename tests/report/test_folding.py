@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Message, Task
+from agentr_core.records import Task
 from agentr_core.report.folding import best, fold, unplayed, worth_seeing
+from agentr_core.turns import Message
 
 
 def grown() -> Tree:

@@ -16,8 +16,9 @@ from scripted_runs import command, environment
 
 from agentr_core.interfaces.tree import Tree
 from agentr_core.process.file_lock import held
-from agentr_core.records import Message, Task
+from agentr_core.records import Task
 from agentr_core.store import Store, TreePlan, open_store
+from agentr_core.turns import Message
 
 
 def _interruptible() -> None:

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mixed_runs import together as together
+from mixed_runs import trained as trained
 from project_stages import empty as empty
 from project_stages import project as project
 from project_stages import searched as searched

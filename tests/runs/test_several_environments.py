@@ -7,25 +7,24 @@ import json
 import random
 import shutil
 import signal
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from killing import KILLER, has_run, sqlite_is_sound
 from learning import write_model
+from mixed_runs import WORLDS, configure
 from scripted_runs import Agentr, dump
 
 import agentr_core
+from agentr_core.cli.main import main
+from agentr_core.cli.reading import named_task
 from agentr_core.evaluate.metrics import average, summarize, summarize_worlds
 from agentr_core.process.progress import Progress
-from agentr_core.runs.costs import costs
+from agentr_core.runs.by_environment import environments_of
 from agentr_core.runs.report import iterations
-from agentr_core.runs.single_stages import train_again
-from agentr_core.runs.start_and_resume import run
+from agentr_core.runs.start_and_resume import resume, run
 from agentr_core.store import EvalResult, open_store
-from agentr_core.train.mixture import in_proportion, trees_in_proportion
-from agentr_core.train.tree_sets import read_tree_set
 
 SMALL = (
     *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3"),
@@ -33,20 +32,6 @@ SMALL = (
     *("--tasks", "6", "--iterations", "2", "--eval-tasks", "6", "-o", "evaluate.max_turns=10"),
     *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "webshop.products=60"),
 )
-WORLDS: dict[str, dict[str, Any]] = {
-    "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14},
-    "webshop": {"products": 60, "max_steps": 14},
-}
-
-
-def configure(env: str, **changes: Any) -> agentr_core.RunConfig:
-    settings: dict[str, Any] = {
-        "env": env, "policy": "flawed", "trainer": "none", "critic": "actor", "iterations": 1, "seed": 5,
-        "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "depth": 9}, "search": {"tasks": 5},
-        "evaluate": {"tasks": 6, "max_turns": 9, "revision_turns": 9},
-    }  # fmt: skip
-    own = {name: WORLDS[name] for name in env.split(",") if name in WORLDS}
-    return agentr_core.configure(**{**settings, **own, **changes})
 
 
 def worlds() -> list[str]:
@@ -82,13 +67,6 @@ def test_a_run_over_all_environments_killed_five_times_ends_like_one_that_was_no
     done = agentr("resume", "last", cwd=killed)
     assert done.returncode == 0, done.stderr
     assert dump(killed / "agentr.db") == dump(whole / "agentr.db")
-
-
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("together") / "agentr.db"
-    run(configure("textcraft,webshop"), db=path, progress=Progress(quiet=True))
-    return path
 
 
 @pytest.mark.parametrize("env", WORLDS)
@@ -135,6 +113,11 @@ def test_the_table_has_each_environment_and_their_mean(together: Path) -> None:
     assert table.data[3]["gain"] == pytest.approx(sum(part["gain"] for part in table.data[4:6]) / 2)
 
 
+def test_environments_stand_in_the_order_of_the_run() -> None:
+    metrics = {"success": 0.5, "a/success": 0.1, "b/success": 0.9, "away/success": 0.2}
+    assert list(environments_of(metrics, ["b", "a"])) == ["b", "a", "away"]
+
+
 def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
     many = [EvalResult(task_id=index, success=True, reward=1.0) for index in range(90)]
     few = [EvalResult(task_id=index, success=False, reward=0.0) for index in range(10)]
@@ -148,6 +131,7 @@ def test_an_environment_counts_as_one_however_many_tasks_it_has() -> None:
 
 
 BROKEN = """
+from pathlib import Path
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
 
@@ -155,6 +139,13 @@ class Broken(TextCraft):
     config_class = TextCraftConfig
     def step(self, action):
         raise ValueError("the world has ended")
+
+class Away(TextCraft):
+    config_class = TextCraftConfig
+    def step(self, action):
+        if Path("away").exists():
+            raise ConnectionError("the server is away")
+        return super().step(action)
 
 class Barren(TextCraft):
     config_class = TextCraftConfig
@@ -185,6 +176,22 @@ def test_an_environment_where_nothing_could_be_played_is_an_error_and_no_zero(
         run(config, db=written / "agentr.db", stages=stages, progress=Progress(quiet=True))
 
 
+def test_an_environment_that_is_away_is_named_the_others_go_on_and_the_run_is_resumed(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(written)
+    (written / "away").touch()
+    config, said = configure("textcraft,worlds_of_mine:Away"), io.StringIO()
+    with pytest.raises(agentr_core.AgentrError, match=r"6 of 12 tasks are not played, all of 'worlds_of_mine:Away', f"):
+        run(config, db=written / "agentr.db", stages=("evaluate",), progress=Progress(stream=said))
+    assert said.getvalue().count("warning: task worlds_of_mine:Away/textcraft_") == 6
+    (written / "away").unlink()
+    resume("last", db=written / "agentr.db", progress=Progress(quiet=True))
+    with open_store(written / "agentr.db", read_only=True) as store:
+        account = store.runs.accounts(store.runs.find("last").id)[0, "evaluate"]
+    assert (account["tried"], account["retried"]) == (12, 6), "tasks are counted, not attempts"
+
+
 def test_an_environment_that_brings_nothing_to_train_on_is_named(written: Path) -> None:
     said = io.StringIO()
     learner = {"name": "learning:Learner", "model": str(write_model(written / "start", 0.5))}
@@ -213,115 +220,34 @@ def test_the_commands_know_the_environment_of_a_row(agentr: Agentr, together: Pa
     assert "mean of 2" in agentr("compare", "last").stdout
 
 
-def example(env: str, number: int) -> agentr_core.Example:
-    return agentr_core.Example((agentr_core.Message("user", str(number)),), "good", {"env": env})
+def test_listings_of_one_environment_and_tasks_by_the_names_that_listings_have(
+    together: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = ("--db", str(together))
+    for command in (("trees", "list"), ("trajectories", "list"), ("revisions", "list"), ("evals", "show", "1")):
+        assert main([*command, "--env", "webshop", *db]) == 0
+        told = capsys.readouterr().out
+        assert "webshop/generated" in told and "textcraft/" not in told, command
+        assert main([*command, "--env", "webshp", *db]) == 2
+        assert "has no environment 'webshp'; it has: textcraft, webshop" in capsys.readouterr().err
+    with open_store(together, read_only=True) as store:
+        tree = next(row for row in store.trees.select() if row.env == "webshop")
+        result = next(row for row in store.evaluations.results(1) if row.env == "webshop")
+    for command in (
+        ("trees", "show", "last", f"webshop/{tree.task}"),
+        ("trajectories", "list", "--tree", f"webshop/{tree.task}"),
+        ("evals", "show", "1", f"webshop/{result.task}"),
+    ):
+        assert main([*command, *db]) == 0 and capsys.readouterr().out, command
 
 
-@pytest.mark.parametrize(
-    ("weights", "max_share", "expected"),
-    [
-        ({}, 1.0, {"a": 80, "b": 20, "c": 10}),
-        ({"a": 1.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 10, "b": 10, "c": 10}),
-        ({"a": 2.0, "b": 1.0, "c": 1.0}, 1.0, {"a": 20, "b": 10, "c": 10}),
-        ({}, 0.5, {"a": 30, "b": 20, "c": 10}),
-        ({}, 0.1, {"a": 10, "b": 10, "c": 10}),
-    ],
-)
-def test_the_mixture(weights: dict[str, float], max_share: float, expected: dict[str, int]) -> None:
-    there = {"a": 80, "b": 20, "c": 10}
-    examples = [example(env, number) for env, count in there.items() for number in range(count)]
-    taken = in_proportion(examples, weights, max_share=max_share, seed=3)
-    counts = {name: sum(one.origin["env"] == name for one in taken) for name in there}
-    assert counts == expected
-    assert taken == [one for one in examples if one in taken]
-    assert taken == in_proportion(examples, weights, max_share=max_share, seed=3)
+def test_a_key_that_tasks_of_two_environments_have_is_not_guessed() -> None:
+    rows = [EvalResult(task_id=number, env=env, task="17") for number, env in enumerate(("a", "b"))]
+    assert named_task(rows, "b/17") == rows[1:] and named_task(rows[:1], "17") == rows[:1] and not named_task(rows, "1")
+    with pytest.raises(agentr_core.UsageError, match="several environments have a task '17': write a/17 or b/17"):
+        named_task(rows, "17")
 
 
-@pytest.mark.parametrize(
-    ("weights", "max_share", "most"),
-    [
-        ({}, 1.0, {"a": 80, "b": 20}),
-        ({"a": 1.0, "b": 1.0}, 1.0, {"a": 20, "b": 20}),
-        ({"a": 2.0, "b": 1.0}, 1.0, {"a": 40, "b": 20}),
-        ({}, 0.5, {"a": 20, "b": 20}),
-    ],
-)
-def test_trees_are_mixed_whole(weights: dict[str, float], max_share: float, most: dict[str, int]) -> None:
-    """Ten trees of eight rows and four of five, and one of each that gave none."""
-    trees = dict.fromkeys(range(10), ("a", 8)) | dict.fromkeys(range(10, 14), ("b", 5))
-    trees |= {20: ("a", 0), 21: ("b", 0)}
-    taken = trees_in_proportion(trees, weights, max_share=max_share, seed=3)
-    rows = {name: sum(trees[tree][1] for tree in taken if trees[tree][0] == name) for name in most}
-    assert all(most[name] - 8 < rows[name] <= most[name] for name in most) and rows["b"] == 20
-    assert taken == trees_in_proportion(trees, weights, max_share=max_share, seed=3)
-    assert trees_in_proportion({1: ("a", 0)}, weights, max_share=max_share, seed=3) == set()
-    assert trees_in_proportion({1: ("a", 9), 2: ("b", 1)}, {"a": 1.0, "b": 1.0}, seed=3) == {1, 2}, "one at the least"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over both whose one iteration trains, beside general conversations."""
-    folder = tmp_path_factory.mktemp("trained")
-    general = folder / "general.jsonl"
-    turn = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day"}]}
-    general.write_text("".join(json.dumps(turn) + "\n" for _ in range(50)))
-    learner = {"model": str(write_model(folder / "base", 0.5))}
-    changes = {"policy": "learning:Learner", "trainer": "learning:Halver", "learning:Learner": learner}
-    mixed = {**changes, "data": {"eta": 0.8, "general": str(general)}}
-    run(configure("textcraft,webshop", **mixed), db=folder / "agentr.db", progress=Progress(quiet=True))
-    return folder / "agentr.db"
-
-
-def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
-    with open_store(trained, read_only=True) as store:
-        last = store.runs.find("last")
-        table, trees = costs(store, last), store.trees.select(last.id)
-        (dataset,) = store.datasets.select(last.id)
-        results = [each for row in store.evaluations.select(last.id) for each in store.evaluations.results(row.id)]
-    assert [row["environment"] for row in table.data] == ["textcraft", "webshop", "general"]
-    assert [row["trees"] for row in table.data] == [5, 5, 0]
-    assert sum(row["training_rows"] for row in table.data) == dataset.n_examples
-    assert all(row["training_rows"] for row in table.data)
-    for row in table.data[:2]:
-        own = [tree.stats for tree in trees if tree.env == row["environment"]]
-        assert row["samples"] == sum(stats["samples"] for stats in own) > 0
-        assert row["environment_seconds"] == pytest.approx(sum(stats["environment_seconds"] for stats in own))
-        assert row["eval_episodes"] == sum(result.env == row["environment"] for result in results) > 0
-        assert row["cached_share"] is None, "a scripted policy counts no tokens"
-
-
-def test_weights_hold_for_what_is_read_of_trees(trained: Path, tmp_path: Path) -> None:
-    """By rows: values of both worlds, five trees of each, in the proportion of the weights and at most in it."""
-    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
-    model = {"learning:Learner": {"model": str(tmp_path / "base")}, "policy": "learning:Learner"}
-    found = {}
-    for heavier in (None, 1.0, 0.25):
-        weights = {} if heavier is None else {"weight": heavier}
-        worlds = {name: {**WORLDS[name], **(weights if name == "textcraft" else {})} for name in WORLDS}
-        config = configure("textcraft,webshop", trainer="learning:ValueReader", **model, **worlds)
-        train_again("last", config, db=tmp_path / "agentr.db", iteration=1, out=None, progress=Progress(quiet=True))
-        with open_store(tmp_path / "agentr.db", read_only=True) as store:
-            row = store.datasets.get(store.checkpoints.select()[-1].dataset_id)
-            envs = {tree.id: tree.env for tree in store.trees.select()}
-            rows = Counter(envs[each.origin["tree"]] for each in read_tree_set(store, row).rows)
-        found[heavier] = rows
-        assert len(row.config["origin"]["trees"]) + row.config["selection"].get("left_out_trees", 0) == 10
-    assert sum(found[None].values()) > sum(found[1.0].values()) > sum(found[0.25].values())
-    assert found[1.0]["textcraft"] <= found[1.0]["webshop"] * 1.5 and found[0.25]["textcraft"] < found[1.0]["textcraft"]
-
-
-def test_runs_show_tells_it_in_80_columns(agentr: Agentr, trained: Path, tmp_path: Path) -> None:
-    shutil.copy(trained, tmp_path / "agentr.db")
-    told = json.loads(agentr("runs", "show", "last", "--json").stdout)["environments"]
-    assert [row["environment"] for row in told] == ["textcraft", "webshop", "general"]
-    shown = agentr("runs", "show", "last", COLUMNS="80").stdout.splitlines()
-    (first,) = [number for number, line in enumerate(shown) if line.startswith("environment")]
-    lines = shown[first : first + shown[first:].index("")]
-    assert [line.split()[0] for line in lines[-3:]] == ["textcraft", "webshop", "general"]
-    assert len(lines[0].split()) == len(lines[-1].split()) == 9 and all(len(line) <= 80 for line in lines)
-
-
-def test_one_environment_alone_has_no_such_table(tmp_path: Path) -> None:
-    run(configure("textcraft"), db=tmp_path / "agentr.db", progress=Progress(quiet=True))
-    with open_store(tmp_path / "agentr.db", read_only=True) as store:
-        assert costs(store, store.runs.find("last")).rows == []
+def test_commands_about_one_environment_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("tasks", "list", "--env", "textcraft,webshop"), ("envs", "check", "textcraft,webshop")):
+        assert main(command) == 2 and "One is named at a time here." in capsys.readouterr().err

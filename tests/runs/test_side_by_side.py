@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learning import write_model
 
 import agentr_core
 from agentr_core.cli.main import main
 from agentr_core.process.progress import Progress
-from agentr_core.runs import report, side_by_side
+from agentr_core.runs import labels, report, side_by_side, start_and_resume
 from agentr_core.runs.single_stages import evaluate_again, revise_again
 
 QUIET = Progress(quiet=True)
@@ -63,6 +64,16 @@ def test_another_model_is_called_by_its_name_and_set_against_the_real_baseline(d
     assert "gain" not in baseline and "gain" not in rows["baseline · tasks=4"], "other tasks have no baseline"
 
 
+def test_the_model_that_a_search_began_with_is_the_baseline_though_it_lies_beside_the_database(tmp_path: Path) -> None:
+    learner = {"name": "learning:Learner", "model": str(write_model(tmp_path / "base", 0.5))}
+    config, db = configure(policy=learner, flawed={}, evaluate={"tasks": 2, "max_turns": 4}), tmp_path / "agentr.db"
+    start_and_resume.run(config, db=db, stages=("search",), progress=QUIET)
+    evaluate_again("last", config, db=db, checkpoint=None, progress=QUIET)
+    with agentr_core.open_store(db) as store:
+        (row,) = report.iteration_rows(store, store.runs.find("last"))
+    assert (row["label"], row["began"]) == ("baseline", True)
+
+
 def test_a_listing_names_what_was_measured(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evals", "list", "mcts-0", "--db", str(db)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -103,6 +114,53 @@ def test_runs_that_differ_in_the_seed_alone_are_summed_up(db: Path) -> None:
     assert mcts["against_first"] == pytest.approx(successes[0] - each.data[0]["success"]), "paired by seed"
     assert best["success_half"] is None and mcts["success_half"] is not None
     assert summary.rows[1][0] == "mcts-0 and 2 more"
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds over two environments, one run over one of them; an evaluation with settings of one environment."""
+    path = tmp_path_factory.mktemp("mixed") / "project.db"
+    both = {"env": "webshop,textcraft", "webshop": {"products": 60}, "searcher": "greedy", "critic": "last"}
+    for seed in range(2):
+        agentr_core.run(configure(**both, seed=seed), db=path, name=f"both-{seed}")
+    agentr_core.run(configure(**{**both, "env": "webshop"}), db=path, name="shop")
+    own = configure(**{**both, "webshop": {"products": 60, "evaluate": {"tasks": 3, "split": "valid"}}})
+    evaluate_again("both-0", own, db=path, checkpoint=None, progress=QUIET)
+    return path
+
+
+def test_runs_of_several_environments_have_a_row_for_each(mixed: Path) -> None:
+    with agentr_core.open_store(mixed) as store:
+        runs = [store.runs.find(name) for name in ("both-0", "both-1", "shop")]
+        each, seeds = side_by_side.side_by_side(store, runs)
+        parts = {row["environment"]: row for row in report.iterations(store, runs[0]).data if "environment" in row}
+        rows = report.iteration_rows(store, runs[0])
+    labels = ["webshop,textcraft · greedy · last · mean of 2", "  webshop", "  textcraft"]
+    assert [row[1] for row in each.rows] == [*labels, *labels, "webshop · greedy · last"]
+    whole, shop, craft, *_, alone = each.data
+    assert whole["trees"] == shop["trees"] + craft["trees"] == 6
+    last = next(row for row in rows if row["own"] and row["iteration"] == 1)
+    assert shop["success"] == last["environments"]["webshop"]["success"] and parts.keys() == {"webshop", "textcraft"}
+    assert alone["against_first"] == pytest.approx(alone["success"] - shop["success"]), "on the tasks that both played"
+    summary = {row["label"].strip(): row for row in seeds.data}
+    assert summary["textcraft"]["success"] == pytest.approx((craft["success"] + each.data[5]["success"]) / 2)
+    assert summary["webshop · greedy · last"]["against_first"] == pytest.approx(alone["success"] - shop["success"])
+
+
+def test_settings_of_one_of_several_environments_are_named_by_it(mixed: Path) -> None:
+    with agentr_core.open_store(mixed) as store:
+        labels = [row["label"] for row in report.iteration_rows(store, store.runs.find("both-0"))]
+    assert "baseline · webshop.evaluate.split=valid · webshop.evaluate.tasks=3" in labels
+
+
+def test_options_of_environments_tell_runs_apart_where_both_have_them() -> None:
+    one = {"env": {"name": "webshop", "options": {"products": 60, "seed": 0}}}
+    both = [{"name": "webshop", "options": {"products": 50, "seed": 0}}, {"name": "craft", "options": {"depth": 3}}]
+    apart = labels.told_apart([one, {"env": both}])
+    assert [labels.setting_texts(side_by_side._unnamed(each)) for each in apart] == [
+        ["webshop.products=60"],
+        ["webshop.products=50"],
+    ]
 
 
 def test_a_run_from_before_there_was_a_setting_had_its_default(db: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from agentr_core.records import Message
 from agentr_core.store import Store
+from agentr_core.turns import Message
 
 HEAD = (Message("system", "Rules."), Message("user", "Craft a chest."))
 GOOD = (*HEAD, Message("assistant", "get 1 log", train=True), Message("user", "Got 1 log"))

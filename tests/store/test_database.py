@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agentr_core.errors import StoreError, UsageError
-from agentr_core.records import Message
 from agentr_core.store import Store, open_store, schema
+from agentr_core.turns import Message
 
 
 def test_a_new_file_is_marked_as_ours_and_keeps_a_log(store: Store) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentr_core.records import Example, Message, TrainingSet
 from agentr_core.store import Store
+from agentr_core.turns import Example, Message, TrainingSet
 
 HEAD = (Message("system", "Rules."), Message("user", "Craft a chest."))
 GOOD = (*HEAD, Message("assistant", "get 1 log", train=True), Message("user", "Got 1 log"))

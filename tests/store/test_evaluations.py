@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agentr_core.records import Message
 from agentr_core.store import EvalResult, Store
+from agentr_core.turns import Message
 
 HEAD = (Message("system", "Rules."), Message("user", "Craft a chest."))
 GOOD = (*HEAD, Message("assistant", "get 1 log", train=True), Message("user", "Got 1 log"))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from agentr_core.records import Message
 from agentr_core.store import Preference, Sample, Store
+from agentr_core.turns import Message
 
 HEAD = (Message("system", "Rules."), Message("user", "Craft a chest."))
 GOOD = (*HEAD, Message("assistant", "get 1 log", train=True), Message("user", "Got 1 log"))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from agentr_core.errors import ResumeError, UsageError
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Completion, Message, Task, Verdict
+from agentr_core.records import Completion, Task, Verdict
 from agentr_core.store import Store, TreePlan, TreeRow
+from agentr_core.turns import Message
 
 TASK = Task(key="t", split="train", instruction="Craft.", metadata={"goal": "chest", "depth": 3}, env="textcraft")
 WHO = {"searcher": "mcts", "searcher_hash": "h", "model": "m"}

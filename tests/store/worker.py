@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from agentr_core.interfaces.tree import Node, Tree
-from agentr_core.records import Completion, Message, Task
+from agentr_core.records import Completion, Task
 from agentr_core.seeds import derive_rng
 from agentr_core.store import Store, TreePlan, canonical_dump, open_store
+from agentr_core.turns import Message
 
 WORDS = ("craft", "using", "get", "iron", "ingot", "stick", "oak", "planks", "log", "chest", "coal", "glass", "wool")
 SIMULATIONS = 4

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import agentr_core
 from agentr_core.interfaces.tree import Tree
-from agentr_core.records import Completion, Example, Message, Task, Verdict
+from agentr_core.records import Completion, Task, Verdict
 from agentr_core.store import EvalResult, PluginRow, Sample, TreePlan, open_store
+from agentr_core.turns import Example, Message
 
 #: Scripts, handlers, links and requests for a browser; the mark proves that it came through as text.
 MARKUP = (

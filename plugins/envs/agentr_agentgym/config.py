@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -13,6 +13,8 @@ from agentr_core import EnvironmentConfig
 
 class AgentGymConfig(EnvironmentConfig):
     """Settings of the ``agentgym`` environment."""
+
+    argument: ClassVar[str | None] = "server"
 
     parser: Literal["lenient", "agentgym", "agent-r"] = Field(
         default="agentgym",

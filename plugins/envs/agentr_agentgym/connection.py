@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from agentr_core import AgentrError
+from agentr_core import AgentrError, SessionLost
 
 #: A connection idle for longer is made anew: servers end idle ones after 5 seconds, and one that ends in the middle of
 #: a request looks like a server that died.
@@ -18,12 +18,8 @@ IDLE_SECONDS = 3.0
 _PASSING = frozenset({408, 425, 429, 502, 503, 504})
 
 
-class Failed(Exception):
-    """A request came to nothing. ``away``: the server was not reached, or broke off: another time it may be there."""
-
-    def __init__(self, said: str, *, away: bool = False) -> None:
-        super().__init__(said)
-        self.away = away
+class Failed(SessionLost):
+    """A request came to nothing."""
 
 
 class NoSuchPage(Failed):

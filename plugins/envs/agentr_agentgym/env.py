@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from agentr_agentgym.config import AgentGymConfig
-from agentr_agentgym.connection import Failed, unexpected
+from agentr_agentgym.connection import unexpected
 from agentr_agentgym.dialects import PARSERS
 from agentr_agentgym.lease import Lease
 from agentr_agentgym.servers import SERVERS
 from agentr_agentgym.tasks import Numbered, Offered, catalogue
 from agentr_core import (
     Environment,
-    EnvironmentFailure,
     Observation,
     ParsedAction,
     PluginConfig,
@@ -25,13 +23,12 @@ from agentr_core import (
     Task,
     UsageError,
     content_hash,
+    persistently,
 )
 
 T = TypeVar("T")
 
 _NOT_STARTED, _ENDED = "there is no episode: call reset first", "the episode has ended: call reset first"
-#: A server that is away is not waited for longer than this between two attempts.
-_LONGEST_WAIT = 10.0
 
 _catalogue = lru_cache(maxsize=8)(catalogue)
 
@@ -165,18 +162,14 @@ class AgentGym(Environment[AgentGymConfig]):
 
     def _persistently(self, work: Callable[[], T]) -> T:
         """``work`` in this episode's session; where that fails, in another one that was brought to the same place."""
-        for attempt in range(self.config.retries + 1):
-            try:
-                if self._task is not None and not self._lease.held:
-                    self._catch_up(self._task)
-                return work()
-            except Failed as failed:
-                self._lease.drop()
-                if attempt == self.config.retries:
-                    raise EnvironmentFailure(str(failed), passing=failed.away) from None
-                if failed.away:
-                    time.sleep(min(self.config.wait * 2**attempt, _LONGEST_WAIT))
-        raise AssertionError("the last attempt returns or raises")
+
+        def in_its_place() -> T:
+            if self._task is not None and not self._lease.held:
+                self._catch_up(self._task)
+            return work()
+
+        tries = self.config.retries
+        return persistently(in_its_place, give_up=self._lease.drop, retries=tries, wait=self.config.wait)
 
     def _catch_up(self, task: Task) -> None:
         """A new session, and the whole episode again in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -11,6 +12,8 @@ from agentr_core import EnvironmentConfig
 
 class OpenEnvConfig(EnvironmentConfig):
     """Settings of the ``openenv`` environment."""
+
+    argument: ClassVar[str | None] = "env"
 
     url: str = Field("http://127.0.0.1:8000", description="where the server is")
     env: str = Field("", description="which of its environments to take tasks of (default: the first it lists)")

@@ -12,21 +12,20 @@ from urllib.parse import urlsplit
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from agentr_core import SessionLost
+
 #: The longest message that is read; pages and screens are long.
 MOST_BYTES = 64 * 2**20
 #: Seconds that closing may take: nobody waits for more than that when a run ends.
 CLOSE_SECONDS = 2.0
 
 
-class Failed(Exception):
-    """Something came to nothing. ``away``: the server was not reached, or broke off: another time it may be there.
-
-    ``status``: the HTTP status of a page.
-    """
+class Failed(SessionLost):
+    """Something came to nothing. ``status``: the HTTP status of a page."""
 
     def __init__(self, said: str, *, away: bool = False, status: int | None = None) -> None:
-        super().__init__(said)
-        self.away, self.status = away, status
+        super().__init__(said, away=away)
+        self.status = status
 
 
 class Socket:

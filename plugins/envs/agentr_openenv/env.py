@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -12,13 +11,13 @@ from typing import Any, ClassVar, TypeVar
 
 from agentr_core import (
     Environment,
-    EnvironmentFailure,
     Observation,
     PluginConfig,
     StepResult,
     Task,
     UsageError,
     content_hash,
+    persistently,
 )
 from agentr_openenv.config import OpenEnvConfig
 from agentr_openenv.connection import Failed, Socket
@@ -27,7 +26,6 @@ from agentr_openenv.tasks import Catalogue
 T = TypeVar("T")
 
 _NOT_STARTED, _ENDED = "there is no episode: call reset first", "the episode has ended: call reset first"
-_LONGEST_WAIT = 10.0
 _INSTRUCTIONS = """\
 You act in {domain}. {description}You are shown an observation and answer with an action, until the task is done. \
 {actions}
@@ -147,18 +145,14 @@ class OpenEnv(Environment[OpenEnvConfig]):
 
     def _persistently(self, work: Callable[[], T]) -> T:
         """``work`` in this episode's session; where that fails, in another one that was brought to the same place."""
-        for attempt in range(self.config.retries + 1):
-            try:
-                if self._task is not None and not self._socket.held:
-                    self._catch_up(self._task)
-                return work()
-            except Failed as failed:
-                self._socket.close()
-                if attempt == self.config.retries:
-                    raise EnvironmentFailure(str(failed), passing=failed.away) from None
-                if failed.away:
-                    time.sleep(min(self.config.wait * 2**attempt, _LONGEST_WAIT))
-        raise AssertionError("the last attempt returns or raises")
+
+        def in_its_place() -> T:
+            if self._task is not None and not self._socket.held:
+                self._catch_up(self._task)
+            return work()
+
+        tries = self.config.retries
+        return persistently(in_its_place, give_up=self._socket.close, retries=tries, wait=self.config.wait)
 
     def _catch_up(self, task: Task) -> None:
         """A new session, and the whole episode again in it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ def _split(value: object) -> object:
 
 class TextWorldExpressConfig(EnvironmentConfig):
     """Settings of the ``textworld_express`` environment."""
+
+    argument: ClassVar[str | None] = "game"
 
     game: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         ("coin",), min_length=1, description=f"the games to play, of: {', '.join(PARAMETERS)}; or all"

@@ -13,7 +13,7 @@ from learning import write_model
 from scripted_runs import command, dump, environment
 from serving import Served
 
-from agentr_core import AgentrError, configure, run
+from agentr_core import AgentrError, configure, open_store, run
 
 WORLDS = {"textcraft": {"world": "synthetic", "depth": 2}, "webshop": {"products": 40}}
 RUN: dict[str, Any] = {
@@ -60,6 +60,18 @@ def test_the_rows_are_those_of_the_run_in_process(tmp_path: Path, world: str, pr
     assert through == inside
     found = {json.loads(line)[0] for line in inside}
     assert {"trees", "nodes", "verdicts", "samples", "datasets", "checkpoints", "eval_results"} <= found, found
+
+
+def test_one_run_over_the_worlds_of_several_servers(tmp_path: Path) -> None:
+    scripted: dict[str, Any] = {"searcher": "greedy", "critic": "last", "policy": "expert", "trainer": "none"}
+    with Served("textcraft", **WORLDS["textcraft"]) as craft, Served("webshop", **WORLDS["webshop"]) as shop:
+        worlds = [{"name": "agentgym:textcraft", "url": craft.url}, {"name": "agentgym:webshop", "url": shop.url}]
+        sizes: dict[str, Any] = {"iterations": 1, "search": {"tasks": 2}, "evaluate": {"tasks": 2}}
+        run(configure(**scripted, **sizes, env=worlds), db=tmp_path / "a.db")
+    with open_store(tmp_path / "a.db", read_only=True) as store:
+        trees = store.trees.select()
+    assert [row.env for row in trees] == ["agentgym:textcraft", "agentgym:webshop"] * 2
+    assert all(row.best_reward == 1.0 for row in trees)
 
 
 @pytest.mark.slow

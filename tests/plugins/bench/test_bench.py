@@ -63,7 +63,8 @@ def test_the_policy_gets_ready_before_it_is_measured(
 @pytest.mark.model
 def test_the_flat_batch_generates_what_the_search_did(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
-    found = bench(capsys, "--model", "tiny", "--sequential", "0")
+    short = ("-o", "mcts.depth=5", "-o", "mcts.samples=2", "-o", "mcts.max_tokens=48")
+    found = bench(capsys, "--model", "tiny", "--sequential", "0", *short)
     assert found["requests"] > 3 and found["cached_share"] > 0
     # Equal but for the rounding of batched arithmetic, which may turn a draw.
     assert found["flat_tokens"] == pytest.approx(found["generated_tokens"], rel=0.1)

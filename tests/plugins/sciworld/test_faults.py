@@ -199,6 +199,7 @@ def test_no_java(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     [
         ("echo 'Error: Could not create the Java Virtual Machine.' >&2; exit 1", "Could not create the Java Virtual"),
         ("exec sleep 600", "did not start ScienceWorld within 0.5 s"),
+        ("exit 3", r"did not start ScienceWorld \(exit status 3\): it said nothing"),
     ],
 )
 def test_a_java_that_does_not_start(make: Any, tmp_path: Path, script: str, message: str) -> None:
@@ -207,6 +208,17 @@ def test_a_java_that_does_not_start(make: Any, tmp_path: Path, script: str, mess
     with pytest.raises(PluginError, match=message):
         env.reset(env.task_for("boil", 0))
     assert env._fleet.workers == []
+
+
+def test_a_java_that_is_killed_while_it_starts_is_started_again(make: Any, java: str, tmp_path: Path) -> None:
+    """As a system does that has no memory left; the first two do not live to see their port."""
+    count = tmp_path / "count"
+    killed = f"echo x >> '{count}'; [ $(wc -l < '{count}') -gt {{}} ] || kill -9 $$; exec '{java}' \"$@\""
+    env = make(java=executable(tmp_path / "java", killed.format(2)))
+    assert env.reset(env.task_for("boil", 0)) and count.read_text().count("x") == 3
+    env = make(java=executable(tmp_path / "never", killed.format(9)))
+    with pytest.raises(EnvironmentFailure, match=r"was killed \(signal 9\) while it started ScienceWorld"):
+        env.reset(env.task_for("boil", 0))
 
 
 def test_a_java_that_is_too_old(make: Any, java: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from click.testing import CliRunner
 
 from agentr_core import Checkpoint, Example, Message, ResumeError, TrainingSet, UsageError, content_hash, model_files
 from agentr_core.train.export import example_row, write_rows
@@ -16,6 +17,7 @@ from agentr_core.train.export import example_row, write_rows
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from agentr_sft.__main__ import main
 from agentr_sft.config import SFTSettings
 from agentr_sft.trainer import SFT
 from agentr_training.identity import differences, fingerprint, identity
@@ -123,16 +125,17 @@ def test_the_program_refuses_another_model_or_iteration_in_the_same_folder(
     other = Path(shutil.copytree(start.model, tmp_path / "other"))
     (other / "config.json").write_text((other / "config.json").read_text() + "\n")
 
-    def call(model: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "agentr_sft", str(data), f"--model={model}", f"--out={out}", "-o", "epochs=1"]
-        return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+    def words(model: str, *more: str) -> list[str]:
+        return [str(data), f"--model={model}", f"--out={out}", "-o", "epochs=1", *more]
 
-    done = call(start.model)
+    program = [sys.executable, "-m", "agentr_sft", *words(start.model)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"'{data}': 1 of 5 skipped (1 empty, line 5)" in done.stderr
-    assert call(start.model).stdout == done.stdout  # it is over: not done again
-    refused = call(str(other), "--iteration=2")
-    assert (refused.returncode, refused.stdout) == (2, "")
+    again = CliRunner().invoke(main, words(start.model))  # here, where all that it imports is imported already
+    assert (again.exit_code, again.stdout) == (0, done.stdout)  # it is over: not done again
+    refused = CliRunner().invoke(main, words(str(other), "--iteration=2"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert f"(model: {start.model} -> {other}; iteration: 1 -> 2); name another --out" in refused.stderr
     assert "remove" not in refused.stderr
 

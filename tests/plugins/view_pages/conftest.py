@@ -19,6 +19,10 @@ from learning import write_model
 from scripted_runs import environment
 
 import agentr_core
+from agentr_core.runs import start_and_resume
+
+#: As the command line keeps them.
+SOURCES = {"iterations": "--iterations", "searcher.simulations": "run.toml", "critic": "default"}
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +39,7 @@ def run_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "evaluate": {"tasks": 6, "max_turns": 6, "revision_turns": 6},
         }
     )  # fmt: skip
-    agentr_core.run(config, db=db, name="first")
+    start_and_resume.run(config, db=db, name="first", sources=SOURCES)
     again = [sys.executable, "-m", "agentr_core", "revise", "--run", "first", "--critic", "last", "--db", str(db)]
     subprocess.run(again, check=True, capture_output=True, env=environment(PYTHONPATH=os.pathsep.join(sys.path)))
     return db

@@ -84,8 +84,28 @@ def test_a_run_has_its_figures_plots_and_their_numbers(screen: Any, key: str) ->
         assert rows.first.locator("td").all_inner_texts() == [cell or "" for cell in table["rows"][0]]
     for counted in told["account"]:
         assert counted["text"] in screen.text("#account")
+    rows = screen.page.locator("#settings tbody tr")
+    assert rows.all_inner_texts() == ["iterations\t2\t--iterations", "searcher.options.simulations\t60\trun.toml"]
+    screen.page.get_by_label("defaults as well").check()
+    assert "critic.name\toracle\tdefault" in rows.all_inner_texts()
     screen.page.locator("#settings input[type=search]").fill("simulations")
-    assert "60" in screen.text("#settings tbody")
+    assert rows.all_inner_texts() == ["searcher.options.simulations\t60\trun.toml"]
+
+
+def test_what_is_not_there_is_said_once_with_a_way_on(screen: Any, key: str) -> None:
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    screen.open(f"#/run/{key}/dataset/999")
+    assert "999" in screen.text("[role=alert]")
+    assert screen.page.locator("[role=alert]").count() == 1
+    assert not [url for url in asked if url.endswith("999/items")]
+    screen.open("#/run/NO-SUCH-RUN")
+    assert screen.page.locator("[role=alert]").count() == 1
+    assert screen.text("nav[aria-label='last runs'] li").startswith("first ")
+    screen.click("first")
+    screen.shows("#settings td")
+    assert len(screen.said) >= 2 and all("404" in each for each in screen.said)
+    screen.said.clear()
 
 
 def test_a_revision_in_its_bands_with_what_is_trained(screen: Any, key: str) -> None:

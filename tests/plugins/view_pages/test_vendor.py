@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tools.vendor_static import LIBRARIES, STATIC, VENDOR
 
 ENTRIES = json.loads((VENDOR / "vendor.json").read_text())
+REPOSITORY = Path(__file__).resolve().parents[3]
 OURS = [path for path in STATIC.rglob("*") if path.suffix in (".js", ".css", ".html") and path.parent != VENDOR]
 
 
@@ -26,6 +28,13 @@ def test_each_is_as_it_was_published_and_has_its_licence(entry: dict[str, str]) 
     assert hashlib.sha256((VENDOR / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
     licence = (VENDOR / re.sub(r"\.(js|css)$", ".LICENSE", entry["file"])).read_text()
     assert {"MIT": "MIT", "ISC": "Permission to use, copy", "Apache-2.0": "Apache License"}[entry["licence"]] in licence
+
+
+def test_their_types_are_those_of_the_same_versions() -> None:
+    checked = json.loads((REPOSITORY / "tools/viewer_types/package.json").read_text())["devDependencies"]
+    vendored = dict(each["package"].rsplit("@", 1) for each in ENTRIES)
+    same = {"preact", "@preact/signals", "htm", "uplot"}  # d3-hierarchy's are a package of their own
+    assert {name: checked[name] for name in same} == {name: vendored[name] for name in same}
 
 
 def test_nothing_else_lies_there() -> None:

@@ -69,7 +69,7 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
         "plots": as_plots(run_plots(store, run, rows)),
         "account": list(account_rows(store, run)),
         "warnings": account_warnings(store, run),
-        "settings": [{"key": key, "value": value} for key, value in run_settings(run)],
+        "settings": [{"key": key, "value": value, "source": source} for key, value, source in run_settings(run)],
         "plugins": [row.as_dict() for row in store.runs.plugins(run.id)],
         "sets": set_items(store, run),
         "datasets": [dataset_item(store, row) for row in store.datasets.select(run.id)],

@@ -23,6 +23,7 @@ export function path(/** @type {(string|number)[]} */ parts, /** @type {Record<s
  */
 export async function ask(url, signal) {
   const before = kept.get(url);
+  /** @type {Record<string, string>} */
   const headers = before?.etag ? { "If-None-Match": before.etag } : {};
   const response = await fetch(url, { headers, signal, credentials: "same-origin" }).catch((error) => {
     if (error.name === "AbortError") throw error;

@@ -44,10 +44,10 @@ export function DatasetPage({ run, id }) {
       <div class="tools"><${Filters} filters=${[{ name: "kind", values: Object.keys(dataset.kinds ?? {}) }]} />
         <span class="legend"><span><i class="swatch trained"></i>trained</span></span></div>`}
     <//>
-    <${Paged} url=${url(["datasets", id, "items"], { kind })}>${(/** @type {any[]} */ items) => html`
+    ${dataset && html`<${Paged} url=${url(["datasets", id, "items"], { kind })}>${(/** @type {any[]} */ items) => html`
       ${items.map((item) => html`<${Item} key=${item.position} item=${item} open=${items.length === 1 || item === items[0]} run=${run} />`)}
       ${!items.length && html`<p class="dim">No row is like this.</p>`}`}
-    <//>
+    <//>`}
   <//>`;
 }
 

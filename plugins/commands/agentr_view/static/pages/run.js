@@ -26,7 +26,16 @@ export function RunPage({ run }) {
       <${Settings} settings=${data.settings ?? []} />
       <${Plugins} plugins=${data.plugins ?? []} />`}
     <//>
+    ${answer.error && !answer.data && html`<${LastRuns} />`}
   <//>`;
+}
+
+/** The way on from a run that is not there. */
+function LastRuns() {
+  const { data } = useAnswer(url(["runs"], { limit: 5 }));
+  if (!data?.items.length) return null;
+  return html`<nav aria-label="last runs"><p>The last runs:</p>
+    <ul>${data.items.map((/** @type {any} */ each) => html`<li><a href=${to(["run", each.key])}><${Line} text=${each.name || each.short} limit=${60} /></a> <span class="dim">${moment(each.created_at)}</span></li>`)}</ul></nav>`;
 }
 
 function Head(/** @type {{run: any}} */ { run }) {

@@ -52,7 +52,8 @@ export function Treegrid({ state, critics, label }) {
     if (inSight.current) scrollTo(box.current, active);
   }, [state.active.value, focus, active]);
   useLayoutEffect(() => {
-    if (focus) box.current?.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
+    const row = /** @type {HTMLElement|null|undefined} */ (box.current?.querySelector('[tabindex="0"]'));
+    if (focus) row?.focus({ preventScroll: true });
   }, [focus]);
 
   const first = Math.max(0, Math.floor(view.top / ROW) - AROUND);
