@@ -156,12 +156,6 @@ def _mixture(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         return
     if len(config.env) == 1:
         yield Found(given[0], "is not used, since the run has one environment", warning=True)
-        return
-    for chosen in _learning(config):
-        reads = context.registry.plugin_class("trainer", chosen.name).reads
-        if reads != "conversations":
-            told = f"is of conversations; '{chosen.name}' reads {reads} of the trees, and takes all or (at 0) none"
-            yield Found(given[0], told, warning=True)
 
 
 def _general(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:

@@ -95,26 +95,6 @@ def test_what_each_environment_took_adds_up_to_the_run(trained: Path) -> None:
         assert row["cached_share"] is None, "a scripted policy counts no tokens"
 
 
-def test_weights_hold_for_what_is_read_of_trees(trained: Path, tmp_path: Path) -> None:
-    """By rows: values of both worlds, five trees of each, in the proportion of the weights and at most in it."""
-    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
-    model = {"learning:Learner": {"model": str(tmp_path / "base")}, "policy": "learning:Learner"}
-    found = {}
-    for heavier in (None, 1.0, 0.25):
-        weights = {} if heavier is None else {"weight": heavier}
-        worlds = {name: {**WORLDS[name], **(weights if name == "textcraft" else {})} for name in WORLDS}
-        config = configure("textcraft,webshop", trainer="learning:ValueReader", **model, **worlds)
-        train_again("last", config, db=tmp_path / "agentr.db", iteration=1, out=None, progress=Progress(quiet=True))
-        with open_store(tmp_path / "agentr.db", read_only=True) as store:
-            row = store.datasets.get(store.checkpoints.select()[-1].dataset_id)
-            envs = {tree.id: tree.env for tree in store.trees.select()}
-            rows = Counter(envs[each.origin["tree"]] for each in read_tree_set(store, row).rows)
-        found[heavier] = rows
-        assert len(row.config["origin"]["trees"]) + row.config["selection"].get("left_out_trees", 0) == 10
-    assert sum(found[None].values()) > sum(found[1.0].values()) > sum(found[0.25].values())
-    assert found[1.0]["textcraft"] <= found[1.0]["webshop"] * 1.5 and found[0.25]["textcraft"] < found[1.0]["textcraft"]
-
-
 def test_weight_0_trains_on_one_of_them_over_the_trees_of_all(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
     db, rows = tmp_path / "agentr.db", dict[str, set[str]]()
@@ -139,6 +119,26 @@ def test_weight_0_trains_on_one_of_them_over_the_trees_of_all(trained: Path, tmp
     assert len(set(models)) == 3 and any("agent-r-actor-webshop" in label for label in models), models
 
 
+def test_weights_hold_for_what_is_read_of_trees(trained: Path, tmp_path: Path) -> None:
+    """By rows: values of both worlds, five trees of each, in the proportion of the weights and at most in it."""
+    shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
+    model = {"learning:Learner": {"model": str(tmp_path / "base")}, "policy": "learning:Learner"}
+    found = {}
+    for heavier in (None, 1.0, 0.25):
+        weights = {} if heavier is None else {"weight": heavier}
+        worlds = {name: {**WORLDS[name], **(weights if name == "textcraft" else {})} for name in WORLDS}
+        config = configure("textcraft,webshop", trainer="learning:ValueReader", **model, **worlds)
+        train_again("last", config, db=tmp_path / "agentr.db", iteration=1, out=None, progress=Progress(quiet=True))
+        with open_store(tmp_path / "agentr.db", read_only=True) as store:
+            row = store.datasets.get(store.checkpoints.select()[-1].dataset_id)
+            envs = {tree.id: tree.env for tree in store.trees.select()}
+            rows = Counter(envs[each.origin["tree"]] for each in read_tree_set(store, row).rows)
+        found[heavier] = rows
+        assert len(row.config["origin"]["trees"]) + row.config["selection"].get("left_out_trees", 0) == 10
+    assert sum(found[None].values()) > sum(found[1.0].values()) > sum(found[0.25].values())
+    assert found[1.0]["textcraft"] <= found[1.0]["webshop"] * 1.5 and found[0.25]["textcraft"] < found[1.0]["textcraft"]
+
+
 def test_trees_of_weight_0_give_no_rows_of_actions_either(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained.parent, tmp_path, dirs_exist_ok=True)
     learner = {"model": str(tmp_path / "base")}
@@ -155,10 +155,6 @@ def test_trees_of_weight_0_give_no_rows_of_actions_either(trained: Path, tmp_pat
     ("changes", "told"),
     [
         ({"env": "textcraft", "data": {"max_share": 0.5}}, "data.max_share: is not used, since the run has one"),
-        (
-            {"webshop": {**WORLDS["webshop"], "weight": 2}, "trainer": "learning:ActionReader"},
-            "'learning:ActionReader'",
-        ),
     ],
 )
 def test_a_share_that_nothing_comes_of_is_said(changes: dict[str, Any], told: str, tmp_path: Path) -> None:

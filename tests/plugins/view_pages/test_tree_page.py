@@ -170,6 +170,8 @@ def test_by_mouse_on_rows_on_the_overview_and_in_the_panel(tree: Any) -> None:
     children = tree.page.locator(".node-panel table[aria-label='children of the node'] button")
     children.first.wait_for()
     reaches(tree, 0)
+    titles = tree.page.locator(".node-panel table[aria-label='children of the node'] th").all_inner_texts()
+    assert [title for title in ("V", "advantage", "weight") if title in titles] == ["advantage", "weight"]
     children.first.click()
     (child,) = tree.sql("SELECT min(node) FROM nodes WHERE tree_id = ? AND parent = 0", TREE)[0]
     reaches(tree, child)
