@@ -17,6 +17,7 @@ from agentr_core.records import Task
 from agentr_core.registry.lookup import Registry
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import Store
+from agentr_core.store.events import Event
 from agentr_core.store.rows import RunRow, TreeRow
 
 
@@ -36,6 +37,13 @@ class RunContext:
     worlds: Worlds
     stopped: Callable[[], bool]
     advice: str
+    #: Told each event once it is stored: a stage counts them for its line.
+    told: Callable[[Event], None] = lambda event: None
+
+    async def commit(self, event: Event) -> None:
+        """Store what work has done. Everything that a tree, a revision or an episode leaves goes this way."""
+        self.store.apply(event)
+        self.told(event)
 
     def make_policy(self, model: str | None = None) -> AnyPolicy:
         """The run's policy, with ``model`` in place of the configured one where given."""

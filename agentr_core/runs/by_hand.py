@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from agentr_core.errors import EnvironmentFailure, NothingToDo, PolicyFailure, UsageError, boundary
-from agentr_core.evaluate.stage import draw_of, player_of
+from agentr_core.evaluate.episodes import draw_of, player_of
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.episode import Player, turn_seed
 from agentr_core.play.steered import SteeredEpisode

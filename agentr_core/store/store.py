@@ -10,6 +10,7 @@ from agentr_core.store.checkpoints import Checkpoints
 from agentr_core.store.connection import Connection, default_timeout
 from agentr_core.store.datasets import Datasets
 from agentr_core.store.evaluations import Evaluations
+from agentr_core.store.events import EpisodePlayed, Event, TreeEnded, TreeGrown, TreeRevised
 from agentr_core.store.pages import Pages
 from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
@@ -40,6 +41,9 @@ class Store:
     - ``create`` a row that is always new; ``open`` the one of this identity, made where it is missing; ``finish`` it;
     - ``save`` what is kept in place of what an earlier attempt left.
 
+    What work commits is packed into events first (``growth``, ``ending``, ``revised``, ``played``), by whoever does the
+    work; :meth:`apply` stores them.
+
     Trees are planned together before each is started (``plan``, ``start``).
     """
 
@@ -57,6 +61,24 @@ class Store:
         #: For those who look: rows a page at a time, and trees without their texts.
         self.pages = Pages(connection)
         self.tree_views = TreeViews(connection, self.trees)
+
+    def apply(self, *events: Event) -> None:
+        """Store what work has committed, in their order and in one transaction; what is stored already stays.
+
+        Raises :class:`~agentr_core.errors.StoreError` where something before an event is missing.
+        """
+        with self.transaction():
+            for event in events:
+                match event:
+                    case TreeGrown():
+                        self.trees.grow(event)
+                    case TreeEnded():
+                        self.trees.end(event)
+                    case TreeRevised():
+                        self.revisions.put_tree(event)
+                        self.trees.put_verdicts(event.verdicts)
+                    case EpisodePlayed():
+                        self.evaluations.put_result(event)
 
     @property
     def path(self) -> Path:
