@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from agentr_core.errors import Interrupted, PluginError, boundary
 from agentr_core.interfaces.critic import AnyCritic
@@ -18,7 +18,8 @@ from agentr_core.registry.lookup import Registry
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import Store
 from agentr_core.store.events import Event
-from agentr_core.store.rows import RunRow, TreeRow
+from agentr_core.store.rows import RevisionSetRow, RunRow, TreeRow
+from agentr_core.workers.crew import Crew
 
 
 @dataclass(slots=True)
@@ -39,11 +40,17 @@ class RunContext:
     advice: str
     #: Told each event once it is stored: a stage counts them for its line.
     told: Callable[[Event], None] = lambda event: None
+    #: The workers that do the work in this process's place; None where there are none.
+    crew: Crew | None = None
 
     async def commit(self, event: Event) -> None:
         """Store what work has done. Everything that a tree, a revision or an episode leaves goes this way."""
         self.store.apply(event)
         self.told(event)
+
+    def admission(self, policy: AnyPolicy) -> Admission:
+        """How much may be in flight: what the engine has room for; with workers, what keeps all of them busy."""
+        return Admission(self.config.concurrency, policy) if self.crew is None else Admission(self.crew.room)
 
     def make_policy(self, model: str | None = None) -> AnyPolicy:
         """The run's policy, with ``model`` in place of the configured one where given."""
@@ -101,8 +108,18 @@ class RunContext:
             raise Interrupted(f"interrupted; {self.advice}")
 
 
-#: What is done with a tree that is done; the admission is told what it takes of the engine, under the tree's session.
-TreeWork = Callable[[TreeRow, Admission], Awaitable[None]]
+class TreeWork(Protocol):
+    """What is done with a tree that is done: it is revised for the set ``into``.
+
+    The admission is told what that takes of the engine, under the tree's session.
+    """
+
+    @property
+    def into(self) -> RevisionSetRow:
+        """The set that it belongs to."""
+
+    async def __call__(self, row: TreeRow, admission: Admission, /) -> None:
+        """Work on one tree."""
 
 
 def tree_session(row: TreeRow) -> str:

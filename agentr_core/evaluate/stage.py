@@ -16,7 +16,6 @@ from agentr_core.evaluate.episodes import EpisodeItem, Episodes
 from agentr_core.evaluate.metrics import interval, loop_profile, pass_at, summarize, summarize_worlds
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
 from agentr_core.records import Message, Step, Task
@@ -25,6 +24,7 @@ from agentr_core.run_context import RunContext, StageResult
 from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
+from agentr_core.workers.messages import Job
 
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
@@ -68,8 +68,7 @@ async def _play(
     stored = context.store.evaluations.results(row.id)
     done = {(result.task_id, result.repeat) for result in stored if result.error is None}
     repeats = context.config.evaluate.repeats if kind == "plain" else 1
-    admission = Admission(context.config.concurrency, policy)
-
+    admission, crew = context.admission(policy), context.crew
     todo = [item for item in items if (item.task_id, item.repeat) not in done]
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
     unit = "tasks" if len({item.task_id for item in items}) == len(items) else "episodes"
@@ -77,7 +76,13 @@ async def _play(
         bar.resume(len(done))
         away = list[Finished[EpisodeItem, bool]]()
         episodes = Episodes(context, policy, kind, row.id, admission, bar.partly)
-        async for finished in run_with_second_try(todo, episodes.play, admission, context.stopped):
+
+        async def play(item: EpisodeItem) -> bool:
+            if crew is None:
+                return await episodes.play(item)
+            return bool(await crew.do(lambda: Job("play", (kind, row.id, item)), context.told))
+
+        async for finished in run_with_second_try(todo, play, admission, context.stopped):
             item = finished.item
             if finished.error is not None:
                 away += [finished] if finished.passing else []

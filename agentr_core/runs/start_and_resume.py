@@ -11,12 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from agentr_core.errors import Interrupted, NothingToDo, ResumeError, UsageError
-from agentr_core.play.worlds import World, Worlds
 from agentr_core.process.file_lock import held
 from agentr_core.process.garbage import seldom_collecting
 from agentr_core.process.interrupt import StopSignal
@@ -27,6 +25,7 @@ from agentr_core.registry.lookup import registry as default_registry
 from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
 from agentr_core.runs.provenance import check_plugins, check_versions, provenance
+from agentr_core.runs.worlds import worlds_of
 from agentr_core.settings.forecast import headline, plan_line
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store, open_store
@@ -255,20 +254,6 @@ def set_up(
             yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
     finally:
         worlds.close()
-
-
-def worlds_of(config: RunConfig, registry: Registry) -> Worlds:
-    """The environments that a configuration names, none of them made yet; to be closed."""
-    return Worlds(
-        [
-            World(
-                chosen.name,
-                partial(registry.create, "env", chosen.name, chosen.options),
-                in_flight=config.concurrency,
-            )
-            for chosen in config.env
-        ]
-    )
 
 
 def failures(store: Store, run_id: int) -> int:

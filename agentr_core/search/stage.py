@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
@@ -14,7 +14,6 @@ from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.tree import Tree
-from agentr_core.play.admission import Admission
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
 from agentr_core.process.progress import StageProgress
@@ -27,6 +26,7 @@ from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import TreePlan, TreeRow
 from agentr_core.store.events import Event, TreeEnded, TreeGrown
+from agentr_core.workers.messages import Job
 
 #: Only for the progress line: how long a simulation is, is not known before it ends.
 HALF_A_SIMULATION = 10
@@ -46,7 +46,7 @@ async def grow_trees(
     batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
     """
     rows = _plan(context, policy, iteration)
-    admission = Admission(context.config.concurrency, policy)
+    admission = context.admission(policy)
     todo = [row for row in rows if row.status != "done"]
     away = list[Finished[TreeRow, None]]()
     work = "search" if then is None else "search, revise"
@@ -54,8 +54,8 @@ async def grow_trees(
         bar.resume(len(rows) - len(todo), {row.id: row.simulations / max(1, searcher.simulations) for row in todo})
         line = _Line(context, policy, searcher.simulations, bar, {row.id: row for row in rows})
         working = replace(context, told=line.told)
-        grower = TreeGrower(working, policy, searcher, admission, then, line.turned)
-        async for finished in run_with_second_try(todo, grower.grow, admission, context.stopped):
+        grow = _elsewhere(working, then) or TreeGrower(working, policy, searcher, admission, then, line.turned).grow
+        async for finished in run_with_second_try(todo, grow, admission, context.stopped):
             if finished.error is not None:
                 line.fail(finished.item, finished.error)
                 away += [finished] if finished.passing else []
@@ -84,6 +84,19 @@ async def grow_trees(
         },
         account=account,
     )
+
+
+def _elsewhere(context: RunContext, then: TreeWork | None) -> Callable[[TreeRow], Awaitable[None]] | None:
+    """Has trees grown by the run's workers; None where it has none."""
+    crew, store = context.crew, context.store
+    if crew is None:
+        return None
+
+    async def grow(row: TreeRow) -> None:
+        into = then.into if then is not None else None
+        await crew.do(lambda: Job("grow", (store.trees.get(row.id), into), store.tables_of_tree(row.id)), context.told)
+
+    return grow
 
 
 def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> dict[str, int]:
@@ -190,16 +203,20 @@ class _Line:
         """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``.
 
         Then how full the engine was and what share of prompt tokens its cache held, where that is known; replays that
-        did not show what was recorded are counted at the end, where there were any.
+        did not show what was recorded are counted at the end, where there were any. Of workers their number is told:
+        their clocks run side by side.
         """
+        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
+        rate = f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s"
+        crew = self.context.crew
+        return f"{rate} · {self._shares(seconds) if crew is None else f'{crew.size} workers'}{self._engine()}{differed}"
+
+    def _shares(self, seconds: float) -> str:
         busy = self.policy.busy_seconds
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
         environment = self.context.worlds.busy_seconds - self.environment_before
         shares = {**model, "env": environment, "store": self.store_seconds}
-        text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
-        text += self._engine()
-        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
-        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
+        return " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
 
     def _count(self, costs: Mapping[str, Any]) -> None:
         self.store_seconds += costs["store_seconds"]

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agentr_core.hashing import content_hash
+from agentr_core.interfaces.executor import LOCAL
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 
@@ -220,6 +221,9 @@ class RunConfig(PluginConfig):
     trainers: tuple[ChosenPlugin, ...] = Field(
         default=(), description="further trainers: iterations take all of them in turn"
     )
+    executor: ChosenPlugin = Field(
+        default=ChosenPlugin(name=LOCAL), description="where the work is done; changes no result"
+    )
     seed: int = Field(default=0, ge=0, description="every random choice derives from it")
     iterations: int = Field(default=2, ge=1, description="rounds of search, revise, train and evaluate")
     start_from: Literal["previous", "base"] = Field(
@@ -243,10 +247,13 @@ class RunConfig(PluginConfig):
         return values[0] if len(values) == 1 else values
 
     @model_serializer(mode="wrap")
-    def _as_with_one_trainer(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without further trainers where there are none: the rows of runs from before there were any read the same."""
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without further trainers and an executor where there are none: runs from before there were any read the
+        same."""
         values: dict[str, Any] = dump(self)
-        return {key: value for key, value in values.items() if key != "trainers" or value}
+        left_out = {"trainers"} if not self.trainers else set()
+        left_out |= {"executor"} if self.executor.name == LOCAL else set()
+        return {key: value for key, value in values.items() if key not in left_out}
 
     @model_validator(mode="after")
     def _environments_fit(self) -> RunConfig:
@@ -291,8 +298,8 @@ class RunConfig(PluginConfig):
         return next(chosen for chosen in self.env if chosen.name == environment)
 
     def identity(self) -> dict[str, Any]:
-        """The part that a resumed run must share: all but ``concurrency`` and where plugin files lie."""
-        return self.model_dump(mode="json", exclude={"concurrency", "plugins"})
+        """The part that a resumed run must share: all but ``concurrency``, ``executor`` and where plugin files lie."""
+        return self.model_dump(mode="json", exclude={"concurrency", "executor", "plugins"})
 
     def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
         """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +119,8 @@ class Connection:
         assert self._depth, "writes belong into a transaction"
         self._connection.executemany(sql, rows)
 
-    def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a query."""
+    def all(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a query; ``values`` by place, or by name."""
         with self._lock, translated(self.path, self.timeout):
             return self._connection.execute(sql, values).fetchall()
 

@@ -16,6 +16,7 @@ from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+from agentr_core.store.tree_tables import Tables, tables_of_tree
 from agentr_core.store.tree_views import TreeViews
 from agentr_core.store.trees import Trees
 
@@ -79,6 +80,10 @@ class Store:
                         self.trees.put_verdicts(event.verdicts)
                     case EpisodePlayed():
                         self.evaluations.put_result(event)
+
+    def tables_of_tree(self, tree_id: int) -> Tables:
+        """All that is stored of a tree, for a store that is to go on with it (``store/tree_tables.py``)."""
+        return tables_of_tree(self.connection, tree_id)
 
     @property
     def path(self) -> Path:
