@@ -22,17 +22,9 @@ async def open_crew(context: RunContext, policy: AnyPolicy, model: str | None) -
 
     Raises what keeps a worker from beginning, and :class:`~agentr_core.errors.Interrupted`.
     """
-    chosen, config = context.config.executor, context.config
-    setting = _setting(context, policy, model)
+    chosen = context.config.executor
     executor: AnyExecutor = context.registry.create("executor", chosen.name, chosen.options)
-    crew = Crew(
-        executor,
-        setting,
-        context.store,
-        concurrency=config.concurrency,
-        stopped=context.stopped,
-        say=context.progress.say,
-    )
+    crew = crew_of(context, executor, setting_of(context, policy, model))
     try:
         await crew.open()
         context.stop_here()
@@ -42,7 +34,14 @@ async def open_crew(context: RunContext, policy: AnyPolicy, model: str | None) -
     return crew
 
 
-def _setting(context: RunContext, policy: AnyPolicy, model: str | None) -> Setting:
+def crew_of(context: RunContext, executor: AnyExecutor, setting: Setting) -> Crew:
+    """A crew for the run at hand, of which no worker has been started yet."""
+    concurrency, stopped, say = context.config.concurrency, context.stopped, context.progress.say
+    return Crew(executor, setting, context.store, concurrency=concurrency, stopped=stopped, say=say)
+
+
+def setting_of(context: RunContext, policy: AnyPolicy, model: str | None) -> Setting:
+    """What workers are told of the run; :class:`~agentr_core.errors.UsageError` where a plugin of it cannot travel."""
     registry = context.registry
     if own := [plugin.name for plugin in registry.plugins if plugin.distribution == IN_PROCESS and plugin.specs]:
         raise UsageError(

@@ -27,7 +27,7 @@ from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
 from agentr_core.runs.provenance import check_plugins, check_versions, provenance
 from agentr_core.runs.worlds import worlds_of
 from agentr_core.settings.forecast import headline, plan_line
-from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.run_config import ChosenPlugin, RunConfig
 from agentr_core.store import RunRow, Store, open_store
 
 
@@ -72,6 +72,7 @@ def resume(
     progress: Progress | None = None,
     registry: Registry | None = None,
     again: bool = False,
+    executor: ChosenPlugin | None = None,
 ) -> RunOutcome:
     """Go on with a run: its key, the start or end of one, its name, or ``last``.
 
@@ -80,13 +81,17 @@ def resume(
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
     :class:`~agentr_core.errors.ResumeError` shows each difference. It is also raised where the environment or a plugin
-    of the run has another version by now.
+    of the run has another version by now. The work may be done elsewhere than it was begun: ``executor`` says where.
     """
     with open_store(db) as store:
         row = store.runs.find(reference)
         stored, stages, out = stored_config(row)
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
+        if executor is None and config is not None:
+            executor = config.executor
+        if executor is not None:
+            stored = stored.model_copy(update={"executor": executor})
         registry = registry or default_registry()
         for file in stored.plugins:
             registry.add_file(file)
