@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agentr_core.errors import Interrupted, PluginError, boundary
+from agentr_core.errors import Interrupted, PluginError, UsageError, boundary
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.searcher import AnySearcher
@@ -20,6 +20,29 @@ from agentr_core.store import Store
 from agentr_core.store.events import Event
 from agentr_core.store.rows import RevisionSetRow, RunRow, TreeRow
 from agentr_core.workers.crew import Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` (from 1) of ``of``: every ``of``-th tree of those that are planned."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``2/8``; :class:`~agentr_core.errors.UsageError` for anything else."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UsageError(f"--shard {text}: write I/N, part I of N, counted from 1, such as 2/8")
+        return cls(int(number), int(of))
+
+    def mine(self, rows: Sequence[TreeRow]) -> list[TreeRow]:
+        """The trees of this part, of all that are planned."""
+        return list(rows[self.number - 1 :: self.of])
 
 
 @dataclass(slots=True)
@@ -40,6 +63,8 @@ class RunContext:
     advice: str
     #: Told each event once it is stored: a stage counts them for its line.
     told: Callable[[Event], None] = lambda event: None
+    #: Which part of the trees are this process's, where a search is shared out over several databases.
+    shard: Shard | None = None
     #: The workers that do the work in this process's place; None where there are none.
     crew: Crew | None = None
 

@@ -22,13 +22,14 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.events import RunFinished, RunStarted
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
-from agentr_core.run_context import RunContext
+from agentr_core.run_context import RunContext, Shard
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
 from agentr_core.runs.provenance import check_plugins, check_versions, provenance
 from agentr_core.runs.worlds import worlds_of
 from agentr_core.settings.forecast import headline, plan_line
-from agentr_core.settings.run_config import ChosenPlugin, RunConfig
+from agentr_core.settings.run_config import SAMPLERS, ChosenPlugin, RunConfig
 from agentr_core.store import RunRow, Store, open_store
+from agentr_core.store.runs import shared_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ def run(
     stages: Sequence[StageName] = ALL_STAGES,
     progress: Progress | None = None,
     registry: Registry | None = None,
+    shard: Shard | None = None,
 ) -> RunOutcome:
     """Start a run and see it through; this is what ``agentr run`` calls.
+
+    ``shard``: grow a part of the trees alone. Parts in other databases are of the same run (``agentr db merge``).
 
     ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). Raises
     :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
@@ -59,7 +63,11 @@ def run(
     with open_store(db) as store:
         out = None if out is None else store.checkpoints.kept(out)
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
-        row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+        key = None
+        if shard is not None:
+            _check_shared(config)
+            stored, key = {**stored, "shard": str(shard)}, shared_key([config.hash, name, shard.of])
+        row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed, key=key)
         with only_worker(store, row):
             return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
 
@@ -106,6 +114,16 @@ def resume(
             )
 
 
+def _check_shared(config: RunConfig) -> None:
+    """The tasks of every iteration are known in every part."""
+    others = [name for name in config.environments if config.search_of(name).sampler != SAMPLERS[0]]
+    if config.iterations > 1 and others:
+        raise UsageError(
+            f"--shard: search.sampler '{config.search_of(others[0]).sampler}' goes by what all trees came to, and a "
+            f"part has its own alone; take the sampler '{SAMPLERS[0]}', or --iterations 1"
+        )
+
+
 def reopen(store: Store, row: RunRow) -> None:
     """Let a run do again what failed, and all that was made of it: the stages from the first with failures on.
 
@@ -124,6 +142,7 @@ def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | No
     """The configuration, stages and output folder that a run was started with."""
     values = dict(row.config)
     stages, out = values.pop("stages", ALL_STAGES), values.pop("out", None)
+    values.pop("shard", None)
     return RunConfig.model_validate(values), tuple(stages), out
 
 
@@ -256,7 +275,8 @@ def set_up(
     worlds = worlds_of(config, registry)
     try:
         with seldom_collecting():
-            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
+            shard = Shard.parse(row.config["shard"]) if "shard" in row.config else None
+            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice, shard=shard)
     finally:
         worlds.close()
 

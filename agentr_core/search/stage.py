@@ -24,7 +24,7 @@ from agentr_core.search.task_samplers import PastSearch, SamplerRequest, choose
 from agentr_core.search.tree_grower import TreeGrower
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
-from agentr_core.store import TreePlan, TreeRow
+from agentr_core.store import Store, TreePlan, TreeRow
 from agentr_core.store.events import Event, TreeEnded, TreeGrown
 from agentr_core.workers.messages import Job
 
@@ -45,7 +45,7 @@ async def grow_trees(
     ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
     batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
     """
-    rows = _plan(context, policy, iteration)
+    rows = _mine(context, _plan(context, policy, iteration))
     admission = context.admission(policy)
     todo = [row for row in rows if row.status != "done"]
     away = list[Finished[TreeRow, None]]()
@@ -63,9 +63,9 @@ async def grow_trees(
                 context.store.trees.count_attempt(finished.item.id)
             bar.advance(1, line.note(bar.seconds), key=finished.item.id)
         context.stop_here()
-        done = context.store.trees.select(context.run.id, iteration=iteration)
-        account = _account(context, iteration, done)
-        told = describe(account)
+        done = _mine(context, context.store.trees.select(context.run.id, iteration=iteration))
+        result = search_result(context.store, context.run.id, iteration, done)
+        told = describe(result.account)
         bar.advance(0, line.note(bar.seconds) + (f" · {told}" if told else ""))
     if away:
         left = sum(row.status != "done" for row in done)
@@ -75,15 +75,30 @@ async def grow_trees(
     if lost := [row for row in failed if row.env not in grown]:
         which = f" in '{lost[0].env}'" if grown else ""
         raise AgentrError(f"every tree of iteration {iteration}{which} failed; the first: {lost[0].error}")
+    return result
+
+
+def search_result(store: Store, run_id: int, iteration: int, done: Sequence[TreeRow]) -> StageResult:
+    """What the search of an iteration came to, whose trees are ``done``."""
+    failed = sum(row.status == "failed" for row in done)
     return StageResult(
         {
-            "trees": len(done) - len(failed),
-            "failed": len(failed),
+            "trees": len(done) - failed,
+            "failed": failed,
             "nodes": sum(row.n_nodes for row in done),
             "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
         },
-        account=account,
+        account={
+            **store.trees.count_turns(run_id, iteration),
+            "tried": len(done),
+            "failed": failed,
+            "retried": sum(row.attempts for row in done if row.status == "done"),
+        },
     )
+
+
+def _mine(context: RunContext, rows: list[TreeRow]) -> list[TreeRow]:
+    return rows if context.shard is None else context.shard.mine(rows)
 
 
 def _elsewhere(context: RunContext, then: TreeWork | None) -> Callable[[TreeRow], Awaitable[None]] | None:
@@ -97,15 +112,6 @@ def _elsewhere(context: RunContext, then: TreeWork | None) -> Callable[[TreeRow]
         await crew.do(lambda: Job("grow", (store.trees.get(row.id), into), store.tables_of_tree(row.id)), context.told)
 
     return grow
-
-
-def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> dict[str, int]:
-    return {
-        **context.store.trees.count_turns(context.run.id, iteration),
-        "tried": len(trees),
-        "failed": sum(row.status == "failed" for row in trees),
-        "retried": sum(row.attempts for row in trees if row.status == "done"),
-    }
 
 
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:

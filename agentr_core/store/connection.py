@@ -220,6 +220,26 @@ class Connection:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
+def schema_of(path: Path) -> int:
+    """The schema version of a database of agentr, which is left as it is.
+
+    Raises :class:`~agentr_core.errors.StoreError` where there is no file, or none of agentr's.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no database at {path}")
+    with translated(path, 0.0):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            owner, version = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            )
+        finally:
+            connection.close()
+    if owner != schema.APPLICATION_ID:
+        raise StoreError(f"{path} is an SQLite database, but not one of agentr")
+    return int(version)
+
+
 def check_sqlite() -> None:
     """:class:`~agentr_core.errors.StoreError` where this Python's SQLite is too old for the store's tables."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:

@@ -1,7 +1,7 @@
 """A policy that ends its worker's process, and an observer that ends or interrupts the run's: at a place, not a time.
 
 ``DIE_FOLDER``: workers that come to the task ``DIE_ON`` (any, where it is not given) end, as many as the folder has
-empty files; each takes one with it. The run's own process never dies by this.
+empty files; each takes one with it. ``PIDS``: a folder in which each worker that is ready leaves its number.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ class Dying(FlawedPolicy):
     """The flawed expert, whose process may end in the middle of a tree."""
 
     asked = 0
+
+    async def ready(self) -> None:
+        if folder := os.environ.get("PIDS"):
+            (Path(folder) / str(os.getpid())).touch()
 
     async def sample(self, request: SampleRequest) -> list[Completion]:
         self.asked += 1

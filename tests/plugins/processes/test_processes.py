@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import SCRIPTED, command, dump, environment
+from scripted_runs import SCRIPTED, command, dump, environment, last_of_each
 
 from agentr_core import RunConfig, UsageError, configure
+from agentr_core.cli.main import main
 from agentr_core.process.progress import Progress
 from agentr_core.registry.lookup import Registry
 from agentr_core.runs import elsewhere
@@ -25,6 +26,7 @@ SUPPORT = Path(__file__).parents[2] / "support"
 #: As short as a run can be in which trees are grown, revised, and measured twice.
 SMALL = (*SCRIPTED, "--tasks", "8", "--iterations", "1", "--eval-tasks", "4", "-o", "revise.max_pairs_per_tree=3")
 DYING = ("--plugin", str(SUPPORT / "dying.py"), "--policy", "dying:Dying", "-o", "policy.rate=0.5")
+TWO = ("--executor", "processes", "-o", "processes.workers=2")
 Agentr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -44,11 +46,26 @@ def small(*more: str) -> tuple[str, ...]:
     return ("run", *words, *DYING, *more)
 
 
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The program in this process, which is quicker; its workers are processes all the same."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str, **extra: str) -> int:
+        for name, value in extra.items():
+            monkeypatch.setenv(name, value)
+        return main(last_of_each(arguments))
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the run leaves that has no workers."""
     folder = tmp_path_factory.mktemp("alone")
-    subprocess.run(command(*small()), cwd=folder, env=environment(), check=True, capture_output=True, timeout=240)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(last_of_each(small())) == 0
     return dump(folder / "agentr.db")
 
 
@@ -58,9 +75,10 @@ def test_the_contract(check: Check) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_workers_leave_the_rows_of_one_process(agentr: Agentr, alone: list[str], tmp_path: Path, workers: int) -> None:
-    done = agentr(*small("--executor", "processes", "-o", f"processes.workers={workers}"))
-    assert done.returncode == 0, done.stderr
+def test_workers_leave_the_rows_of_one_process(
+    inside: Callable[..., int], alone: list[str], tmp_path: Path, workers: int
+) -> None:
+    assert inside(*small("--executor", "processes", "-o", f"processes.workers={workers}")) == 0
     assert dump(tmp_path / "agentr.db") == alone
 
 
@@ -72,33 +90,37 @@ def lives(folder: Path, count: int) -> str:
     return str(folder)
 
 
-def test_what_killed_workers_had_in_hand_is_done_by_others(agentr: Agentr, alone: list[str], tmp_path: Path) -> None:
-    two = ("--executor", "processes", "-o", "processes.workers=2")
-    done = agentr(*small(*two), DIE_FOLDER=lives(tmp_path / "lives", 2))
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("was ended by SIGKILL") == 2 and "go to others" in done.stderr
+def test_what_killed_workers_had_in_hand_is_done_by_others(
+    inside: Callable[..., int], alone: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inside(*small(*TWO), DIE_FOLDER=lives(tmp_path / "lives", 2)) == 0
+    told = capsys.readouterr().err
+    assert told.count("was ended by SIGKILL") == 2 and "go to others" in told
     assert not list((tmp_path / "lives").iterdir())
     assert dump(tmp_path / "agentr.db") == alone
 
 
-def test_a_task_over_which_three_workers_die_fails_alone(agentr: Agentr, tmp_path: Path) -> None:
-    with_task = ("--executor", "processes", "-o", "processes.workers=2", "--concurrency", "2", "--name", "one")
-    assert agentr("search", *small()[1:], "--name", "first").returncode == 0
+def test_a_task_over_which_three_workers_die_fails_alone(
+    inside: Callable[..., int], alone: list[str], tmp_path: Path
+) -> None:
+    tasks = [json.loads(line)[1] for line in alone if line.startswith('["tasks"')]
+    key = next(task["key"] for task in tasks if task["split"] == "train")
+    dying = {"DIE_FOLDER": lives(tmp_path / "lives", 9), "DIE_ON": key}
+    assert inside("search", *small(*TWO, "--concurrency", "2")[1:], **dying) == 3
     with open_store(tmp_path / "agentr.db", read_only=True) as store:
-        key = store.trees.select()[3].task
-    done = agentr("search", *small(*with_task)[1:], DIE_FOLDER=lives(tmp_path / "lives", 9), DIE_ON=key)
-    assert done.returncode == 3, done.stderr
-    with open_store(tmp_path / "agentr.db", read_only=True) as store:
-        rows = store.trees.select(store.runs.find("one").id)
+        rows = store.trees.select()
     failed = [row for row in rows if row.status != "done"]
     assert [row.task for row in failed] == [key]
     assert "3 workers died over it; the last: process" in str(failed[0].error)
 
 
 def test_a_killed_run_is_gone_on_with_in_one_process(agentr: Agentr, alone: list[str], tmp_path: Path) -> None:
-    two = ("--executor", "processes", "-o", "processes.workers=2")
-    killed = agentr(*small(*two), SIGNAL_AFTER=f"3:{int(signal.SIGKILL)}")
+    (tmp_path / "pids").mkdir()
+    killed = agentr(*small(*TWO), SIGNAL_AFTER=f"3:{int(signal.SIGKILL)}", PIDS=str(tmp_path / "pids"))
     assert killed.returncode == -signal.SIGKILL
+    workers = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+    assert workers
+    wait_for_their_end(workers)
     resumed = agentr("resume", "last", "--executor", "local")
     assert resumed.returncode == 0, resumed.stderr
     assert dump(tmp_path / "agentr.db") == alone
@@ -107,8 +129,7 @@ def test_a_killed_run_is_gone_on_with_in_one_process(agentr: Agentr, alone: list
 def test_the_first_interrupt_drains_and_the_run_goes_on_with_its_workers(
     agentr: Agentr, alone: list[str], tmp_path: Path
 ) -> None:
-    two = ("--executor", "processes", "-o", "processes.workers=2")
-    stopped = agentr(*small(*two), SIGNAL_AFTER=f"3:{int(signal.SIGINT)}")
+    stopped = agentr(*small(*TWO), SIGNAL_AFTER=f"3:{int(signal.SIGINT)}")
     assert stopped.returncode == 130 and "Traceback" not in stopped.stderr, stopped.stderr
     with open_store(tmp_path / "agentr.db", read_only=True) as store:
         assert store.runs.find("last").status == "interrupted"
@@ -132,10 +153,11 @@ def test_a_worker_with_another_version_is_refused(tmp_path: Path, monkeypatch: p
         run(config(), db=tmp_path / "agentr.db", stages=("search",), progress=Progress(quiet=True))
 
 
-def test_what_the_user_must_mend_in_a_worker_is_said_as_it_is_here(tmp_path: Path) -> None:
+def test_what_the_user_must_mend_in_a_worker_is_said_as_it_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = tmp_path / "broken_policy.py"
     broken.write_text(
-        "import os\n"
         "from agentr_core import Policy, PluginConfig, UsageError\n"
         "class Broken(Policy[PluginConfig]):\n"
         "    async def ready(self):\n"
@@ -143,14 +165,9 @@ def test_what_the_user_must_mend_in_a_worker_is_said_as_it_is_here(tmp_path: Pat
         "    async def sample(self, request):\n"
         "        return []\n"
     )
-    registry = Registry(files=[str(broken)])
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UsageError, match="there is no such model; name another one"):
-        run(
-            config(policy="broken_policy:Broken").model_copy(update={"plugins": (str(broken),)}),
-            db=tmp_path / "agentr.db",
-            stages=("search",),
-            registry=registry,
-        )
+        run(config(policy="broken_policy:Broken"), db=tmp_path / "agentr.db", stages=("search",))
 
 
 def test_a_plugin_of_this_process_cannot_travel(tmp_path: Path) -> None:
@@ -171,34 +188,15 @@ def elsewhere_plugin() -> object:
     return Mine()
 
 
-def test_workers_end_with_the_run_however_it_ends(agentr: Agentr, tmp_path: Path) -> None:
-    """Each worker that answered has left its number; after the run was killed they are gone."""
-    pids = tmp_path / "pids"
-    pids.mkdir()
-    plugin = tmp_path / "leaves_its_number.py"
-    plugin.write_text(
-        "import os, pathlib\n"
-        "from agentr_scripted.flawed import FlawedPolicy\n"
-        "class Known(FlawedPolicy):\n"
-        "    async def ready(self):\n"
-        "        (pathlib.Path(os.environ['PIDS']) / str(os.getpid())).touch()\n"
-    )
-    killed = agentr(
-        *("run", *SMALL, "--plugin", str(plugin), "--plugin", str(SUPPORT / "dying.py")),
-        *("--policy", "leaves_its_number:Known", "-o", "policy.rate=0.5"),
-        *("--executor", "processes", "-o", "processes.workers=2"),
-        PIDS=str(pids), SIGNAL_AFTER=f"2:{int(signal.SIGKILL)}",
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    numbers = [int(path.name) for path in pids.iterdir()]
-    assert numbers
+def wait_for_their_end(numbers: Sequence[int]) -> None:
+    """Workers end by themselves once the run is gone."""
     deadline = time.monotonic() + 60
-    while left := [number for number in numbers if Path(f"/proc/{number}").exists() and not zombie(number)]:
+    while left := [number for number in numbers if not ended(number)]:
         assert time.monotonic() < deadline, f"{left} still work"
-        os.sched_yield()
+        time.sleep(0.05)
 
 
-def zombie(number: int) -> bool:
+def ended(number: int) -> bool:
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
