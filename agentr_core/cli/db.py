@@ -86,9 +86,8 @@ def merge(sources: tuple[Path, ...], into: Path, json_: bool) -> None:
         if file.merged.unknown:
             say(f"  left alone, since their plugins alone know them: {', '.join(file.merged.unknown)}")
     for run, count in files[-1].missing:
-        say(
-            f"run {run.short}: {count} trees are missing; merge their part, or {typed(f'agentr resume {run.short} --db {into}')}"
-        )
+        resume = typed(f"agentr resume {run.short} --db {into}")
+        say(f"run {run.short}: {count} trees are missing; merge their part, or {resume}")
 
 
 @db.command()

@@ -1,4 +1,4 @@
-"""``agentr db merge``: several databases as one, and searches that were shared out over them as the runs that they are."""
+"""``agentr db merge``: several databases as one, and searches that were shared out as the runs that they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentr_core.errors import StoreError, UsageError
 from agentr_core.search.stage import search_result
-from agentr_core.store import RunRow, Store, open_store
+from agentr_core.store import RunRow, RunStatus, Store, open_store
 from agentr_core.store.connection import schema_of
 from agentr_core.store.merging import Merge, Merged
 from agentr_core.store.schema import SCHEMA_VERSION
@@ -76,7 +76,7 @@ def _close(store: Store, run_id: int) -> int:
         if stage is None or stage.status != "done" or stage.metrics != dict(result.metrics):
             store.runs.save_account(run_id, iteration, "search", result.account)
             store.runs.finish_stage(run_id, iteration, "search", result.metrics)
-    status = "interrupted" if missing else "done"
+    status: RunStatus = "interrupted" if missing else "done"
     if store.runs.get(run_id).status != status:
         store.runs.set_status(run_id, status)
     return missing

@@ -230,9 +230,8 @@ def schema_of(path: Path) -> int:
     with translated(path, 0.0):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            owner, version = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            )
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
         finally:
             connection.close()
     if owner != schema.APPLICATION_ID:
