@@ -62,7 +62,7 @@ class RunContext:
     stopped: Callable[[], bool]
     advice: str
     #: Told each event once it is stored: a stage counts them for its line.
-    told: Callable[[Event], None] = lambda event: None
+    told: Callable[[Event], None] | None = None
     #: Which part of the trees are this process's, where a search is shared out over several databases.
     shard: Shard | None = None
     #: The workers that do the work in this process's place; None where there are none.
@@ -71,7 +71,8 @@ class RunContext:
     async def commit(self, event: Event) -> None:
         """Store what work has done. Everything that a tree, a revision or an episode leaves goes this way."""
         self.store.apply(event)
-        self.told(event)
+        if self.told is not None:
+            self.told(event)
 
     def admission(self, policy: AnyPolicy) -> Admission:
         """How much may be in flight: what the engine has room for; with workers, what keeps all of them busy."""

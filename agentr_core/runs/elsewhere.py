@@ -12,7 +12,7 @@ from agentr_core.interfaces.policy import AnyPolicy, Policy, PolicyPreview
 from agentr_core.records import Completion, Message, SampleRequest
 from agentr_core.registry.lookup import IN_PROCESS
 from agentr_core.run_context import RunContext
-from agentr_core.runs.provenance import versions
+from agentr_core.runs.provenance import versions, world_versions
 from agentr_core.workers.crew import Crew
 from agentr_core.workers.messages import PluginFile, Setting
 
@@ -56,7 +56,7 @@ def setting_of(context: RunContext, policy: AnyPolicy, model: str | None) -> Set
         in_flight=1,  # the crew shares it out
         plugins=tuple(_plugin_file(file) for file in registry.files),
         blocked=registry.blocked,
-        versions=versions(context.config, registry),
+        versions=versions(context.config, registry) | world_versions(context.worlds),
     )
 
 

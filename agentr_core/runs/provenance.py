@@ -15,6 +15,7 @@ import agentr_core
 from agentr_core.errors import ResumeError, UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.interfaces.executor import LOCAL
+from agentr_core.play.worlds import Worlds
 from agentr_core.process.closing import closing
 from agentr_core.registry.lookup import IN_PROCESS, NOUNS, Registry
 from agentr_core.registry.specs import Kind
@@ -66,6 +67,11 @@ def versions(config: RunConfig, registry: Registry) -> dict[str, str]:
     plugins = {f"{row.kind} {row.name}": row.version for row in provenance(config, registry)}
     python = ".".join(platform.python_version_tuple()[:2])
     return {"Python": python, "agentr": agentr_core.__version__, **plugins}
+
+
+def world_versions(worlds: Worlds) -> dict[str, str]:
+    """Which versions the environments themselves say that they are: tasks of one are not those of another."""
+    return {f"environment '{name}' in version": world.environment.version for name, world in worlds.items()}
 
 
 def check_worker(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:

@@ -26,7 +26,7 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.lookup import Registry
 from agentr_core.revise.stage import RevisesAhead
 from agentr_core.run_context import RunContext, tree_session
-from agentr_core.runs.provenance import check_worker, versions
+from agentr_core.runs.provenance import check_worker, versions, world_versions
 from agentr_core.runs.worlds import worlds_of
 from agentr_core.search.tree_grower import TreeGrower
 from agentr_core.settings.run_config import RunConfig
@@ -94,9 +94,8 @@ async def _outbox(send: Send) -> AsyncIterator[Outbox]:
         yield out
     finally:
         sent = asyncio.create_task(out.join())
-        await asyncio.wait(
-            {sent, task}, return_when=asyncio.FIRST_COMPLETED
-        )  # nothing can be sent to a run that is gone
+        # Nothing can be sent to a run that is gone: then the sending has ended.
+        await asyncio.wait({sent, task}, return_when=asyncio.FIRST_COMPLETED)
         for each in (sent, task):
             each.cancel()
         await asyncio.gather(sent, task, return_exceptions=True)
@@ -127,7 +126,7 @@ def _at_work(setting: Setting, out: Outbox) -> Iterator[_WorkerContext]:
         registry = Registry(files=[_here(file, Path(folder)) for file in setting.plugins], blocked=setting.blocked)
         worlds = worlds_of(config, registry)
         try:
-            check_worker(setting.versions, versions(config, registry))
+            check_worker(setting.versions, versions(config, registry) | world_versions(worlds))
             with open_store(Path(folder) / "worker.db") as store, seldom_collecting():
                 # Rows stand alone here, and nothing of it is kept.
                 store.connection.all("PRAGMA foreign_keys=OFF")

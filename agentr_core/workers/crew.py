@@ -51,7 +51,7 @@ class _Asked:
     """A job that somebody waits for; ``make`` makes it of what is stored at that moment."""
 
     make: Callable[[], Job]
-    told: Callable[[Event], None]
+    told: Callable[[Event], None] | None
     answer: asyncio.Future[Any]
 
 
@@ -114,7 +114,7 @@ class Crew:
         if self._problem is not None:
             raise self._problem
 
-    async def do(self, make: Callable[[], Job], told: Callable[[Event], None]) -> Any:
+    async def do(self, make: Callable[[], Job], told: Callable[[Event], None] | None) -> Any:
         """Have a job done by whoever has room for it; what came of it, or None where the run is interrupted before.
 
         ``told`` gets its events once they are stored. Raises what ended the job there, and
@@ -138,7 +138,7 @@ class Crew:
         with closing(self._executor):
             await self._executor.close()
 
-    async def _once(self, make: Callable[[], Job], told: Callable[[Event], None]) -> Any:
+    async def _once(self, make: Callable[[], Job], told: Callable[[Event], None] | None) -> Any:
         if self._problem is not None:
             raise self._problem
         if self._stopping:
@@ -205,7 +205,7 @@ class Crew:
         if events:
             self._store.apply(*(message.event for _, message in events))
         for member, did in events:
-            if asked := member.held.get(did.number):
+            if (asked := member.held.get(did.number)) and asked.told is not None:
                 asked.told(did.event)
         for member, message in said:
             self._hear(member, message)
@@ -239,8 +239,8 @@ class Crew:
         self._members.remove(member)
         if member.link is not None:
             self._go(member.link.close())
-        if not member.ready:
-            raise error if not isinstance(error, WorkerLost) else AgentrError(f"a worker could not be started: {error}")
+        if not self._begun.is_set():  # the first that says anything says what is wrong with all of them
+            raise AgentrError(f"a worker could not be started: {error}") if isinstance(error, WorkerLost) else error
         self._lost_in_a_row += 1
         if self._lost_in_a_row > ATTEMPTS * self._size:
             raise AgentrError(f"{self._lost_in_a_row} workers have died and nothing was done; the last: {error}")
