@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ from agentr_ray.worker import RayWorker
 UNREAD = 8
 #: Seconds that a worker has to close what it holds.
 GRACE_SECONDS = 5.0
+#: Seconds within which a cluster's head must answer at all.
+CONNECT_SECONDS = 10.0
 #: Only messages pass through Ray's object store; unless told, it takes a third of the memory.
 OBJECT_STORE_BYTES = 100_000_000
 
@@ -106,22 +109,29 @@ class RayExecutor(Executor[RayConfig]):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             if self.config.address:
+                _check_there(self.config.address)
                 ray.init(address=self.config.address, log_to_driver=False)
             else:
-                cpus = max(1, round((self.config.workers or self.workers) * self.config.cpus_per_worker))
+                cpus = max(1, round(self.workers * self.config.cpus_per_worker))
                 ray.init(
                     num_cpus=cpus,
                     include_dashboard=False,
                     log_to_driver=False,
                     object_store_memory=OBJECT_STORE_BYTES,
                 )
-        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             where = f"the Ray cluster at '{self.config.address}'" if self.config.address else "Ray on this machine"
             said = " ".join(str(error).split())
-            raise AgentrError(
-                f"{where} cannot be used ({said}); see that it runs, or give another ray.address"
-            ) from None
+            told = f"{where} cannot be used ({said}); see that it runs, or give another ray.address"
+            raise AgentrError(told) from None
         self._ours = True
+
+
+def _check_there(address: str) -> None:
+    """:class:`OSError` where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 def _reason(error: RayError) -> str:
