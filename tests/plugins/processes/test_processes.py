@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -20,7 +21,6 @@ from agentr_core.registry.lookup import Registry
 from agentr_core.runs import elsewhere
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import open_store
-from agentr_core.testing import Check, checks
 
 SUPPORT = Path(__file__).parents[2] / "support"
 #: As short as a run can be in which trees are grown, revised, and measured twice.
@@ -60,18 +60,19 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the run leaves that has no workers."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a run that had no workers."""
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(last_of_each(small())) == 0
-    return dump(folder / "agentr.db")
+    return folder / "agentr.db"
 
 
-@pytest.mark.parametrize("check", checks("executor", "processes", {"workers": 2}), ids=str)
-def test_the_contract(check: Check) -> None:
-    check()
+@pytest.fixture(scope="module")
+def alone(finished: Path) -> list[str]:
+    """What the run leaves that had no workers."""
+    return dump(finished)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -80,6 +81,20 @@ def test_workers_leave_the_rows_of_one_process(
 ) -> None:
     assert inside(*small("--executor", "processes", "-o", f"processes.workers={workers}")) == 0
     assert dump(tmp_path / "agentr.db") == alone
+
+
+def test_single_stages_are_done_by_workers_as_well(
+    inside: Callable[..., int], finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The critic ``value`` over the run's trees, and its first model over other tasks."""
+    dumps = []
+    for name, workers in (("here", ()), ("there", TWO)):
+        shutil.copy(finished, tmp_path / f"{name}.db")
+        where = ("--run", "last", "--db", f"{name}.db", *DYING[:2], *workers)
+        assert inside("revise", "--critic", "value", *where) == 0
+        assert inside("eval", "--eval-tasks", "6", *where) == 0
+        dumps.append(dump(tmp_path / f"{name}.db"))
+    assert dumps[0] == dumps[1] and len(dumps[0]) > len(dump(finished))
 
 
 def lives(folder: Path, count: int) -> str:
