@@ -67,16 +67,17 @@ _TABLES = (
 _MADE = {"revise": "revision_sets", "train": "checkpoints", "evaluate": "evals"}
 #: Columns that may name a model or a folder by its place beside the database.
 _PLACES = ("path", "model", "base_model", "start_model")
+#: What a row without a number that can come further is told apart by.
+_ENDS = {"stages": ("run_id", "iteration", "stage")}
 _TREE_KEY = ("run_id", "iteration", "task_id")
 
 
 @dataclass(slots=True)
 class Merged:
-    """What one file brought: how many rows of each table were new here, the runs it has, and tables left alone."""
+    """What one file brought: new rows by table, runs that are called otherwise here, and tables left alone."""
 
     new: dict[str, int] = field(default_factory=dict)
-    runs: list[int] = field(default_factory=list)
-    #: Those of them of which the file had a part of the trees.
+    #: Runs of which the file had a part of the trees.
     shared: list[int] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -120,14 +121,16 @@ class Merge:
     def _runs(self) -> None:
         for row in self._rows("runs"):
             number, key, config = row.pop("id"), row["key"], row["config_json"]
-            there = self._into.one("SELECT id FROM runs WHERE key = ?", (key,))
+            row["config_json"] = _without_shard(config)
+            there = self._into.one("SELECT * FROM runs WHERE key = ?", (key,))
             if there is None:
                 row["name"] = self._free_name(row["name"], key)
-                row["config_json"] = _without_shard(config)
                 there = self._insert("runs", row)
+            elif row["config_json"] == config and _further(there, row):
+                self._update("runs", row | {"name": there["name"]}, ("key",))
             self._numbers.setdefault("runs", {})[number] = there[0]
-            self._merged.runs.append(there[0])
-            if _without_shard(config) != config:
+            if row["config_json"] != config:
+                self._into.execute("UPDATE runs SET config_json = ? WHERE id = ?", (row["config_json"], there[0]))
                 self._merged.shared.append(there[0])
 
     def _free_name(self, name: str | None, key: str) -> str | None:
@@ -146,8 +149,7 @@ class Merge:
             row["model"] = self._place(row["model"])
             there = self._there("trees", _TREE_KEY, row, "id, status, simulations")
             if there is not None and _further(there, row):
-                columns = ", ".join(f'"{name}" = ?' for name in row)
-                self._into.execute(f"UPDATE trees SET {columns} WHERE id = ?", (*row.values(), there["id"]))
+                self._update("trees", row, _TREE_KEY)
                 self._nodes(number, there["id"])
             elif there is None:
                 there = self._insert("trees", row)
@@ -169,11 +171,14 @@ class Merge:
             for column, other in table.refers.items():
                 row[column] = None if row[column] is None else self._numbers[other][row[column]]
             self._adapt(table.name, row)
-            there = self._there(table.name, table.key, row, "id") if table.numbered else None
+            key = table.key or _ENDS.get(table.name, ())
+            there = self._there(table.name, key, row, "*") if key else None
             if there is None:
                 there = self._insert(table.name, row)
+            elif _further(there, row) and not (table.name in _ENDS and row["run_id"] in self._merged.shared):
+                self._update(table.name, row, key)  # but a part's end is not the whole's
             if number is not None:
-                found[number] = there[0]
+                found[number] = there["id"] if "id" in there.keys() else there[0]  # noqa: SIM118 - a Row
 
     def _adapt(self, table: str, row: Values) -> None:
         """What of a row names other rows or folders without being a reference."""
@@ -205,6 +210,11 @@ class Merge:
         where = " AND ".join(f'"{name}" = ?' for name in key)
         return self._into.one(f'SELECT {columns} FROM "{table}" WHERE {where}', [row[name] for name in key])
 
+    def _update(self, table: str, row: Values, key: tuple[str, ...]) -> None:
+        columns, where = ", ".join(f'"{name}" = ?' for name in row), " AND ".join(f'"{name}" = ?' for name in key)
+        values = (*row.values(), *(row[name] for name in key))
+        self._into.execute(f'UPDATE "{table}" SET {columns} WHERE {where}', values)
+
     def _insert(self, table: str, row: Values) -> Any:
         self._into.execute(_insert(table, list(row), "OR IGNORE"), tuple(row.values()))
         return self._into.one("SELECT last_insert_rowid()")
@@ -216,8 +226,14 @@ def _insert(table: str, names: list[str], conflict: str) -> str:
 
 
 def _further(there: sqlite3.Row, row: Values) -> bool:
-    """Whether a tree of the source has come further than the one that is there."""
-    return (row["status"] == "done", row["simulations"]) > (there["status"] == "done", there["simulations"])
+    """Whether what a row of the source is about has come further there than here."""
+    return _progress(row) > _progress(dict(there))
+
+
+def _progress(row: Values) -> tuple[int, int]:
+    """How far a run, stage, tree, set, checkpoint or evaluation has come; the same for rows that do not say."""
+    status, complete = row.get("status"), row.get("complete", 0)
+    return (0 if status == "todo" else 2 if status == "done" else 1) + complete, row.get("simulations", 0)
 
 
 def _without_shard(config_json: str) -> str:

@@ -79,6 +79,26 @@ def test_what_is_missing_is_said_and_can_be_grown_there(
     assert dump(here / "all.db") == dump(parts / "whole.db")
 
 
+def test_parts_are_merged_into_one_of_them(parts: Path, here: Path) -> None:
+    (here / "all.db").write_bytes((parts / "part1.db").read_bytes())
+    assert agentr("db", "merge", *paths(parts, 2, 3), "-o", "all.db") == 0
+    assert dump(here / "all.db") == dump(parts / "whole.db")
+
+
+def test_a_run_that_went_on_elsewhere_is_brought_up_to_date(here: Path) -> None:
+    """A copy of a search is taken; the run goes on, and is merged into the copy."""
+    assert agentr("search", *SMALL, "--iterations", "1", "--db", "run.db") == 0
+    (here / "copy.db").write_bytes((here / "run.db").read_bytes())
+    with sqlite3.connect(here / "copy.db") as connection:  # as it was in the middle of its last tree
+        connection.execute("UPDATE trees SET status = 'running', simulations = 1, n_nodes = 9 WHERE id = 7")
+        connection.execute("DELETE FROM nodes WHERE tree_id = 7 AND node >= 9")
+        connection.execute("UPDATE stages SET status = 'running', metrics_json = NULL")
+        connection.execute("UPDATE runs SET status = 'interrupted'")
+    assert dump(here / "copy.db") != dump(here / "run.db")
+    assert agentr("db", "merge", "run.db", "-o", "copy.db") == 0
+    assert dump(here / "copy.db") == dump(here / "run.db")
+
+
 def test_whole_runs_stand_beside_each_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Numbers are given anew: the second run's trees, sets, datasets and evaluations name their own."""
     for name, seed in (("a", "1"), ("b", "2")):

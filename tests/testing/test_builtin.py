@@ -50,7 +50,7 @@ HEAVY = {
     *(("trainer", name) for name in ("sft", "dpo", "tree", "value")),
 }  # fmt: skip
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
-#: tests/plugins/openai, agentgym and openenv; vLLM's engine starts once in tests/plugins/vllm, Ray in tests/plugins/ray.
+#: tests/plugins/openai, agentgym and openenv; vLLM's engine starts in tests/plugins/vllm, Ray in tests/plugins/ray.
 ONLY_REGISTERED = {
     ("policy", "replay"), ("policy", "openai"), ("policy", "vllm"), ("env", "agentgym"), ("env", "openenv"),
     ("executor", "ray"),
