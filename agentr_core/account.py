@@ -15,11 +15,12 @@ WORTH_A_WARNING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a name means: how it is said, of what it is a share, and what helps where it is often so."""
+    """What a name means: how it is said, of what it is a share, and what helps where it is more than ``often``."""
 
     text: str
     whole: str = ""
     advice: str = ""
+    often: float = WORTH_A_WARNING
 
 
 ENTRIES: dict[str, Entry] = {
@@ -32,7 +33,13 @@ ENTRIES: dict[str, Entry] = {
         "attempts ended by a full context", "", "use a model or setting with a longer context, or shorter observations"
     ),
     "shown_in_part": Entry("observations shortened"),
-    "refused": Entry("actions refused"),
+    "refused": Entry(
+        "actions refused",
+        "turns",
+        "this model hardly knows what can be done here; see what it says (agentr evals show, agentr trajectories "
+        "show), and begin with a larger one, or with one that was trained on demonstrations",
+        often=0.5,
+    ),
     "duplicates": Entry("samples merged", "drawn"),
     "unreadable": Entry(
         "verdicts unreadable", "verdicts", "give the critic more tokens (its max_tokens), or take another critic"
@@ -73,7 +80,7 @@ def warnings(account: Mapping[str, int]) -> Iterator[str]:
     for name in _names(account):
         entry = ENTRIES[name]
         whole = account.get(entry.whole, 0)
-        if entry.advice and whole and account[name] / whole > WORTH_A_WARNING:
+        if entry.advice and whole and account[name] / whole > entry.often:
             yield f"{_said(name, account)} ({100 * account[name] / whole:.0f}%): {entry.advice}"
 
 

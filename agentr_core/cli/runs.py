@@ -112,12 +112,13 @@ def _options(config: Any) -> str:
 
 def _whole(store: Store, run: RunRow) -> dict[str, Any]:
     from agentr_core.runs.costs import costs
+    from agentr_core.runs.stages import stages
 
     return {
         **run.as_dict(),
         "alive": store.runs.is_alive(run),
         "plugins": [row.as_dict() for row in store.runs.plugins(run.id)],
-        "stages": [row.as_dict() for row in store.runs.stages(run.id)],
+        "stages": stages(store, run).data,
         "accounts": [
             {"iteration": iteration, "stage": stage, **counts}
             for (iteration, stage), counts in store.runs.accounts(run.id).items()

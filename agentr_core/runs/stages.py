@@ -20,10 +20,12 @@ _SHARES = ("success", "revision_test")
 
 
 def stages(store: Store, run: RunRow) -> Table:
-    """A row for each stage that was begun, in order."""
-    found = store.runs.stages(run.id)
-    data = [{key: value for key, value in stage.as_dict().items() if key != "run_id"} for stage in found]
-    return Table(["iteration", "stage", "status", "took", "result"], [*map(_cells, found)], data)
+    """A row for each stage that was begun, in order; one that was at work when its run ended has the run's state."""
+    found, state = store.runs.stages(run.id), store.runs.state(run)
+    states = [state if stage.status == "running" else stage.status for stage in found]
+    data = [{**stage.as_dict(), "status": status} for stage, status in zip(found, states, strict=True)]
+    rows = [_cells(stage, status) for stage, status in zip(found, states, strict=True)]
+    return Table(["iteration", "stage", "status", "took", "result"], rows, data)
 
 
 def time_between(start: str | None, end: str | None) -> str | None:
@@ -33,11 +35,11 @@ def time_between(start: str | None, end: str | None) -> str | None:
     return clock((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
-def _cells(stage: StageRow) -> Cells:
+def _cells(stage: StageRow, status: str) -> Cells:
     names = [name for name in _SHOWN.get(stage.stage, tuple(stage.metrics)[:4]) if name in stage.metrics]
     shown = " · ".join(f"{_value(name, stage.metrics[name])} {name.replace('_', ' ')}" for name in names)
     when = str(stage.iteration or "baseline")
-    return [when, stage.stage, stage.status, time_between(stage.started_at, stage.finished_at) or "-", shown]
+    return [when, stage.stage, status, time_between(stage.started_at, stage.finished_at) or "-", shown]
 
 
 def _value(name: str, value: Any) -> str:

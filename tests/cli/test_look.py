@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,8 +132,13 @@ def test_a_run_is_called_killed_where_nobody_works_on_it(agentr: Any, tmp_path: 
     with open_store(path) as store:
         runs = {name: store.runs.create("run", {}, seed=1, name=name) for name in ("gone", "here")}
         with held(store.runs.lock_file(runs["here"])):
-            states = {name: agentr(f"runs show {name}", path).out.split("\n")[0].split()[-1] for name in runs}
+            for row in runs.values():
+                store.runs.open_stage(row.id, 1, "search")
+            shown = {name: agentr(f"runs show {name}", path).out for name in runs}
+            states = {name: text.split("\n")[0].split()[-1] for name, text in shown.items()}
             assert states == {"gone": "killed", "here": "running"}
+            at_work = {name: re.findall(r"^1 +search +(\w+)", text, re.MULTILINE) for name, text in shown.items()}
+            assert at_work == {"gone": ["killed"], "here": ["running"]}
             killed = agentr("runs list --status killed --json", path).json
             assert [row["name"] for row in killed] == ["gone"]
             assert {row["name"]: row["alive"] for row in agentr("runs list --json", path).json} == {

@@ -17,7 +17,7 @@ from agentr_core.cli.main import main
 from agentr_core.interfaces.tree import Tree
 from agentr_core.records import Completion, Example, Message, Task
 from agentr_core.report.chapters import chapters
-from agentr_core.report.marks import Marks
+from agentr_core.report.marks import Marks, marks_of, said_at_the_cut
 from agentr_core.report.methods import DEFINITIONS, NAMES, plain
 from agentr_core.report.repeating import commands, configuration, stored_settings
 from agentr_core.report.report import report
@@ -144,6 +144,42 @@ def test_every_column_is_defined(store: Store) -> None:
     assert columns - set(DEFINITIONS) - NAMES == set()
 
 
+def test_marks_are_of_the_very_set_where_a_critic_ran_with_other_settings_too(changed: Callable[..., Path]) -> None:
+    path = changed(
+        "INSERT INTO verdicts SELECT tree_id, node, critic, 'of other settings', step, 'uncertain', 'another reason' "
+        "FROM verdicts WHERE critic = 'oracle'"
+    )
+    with open_store(path, read_only=True) as store:
+        (made,) = (row for row in store.revisions.select(runs(store)[0].id) if row.critic == "oracle")
+        sample = next(each for each in store.revisions.samples(made.id) if each.kind == "revision")
+        marks = marks_of(store, store.trees.load(sample.tree_id), sample.tree_id, made)
+        assert "uncertain" not in marks.verdicts.values() and "bad" in marks.verdicts.values()
+        assert said_at_the_cut(store, made, sample) != "another reason"
+
+
+def test_what_was_made_beside_the_run_is_named_with_the_settings_it_was_made_with(changed: Callable[..., Path]) -> None:
+    path = changed(
+        "UPDATE revision_sets SET config_json = json_remove(config_json, '$.critic') WHERE critic = 'value'",
+        "UPDATE revision_sets SET config_json = json_set(config_json, '$.critic.options', json('{\"votes\": 3}')) "
+        "WHERE critic = 'oracle'",
+    )
+    with open_store(path) as store:
+        run = runs(store)[0]
+        pairs = store.datasets.save(run.id, 1, "pairs", [], recipe="preferences", content_hash="p")
+        with store.transaction():
+            store.connection.execute("UPDATE datasets SET reads = 'preferences'")
+        settings = {"trainer": {"name": "dpo", "options": {"beta": 0.25, "epochs": 1}}}
+        made = store.checkpoints.open(
+            run.id, 1, pairs.id, "dpo", base_model="m", start_model="m", path="model", config=settings
+        )
+        store.checkpoints.finish(made.id, step=3, metrics={})
+        typed = commands(store, run)
+    assert "agentr revise --run seed-0 --critic value --iteration 1" in typed
+    assert "agentr revise --run seed-0 --critic oracle -o oracle.votes=3 --iteration 1" in typed
+    (train,) = (line for line in typed if line.startswith("agentr train"))
+    assert "--trainer dpo" in train and "-o dpo.beta=0.25" in train and "--recipe" not in train
+
+
 def test_the_page_says_how_to_make_the_run_again(one: str, store: Store, tmp_path: Path, agentr: Any) -> None:
     run = runs(store)[0]
     typed = commands(store, run)
@@ -239,6 +275,13 @@ def test_a_run_of_several_environments_has_a_row_for_each_and_for_their_mean(tmp
     assert names[1:4] == ["baseline · mean of 2", "textcraft", "webshop"]
     assert [row[0] for row in page.tables["chapter-0-environments"][1:]] == ["textcraft", "webshop"]
     assert "In textcraft and webshop, the searcher mcts" in page.text
+
+
+def test_what_one_environment_took_is_told_too(one: str, store: Store) -> None:
+    (row,) = Page(one).tables["chapter-0-environments"][1:]
+    run = runs(store)[0]
+    trees = store.trees.select(run.id, status="done")
+    assert row[:3] == ["textcraft", str(len(trees)), f"{sum(tree.stats['samples'] for tree in trees):,}"]
 
 
 def test_a_run_that_trains_is_drawn_from_tokens_to_rows_to_success(changed: Callable[..., Path]) -> None:

@@ -163,6 +163,20 @@ def test_prices_are_for_what_is_known(dry: Dry) -> None:
     assert "$" not in out, "nothing is known of prices"
 
 
+def test_a_critic_that_plays_is_priced_by_the_turns_it_plays(dry: Dry) -> None:
+    playing = tuple("unrecoverable" if word == "actor" else word for word in OPENAI)
+    plans = []
+    for rollouts in ("1", "3"):
+        options = ("-o", f"unrecoverable.rollouts={rollouts}", "-o", "unrecoverable.depth=5", "--json")
+        code, out, err = dry(*playing, "--trainer", "none", *options, "-o", "unrecoverable.max_tokens=10")
+        assert code == 0, err
+        plans.append(json.loads(out)["plan"])
+    one, three = plans
+    assert one["verdicts_at_most"] == three["verdicts_at_most"] > 0
+    more = three["completion_tokens"] - one["completion_tokens"]
+    assert more == one["verdicts_at_most"] * 2 * 5 * 10
+
+
 def test_hours_are_those_that_were_measured_and_else_none(dry: Dry, searched: Path, tmp_path: Path) -> None:
     shutil.copy(searched, tmp_path / "agentr.db")
     with open_store(tmp_path / "agentr.db", read_only=True) as store:

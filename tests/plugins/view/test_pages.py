@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,16 @@ def test_uct_is_that_of_the_searcher(visitor: Visitor, store: Store) -> None:
                 assert shown["uct"] == (None if done else pytest.approx(expected))
                 reckoned += not done
     assert reckoned
+
+
+def test_no_uct_is_shown_where_the_searcher_has_another_rule(viewed_db: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(viewed_db)) as source, closing(sqlite3.connect(tmp_path / "puct.db")) as copy:
+        source.backup(copy)
+        copy.execute("UPDATE runs SET config_json = json_set(config_json, '$.searcher.options.selection', 'puct')")
+        copy.commit()
+    with Viewed(tmp_path / "puct.db") as viewed:
+        children = entered(viewed).get("trees/1/nodes/0")["children"]
+    assert children and all(child["uct"] is None for child in children)
 
 
 def test_marks_are_the_verdicts_and_cuts_of_the_set(visitor: Visitor, store: Store) -> None:
