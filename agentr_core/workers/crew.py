@@ -9,6 +9,7 @@ is lost but what it had not committed: its jobs begin again, with what is stored
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -42,6 +43,8 @@ ATTEMPTS = 3
 QUEUE, GROUP = 256, 64
 #: Seconds between two looks at whether the user has interrupted.
 LOOK_SECONDS = 0.2
+#: Seconds after which the user is told that the first worker is waited for: it may have to find a place first.
+PATIENCE_SECONDS = 20.0
 #: Seconds without a word after which a worker counts as gone; one that has nothing to say says so more often.
 SILENCE_SECONDS = 600.0
 
@@ -108,9 +111,13 @@ class Crew:
         self._go(self._write())
         for _ in range(self._size):
             self._start_one()
+        asked, told = time.monotonic(), False
         while not self._begun.is_set() and not self._stopped():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._begun.wait(), LOOK_SECONDS)
+            if not told and not self._begun.is_set() and time.monotonic() - asked > PATIENCE_SECONDS:
+                self._say(f"no worker is there yet; waiting for the first of {self._size}")
+                told = True
         if self._problem is not None:
             raise self._problem
 

@@ -163,6 +163,37 @@ def test_what_an_executor_raises_is_said() -> None:
         rows(Odd(agentr_core.PluginConfig()))
 
 
+def test_that_the_first_worker_is_waited_for_is_said(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker finds its place once that has been said, and never before."""
+    monkeypatch.setattr(crew, "PATIENCE_SECONDS", 0.0)
+    said, place = list[str](), asyncio.Event()
+
+    class Late(Executor[agentr_core.PluginConfig]):
+        workers = 1
+
+        async def start(self, number: int, setting: bytes) -> WorkerLink:
+            await place.wait()
+            return await made(tasks).start(number, setting)
+
+    def say(text: str) -> None:
+        said.append(text)
+        place.set()
+
+    async def waited(context: RunContext) -> None:
+        setting = setting_of(context, context.make_policy(), None)
+        late = Late(agentr_core.PluginConfig())
+        opened = Crew(late, setting, context.store, concurrency=1, stopped=lambda: False, say=say)
+        try:
+            await opened.open()
+            assert opened.size == 1
+        finally:
+            await opened.close()
+
+    with scratch_run(config()) as context:
+        asyncio.run(waited(context))
+    assert said == ["no worker is there yet; waiting for the first of 1"]
+
+
 def test_jobs_are_shared_out_fairly(tasks: Any, tmp_path: Path) -> None:
     """Six trees and two workers: neither gets more than three of them at once, whoever comes first."""
     most: dict[int, int] = {}
