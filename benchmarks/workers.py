@@ -4,7 +4,8 @@
 
 The paper's search on TextCraft with a policy that answers at once, so that nothing but Python is waited for; 0 workers
 are the run's own process. CPU seconds are told apart, of the run (planning, one writer) and of its workers: the share
-of the writer in a node says how many nodes a second one run can take, however many workers there are and wherever they are.
+of the writer in a node says how many nodes a second one run can take, however many workers there are
+and wherever they are.
 """
 
 from __future__ import annotations
