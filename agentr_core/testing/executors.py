@@ -26,7 +26,7 @@ from agentr_core.testing.fakes import CounterEnvironment, ScriptedPolicy
 from agentr_core.workers.messages import pack
 
 #: Trees of the search that workers are tried on, and the longest that one may take to begin, in seconds.
-TREES, PATIENCE = 6, 120.0
+TREES, PATIENCE = 6, 300.0
 
 
 class ExecutorContract(Contract):

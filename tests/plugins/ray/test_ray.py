@@ -19,7 +19,12 @@ from agentr_core.runs import elsewhere
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import open_store
 
-os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+os.environ |= {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_raylet_start_wait_time_s": "300",  # a busy machine takes its time
+}
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = pytest.mark.slow  # a head and two more raylets take their time
 
