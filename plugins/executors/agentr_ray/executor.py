@@ -119,7 +119,7 @@ class RayExecutor(Executor[RayConfig]):
                     log_to_driver=False,
                     object_store_memory=OBJECT_STORE_BYTES,
                 )
-        except (OSError, RuntimeError, ValueError, RayError) as error:
+        except Exception as error:  # Ray raises plain exceptions for much of what can be wrong
             where = f"the Ray cluster at '{self.config.address}'" if self.config.address else "Ray on this machine"
             said = " ".join(str(error).split())
             told = f"{where} cannot be used ({said}); see that it runs, or give another ray.address"
