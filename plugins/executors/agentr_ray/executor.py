@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from contextlib import suppress
@@ -110,13 +111,14 @@ class RayExecutor(Executor[RayConfig]):
         try:
             if self.config.address:
                 _check_there(self.config.address)
-                ray.init(address=self.config.address, log_to_driver=False)
+                ray.init(address=self.config.address, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 cpus = max(1, round(self.workers * self.config.cpus_per_worker))
                 ray.init(
                     num_cpus=cpus,
                     include_dashboard=False,
                     log_to_driver=False,
+                    logging_level=logging.ERROR,
                     object_store_memory=OBJECT_STORE_BYTES,
                 )
         except Exception as error:  # Ray raises plain exceptions for much of what can be wrong

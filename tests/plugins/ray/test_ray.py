@@ -109,13 +109,19 @@ def test_what_a_killed_worker_had_in_hand_is_done_by_another(
 def test_a_raylet_that_is_killed_takes_nothing_with_it(
     inside: Inside, alone: list[str], tmp_path: Path, cluster: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """There is one place for the one worker: it goes in the middle of the trees, and another comes."""
     import breaking  # the very module that --plugin names
 
-    lost = cluster.add_node(num_cpus=1, resources={"place": 1}, object_store_memory=100_000_000)
+    place = {"num_cpus": 1, "resources": {"place": 1}, "object_store_memory": 100_000_000}
+    lost = cluster.add_node(**place)
+
+    def move() -> None:
+        cluster.remove_node(lost, allow_graceful=False)
+        cluster.add_node(**place)
+
     breaking.ended.clear()
-    breaking.actions[2] = lambda: cluster.remove_node(lost, allow_graceful=False)
-    # Three find a place on the raylet that stays, one on the one that goes.
-    assert inside(*small(*on(cluster, 4))) == 0
+    breaking.actions[2] = move
+    assert inside(*small(*on(cluster, 1, "-o", "ray.resources={place = 1}"))) == 0
     assert not breaking.actions and "is gone (" in capsys.readouterr().err
     assert dump(tmp_path / "agentr.db") == alone
 
