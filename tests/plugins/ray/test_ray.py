@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,10 @@ def test_what_a_killed_worker_had_in_hand_is_done_by_another(
 def test_a_raylet_that_is_killed_takes_nothing_with_it(
     inside: Inside, alone: list[str], tmp_path: Path, cluster: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is one place for the one worker: it goes in the middle of the trees, and another comes."""
+    """There is one place for the one worker: it goes in the middle of the trees, and another comes.
+
+    A worker outlives its raylet by a moment, in which it may still answer: its end is waited for.
+    """
     import breaking  # the very module that --plugin names
 
     place = {"num_cpus": 1, "resources": {"place": 1}, "object_store_memory": 100_000_000}
@@ -117,11 +121,18 @@ def test_a_raylet_that_is_killed_takes_nothing_with_it(
 
     def move() -> None:
         cluster.remove_node(lost, allow_graceful=False)
+        (worker,) = (tmp_path / "pids").iterdir()
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{worker.name}").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         cluster.add_node(**place)
 
     breaking.ended.clear()
     breaking.actions[2] = move
-    assert inside(*small(*on(cluster, 1, "-o", "ray.resources={place = 1}"))) == 0
+    (tmp_path / "pids").mkdir()
+    there = ("-o", "ray.resources={place = 1}", "-o", f'ray.environment={{PIDS = "{tmp_path}/pids"}}')
+    assert inside(*small(*on(cluster, 1, *there))) == 0
     assert not breaking.actions and "is gone (" in capsys.readouterr().err
     assert dump(tmp_path / "agentr.db") == alone
 
