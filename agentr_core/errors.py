@@ -13,6 +13,7 @@
     ├── StoreError                  1   the database is not ours, too new, locked, read-only, or the disk is full
     ├── EnvironmentFailure          1   an environment raised or broke; that task fails, the rest goes on
     ├── PolicyFailure               1   a policy raised or answered with something unusable
+    ├── WorkerLost                  1   a worker is gone; what it had in hand is given to another
     ├── PartialFailure              3   the work finished, some items failed
     ├── NothingToDo                 5   the selection is empty
     └── Interrupted               130   Ctrl-C or SIGTERM; everything committed so far is kept
@@ -67,7 +68,7 @@ class ConfigError(UsageError):
 class UnknownPluginError(UsageError):
     """No plugin of this kind has this name.
 
-    ``kind`` is one of the five plugin kinds, ``name`` what was asked for, ``known`` every name that exists; ``reason``
+    ``kind`` is one of the six plugin kinds, ``name`` what was asked for, ``known`` every name that exists; ``reason``
     says why ``module:Class`` is none either.
     """
 
@@ -127,6 +128,10 @@ class EnvironmentFailure(AgentrError):
 
 class PolicyFailure(AgentrError):
     """A policy raised, or answered with something that cannot be used."""
+
+
+class WorkerLost(AgentrError):
+    """A worker process, or the machine that it ran on, is gone; the message says what is known of it."""
 
 
 class PartialFailure(AgentrError):

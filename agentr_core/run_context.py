@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from agentr_core.errors import Interrupted, PluginError, boundary
+from agentr_core.errors import Interrupted, PluginError, UsageError, boundary
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.searcher import AnySearcher
@@ -17,7 +17,32 @@ from agentr_core.records import Task
 from agentr_core.registry.lookup import Registry
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import Store
-from agentr_core.store.rows import RunRow, TreeRow
+from agentr_core.store.events import Event
+from agentr_core.store.rows import RevisionSetRow, RunRow, TreeRow
+from agentr_core.workers.crew import Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` (from 1) of ``of``: every ``of``-th tree of those that are planned."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``2/8``; :class:`~agentr_core.errors.UsageError` for anything else."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UsageError(f"--shard {text}: write I/N, part I of N, counted from 1, such as 2/8")
+        return cls(int(number), int(of))
+
+    def mine(self, rows: Sequence[TreeRow]) -> list[TreeRow]:
+        """The trees of this part, of all that are planned."""
+        return list(rows[self.number - 1 :: self.of])
 
 
 @dataclass(slots=True)
@@ -36,6 +61,22 @@ class RunContext:
     worlds: Worlds
     stopped: Callable[[], bool]
     advice: str
+    #: Told each event once it is stored: a stage counts them for its line.
+    told: Callable[[Event], None] | None = None
+    #: Which part of the trees are this process's, where a search is shared out over several databases.
+    shard: Shard | None = None
+    #: The workers that do the work in this process's place; None where there are none.
+    crew: Crew | None = None
+
+    async def commit(self, event: Event) -> None:
+        """Store what work has done. Everything that a tree, a revision or an episode leaves goes this way."""
+        self.store.apply(event)
+        if self.told is not None:
+            self.told(event)
+
+    def admission(self, policy: AnyPolicy) -> Admission:
+        """How much may be in flight: what the engine has room for; with workers, what keeps all of them busy."""
+        return Admission(self.config.concurrency, policy) if self.crew is None else Admission(self.crew.room)
 
     def make_policy(self, model: str | None = None) -> AnyPolicy:
         """The run's policy, with ``model`` in place of the configured one where given."""
@@ -93,8 +134,18 @@ class RunContext:
             raise Interrupted(f"interrupted; {self.advice}")
 
 
-#: What is done with a tree that is done; the admission is told what it takes of the engine, under the tree's session.
-TreeWork = Callable[[TreeRow, Admission], Awaitable[None]]
+class TreeWork(Protocol):
+    """What is done with a tree that is done: it is revised for the set ``into``.
+
+    The admission is told what that takes of the engine, under the tree's session.
+    """
+
+    @property
+    def into(self) -> RevisionSetRow:
+        """The set that it belongs to."""
+
+    async def __call__(self, row: TreeRow, admission: Admission, /) -> None:
+        """Work on one tree."""
 
 
 def tree_session(row: TreeRow) -> str:

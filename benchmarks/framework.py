@@ -123,14 +123,15 @@ def plan(store: Store, tasks: Sequence[Task]) -> list[TreeRow]:
 def saver(store: Store | None, row: TreeRow | None) -> Save:
     """What the search stage does with a commit."""
 
+    place = (0, 0)
+
     async def save(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
+        nonlocal place
         if store is None or row is None:
             return
-        with store.transaction():
-            if new and new[0].parent is None:
-                store.trees.start(row.id, tree)
-                new = new[1:]
-            store.trees.save_simulation(row.id, tree, new, touched)
+        event = store.trees.growth(row.id, place, tree, new, touched)
+        place = event.after
+        store.apply(event)
 
     return save
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.process.garbage import seldom_collecting
 from agentr_core.records import Completion, Task
 from agentr_core.store import Store, TreePlan, TreeRow, open_store
 from agentr_core.turns import Message
@@ -89,6 +90,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     print(f"{'trees in flight':>15} {'µs/node':>9} {'log kB/node':>12} {'MB/tree':>9}")
+    with seldom_collecting():  # as a run does
+        report(options)
+
+
+def report(options: argparse.Namespace) -> None:
     trees = 1
     while trees <= options.trees:
         with tempfile.TemporaryDirectory() as folder:

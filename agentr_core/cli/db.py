@@ -61,6 +61,36 @@ def backup(target: Path, db: str) -> None:
 
 
 @db.command()
+@click.argument("sources", metavar="DATABASE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--into", required=True, metavar="PATH", type=click.Path(path_type=Path), help="The database of all."
+)
+@json_option
+def merge(sources: tuple[Path, ...], into: Path, json_: bool) -> None:
+    """Put all that several databases hold into one, as after an array job: agentr db merge a.db b.db --into all.db
+
+    Parts of one search (agentr search --shard) become one run. Merging again changes nothing.
+    """
+    from agentr_core.cli.calling import typed
+    from agentr_core.runs.merging import merge_databases
+
+    files = merge_databases(sources, into)
+    if json_:
+        print_json([{"path": str(file.path), "new": file.merged.new, "unknown": file.merged.unknown} for file in files])
+        return
+    for file in files:
+        new = ", ".join(f"{count:,} {name}" for name, count in file.merged.new.items())
+        say(f"{file.path}: {new or 'nothing that was not there'}")
+        for old, name in file.merged.renamed:
+            say(f"  a run called '{old}' is here already; this one is now called '{name}'")
+        if file.merged.unknown:
+            say(f"  left alone, since their plugins alone know them: {', '.join(file.merged.unknown)}")
+    for run, count in files[-1].missing:
+        resume = typed(f"agentr resume {run.short} --db {into}")
+        say(f"run {run.short}: {count} trees are missing; merge their part, or {resume}")
+
+
+@db.command()
 @db_option
 def dump(db: str) -> None:
     """Every row as a line of JSON, without times and process ids: equal runs have equal dumps."""

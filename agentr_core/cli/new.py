@@ -24,6 +24,10 @@ _MODULES: dict[Kind, tuple[str, str]] = {
     "searcher": ("searcher", "agentr run --env textcraft --searcher $name"),
     "critic": ("critic", "agentr revise --run last --critic $name"),
     "trainer": ("trainer", "agentr run --env textcraft --searcher mcts --trainer $name --model FOLDER"),
+    "executor": (
+        "executor",
+        "agentr run --env textcraft --policy flawed --trainer none --executor $name",
+    ),
     "policy": ("policy", "agentr run --env textcraft --searcher mcts --policy $name --trainer none"),
 }
 #: Of a trainer, by what it reads: the names that it imports, its rows, what its ``train`` does, and what its test sees.

@@ -114,6 +114,7 @@ _FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         {"help": "Also continue failed attempts from a cut, as the paper does."},
     ),
     "--concurrency": ("concurrency", {"type": int, "metavar": "N", "help": "Trees in flight."}),
+    "--executor": ("executor", {"metavar": "NAME", "help": "Where the work is done [local: in this process]."}),
     "--seed": ("seed", {"type": int, "metavar": "S", "help": "Fixes every draw."}),
     "--name": ("name", {"metavar": "NAME", "help": "Call the run so."}),
     "--out": ("out", {"metavar": "FOLDER", "help": "Where checkpoints go [agentr-out beside the database]."}),
@@ -130,16 +131,16 @@ def _variable(flag: str) -> str:
 _SHOWN = {
     "search": (
         "--env", "--searcher", "--policy", "--model", "--preset", "--iterations", "--tasks", "--split", "--concurrency",
-        "--seed", "--name", "--db",
+        "--executor", "--seed", "--name", "--db",
     ),
-    "revise": ("--policy", "--model", "--critic", "--splice", "--concurrency", "--seed", "--db"),
+    "revise": ("--policy", "--model", "--critic", "--splice", "--concurrency", "--executor", "--seed", "--db"),
     "train": (
         "--policy", "--model", "--critic", "--trainer", "--splice", "--recipe", "--general", "--eta", "--seed", "--out",
         "--db",
     ),
     "evaluate": (
         "--env", "--policy", "--model", "--preset", "--eval-split", "--eval-tasks", "--repeats",
-        "--revision-test/--no-revision-test", "--concurrency", "--seed", "--name", "--db",
+        "--revision-test/--no-revision-test", "--concurrency", "--executor", "--seed", "--name", "--db",
     ),
     "play": ("--env", "--policy", "--model", "--preset", "--split", "--seed", "--db"),
 }  # fmt: skip

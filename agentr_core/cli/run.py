@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from agentr_core.errors import UsageError
 if TYPE_CHECKING:
     from agentr_core.runs.start_and_resume import RunOutcome
     from agentr_core.settings.layers import Resolved
+    from agentr_core.settings.run_config import ChosenPlugin
 
 
 @click.command()
@@ -61,33 +62,72 @@ def _check_resumed(resolved: Resolved) -> None:
             raise UsageError(f"--{key}: the run that --resume goes on with has its own already; leave it out")
 
 
+def _executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--executor NAME`` and its options: a run may go on elsewhere than it was begun."""
+    command = click.option(
+        "-o",
+        "options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Of the executor, e.g. -o processes.workers=4.",
+    )(command)
+    return click.option(
+        "--executor", metavar="NAME", help="Where the work is done from now on; local: in this process [as before]."
+    )(command)
+
+
 @click.command()
 @click.argument("reference", metavar="[RUN]", default="last")
+@_executor_options
 @db_option
 @plugin_options
 @json_option
-def resume(reference: str, db: str, json_: bool) -> int:
+def resume(reference: str, db: str, executor: str | None, options: tuple[str, ...], json_: bool) -> int:
     """Go on with a run that was interrupted: its key, its name, or 'last'."""
+    return _go_on(reference, db, executor, options, json_, again=False)
+
+
+def _go_on(reference: str, db: str, executor: str | None, options: Sequence[str], json_: bool, *, again: bool) -> int:
     from agentr_core.process.progress import Progress
     from agentr_core.runs import start_and_resume
 
-    return close(start_and_resume.resume(reference, db=db, progress=Progress()), db, json_)
+    chosen = _chosen_executor(executor, options)
+    outcome = start_and_resume.resume(reference, db=db, progress=Progress(), again=again, executor=chosen)
+    return close(outcome, db, json_)
+
+
+def _chosen_executor(name: str | None, options: Sequence[str]) -> ChosenPlugin | None:
+    """The executor that was asked for, with its options; None where the run's own is to do."""
+    from agentr_core.interfaces.executor import LOCAL
+    from agentr_core.registry.lookup import registry
+    from agentr_core.settings.layer import flag_layer
+    from agentr_core.settings.run_config import ChosenPlugin
+
+    values = flag_layer({}, options).values
+    if name is None and values:
+        raise UsageError(f"-o {options[0]}: is about an executor, and a run keeps its other settings; name --executor")
+    if name is None:
+        return None
+    if name == LOCAL and not values:
+        return ChosenPlugin(name=LOCAL)
+    if wrong := [key for key in values if key not in (name, "executor")]:
+        raise UsageError(f"-o {wrong[0]}: a run that goes on keeps its settings; only options of '{name}' can be given")
+    given = {**values.get(name, {}), **values.get("executor", {})}
+    return ChosenPlugin(name=name, options=registry().validate("executor", name, given).model_dump(mode="json"))
 
 
 @click.command()
 @click.argument("reference", metavar="[RUN]", default="last")
+@_executor_options
 @db_option
 @plugin_options
 @json_option
-def retry(reference: str, db: str, json_: bool) -> int:
+def retry(reference: str, db: str, executor: str | None, options: tuple[str, ...], json_: bool) -> int:
     """Take up again what failed in a run, though it came to its end: trees and episodes, and what was made of them.
 
     What a stage made before is kept; the stages that follow are done again over all there is now.
     """
-    from agentr_core.process.progress import Progress
-    from agentr_core.runs import start_and_resume
-
-    return close(start_and_resume.resume(reference, db=db, progress=Progress(), again=True), db, json_)
+    return _go_on(reference, db, executor, options, json_, again=True)
 
 
 def close(outcome: RunOutcome, db: str, json_: bool) -> int:

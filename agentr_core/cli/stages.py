@@ -25,14 +25,17 @@ _run_option = click.option("--run", "reference", default="last", metavar="RUN", 
 
 @click.command()
 @stage_options("search")
+@click.option("--shard", metavar="I/N", help="Grow part I of N alone, in a database of its own: agentr db merge.")
 @json_option
 @click.pass_context
-def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
+def search(ctx: click.Context, /, shard: str | None, json_: bool, **_: Any) -> int:
     """Grow trees of attempts and keep them, for critics and trainers to come."""
     from agentr_core.cli.calling import typed
     from agentr_core.process.progress import Progress
+    from agentr_core.run_context import Shard
     from agentr_core.runs import start_and_resume
 
+    part = Shard.parse(shard) if shard is not None else None
     resolved = resolve_settings(ctx)
     outcome = start_and_resume.run(
         resolved.config,
@@ -41,9 +44,14 @@ def search(ctx: click.Context, /, json_: bool, **_: Any) -> int:
         stages=("search",),
         sources=resolved.sources,
         progress=Progress(),
+        shard=part,
     )
     if json_:
         print_json({"run": outcome.run.key, "status": outcome.run.status, "failed": outcome.failed})
+    if part is not None:
+        merged = typed(f"agentr db merge {resolved.db} ... --into all.db")
+        say(f"run {outcome.run.short}, part {part}; once all parts are there: {merged}")
+        return 3 if outcome.failed else 0
     command = typed(f"agentr revise --run {outcome.run.short} --critic actor")
     say(f"run {outcome.run.short}; now find first errors: {command}")
     return 3 if outcome.failed else 0

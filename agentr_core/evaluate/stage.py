@@ -6,49 +6,26 @@ from a cut drawn at random, the same cut for every model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
-from agentr_core.evaluate.metrics import interval, loop_count, loop_profile, pass_at, summarize, summarize_worlds
+from agentr_core.evaluate.episodes import EpisodeItem, Episodes
+from agentr_core.evaluate.metrics import interval, loop_profile, pass_at, summarize, summarize_worlds
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
-from agentr_core.play.admission import Admission
-from agentr_core.play.episode import Player, Rollout
 from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
-from agentr_core.records import SamplingParams, Step, Task
+from agentr_core.records import Step, Task
 from agentr_core.registry.events import Evaluated
 from agentr_core.run_context import RunContext, StageResult
-from agentr_core.seeds import derive_rng, derive_seed
+from agentr_core.seeds import derive_rng
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
 from agentr_core.turns import Message
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One episode to play: ``given`` steps come from the record, the rest from the policy."""
-
-    task: Task
-    task_id: int
-    repeat: int = 0
-    given: tuple[Step, ...] = ()
-
-    @property
-    def names(self) -> tuple[str | int, ...]:
-        """What seeds and sessions are derived from; the first repeat is what a task that is played once is."""
-        return (self.task.key, self.repeat) if self.repeat else (self.task.key,)
-
-    def session(self, kind: EvalKind) -> str:
-        """What the episode is called to the policy."""
-        return "-".join(map(str, (kind, self.task.env, *self.names)))
-
-    def seed(self, kind: EvalKind, config: RunConfig) -> int:
-        """The seed of the episode."""
-        return derive_seed(config.seed, "evaluate", kind, *self.names)
+from agentr_core.workers.messages import Job
 
 
 async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int) -> StageResult:
@@ -59,7 +36,7 @@ async def evaluate_policy(context: RunContext, policy: AnyPolicy, iteration: int
     tasks = side_by_side(tasks)
     ids = context.task_ids(tasks)
     items = [
-        _Item(task, number, repeat)
+        EpisodeItem(task, number, repeat)
         for task, number in zip(tasks, ids, strict=True)
         for repeat in range(config.evaluate.repeats)
     ]
@@ -85,45 +62,38 @@ def _would_repeat_itself(context: RunContext, policy: AnyPolicy) -> bool:
 
 
 async def _play(
-    context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[_Item]
+    context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind, items: Sequence[EpisodeItem]
 ) -> tuple[int, dict[str, float], dict[str, int]]:
     """Play ``items``, store one row each; the evaluation's id, what the rows say together, and the account of them."""
     row = _open(context, policy, iteration, kind)
     stored = context.store.evaluations.results(row.id)
     done = {(result.task_id, result.repeat) for result in stored if result.error is None}
     repeats = context.config.evaluate.repeats if kind == "plain" else 1
-    admission = Admission(context.config.concurrency, policy)
-
-    async def play(item: _Item) -> EvalResult | None:
-        seed, session = item.seed(kind, context.config), item.session(kind)
-        world = context.worlds.of(item.task)
-        try:
-            async with world.episodes.lend() as environment:
-                rollout = await players[world.name].rollout(
-                    environment, item.task, seed=seed, session=session, given=item.given
-                )
-        finally:
-            admission.end(session)
-        return None if context.stopped() else _result(item, rollout)
-
+    admission, crew = context.admission(policy), context.crew
     todo = [item for item in items if (item.task_id, item.repeat) not in done]
     label = f"{_when(iteration)} {'evaluate' if kind == 'plain' else 'revise test'}"
     unit = "tasks" if len({item.task_id for item in items}) == len(items) else "episodes"
     with context.progress.stage(label, len(items), unit) as bar:
         bar.resume(len(done))
+        away = list[Finished[EpisodeItem, bool]]()
+        episodes = Episodes(context, policy, kind, row.id, admission, bar.partly)
 
-        players = {name: _player(context, policy, name, kind, admission, bar.partly) for name in context.worlds}
-        away = list[Finished[_Item, EvalResult | None]]()
+        async def play(item: EpisodeItem) -> bool:
+            if crew is None:
+                return await episodes.play(item)
+            return bool(await crew.do(lambda: Job("play", (kind, row.id, item)), context.told))
+
         async for finished in run_with_second_try(todo, play, admission, context.stopped):
+            item = finished.item
             if finished.error is not None:
                 away += [finished] if finished.passing else []
-                name = context.worlds.name_of(finished.item.task.env, finished.item.task.key)
+                name = context.worlds.name_of(item.task.env, item.task.key)
                 context.progress.say(f"warning: task {name} failed: {finished.error}")
-            result = finished.result or _failed(finished.item, finished.error)
-            result = replace(result, attempts=finished.attempts - 1)
-            if finished.error is not None or finished.result is not None:
-                context.store.evaluations.save_result(row.id, result)
-                bar.advance(key=finished.item.session(kind))
+                _save_failed(context, row.id, finished)
+            elif finished.attempts > 1 and finished.result:
+                context.store.evaluations.count_attempt(row.id, item.task_id, item.repeat)
+            if finished.error is not None or finished.result:
+                bar.advance(key=item.session(kind))
         context.stop_here()
         results = context.store.evaluations.results(row.id)
         played = [result for result in results if result.error is None]
@@ -140,37 +110,6 @@ async def _play(
 def _splits(config: RunConfig) -> str:
     """The split that is measured on; of environments that do not share one, theirs in the run's order: ``test,dev``."""
     return ",".join(dict.fromkeys(config.evaluate_of(name).split for name in config.environments))
-
-
-def player_of(config: RunConfig, policy: AnyPolicy, environment: str, kind: EvalKind = "plain") -> Player:
-    """How ``policy`` plays the episodes of one of the environments when it is measured."""
-    settings = config.evaluate_of(environment)
-    turns = settings.max_turns if kind == "plain" else settings.revision_turns
-    params = SamplingParams(temperature=settings.temperature, max_tokens=settings.max_tokens)
-    return Player(policy, params, turns, config.revise.revision_action)
-
-
-def draw_of(config: RunConfig, task: Task) -> tuple[int, str]:
-    """Seed and session of the episode of ``task`` when a model is measured: with them another is played just so."""
-    item = _Item(task, 0)
-    return item.seed("plain", config), item.session("plain")
-
-
-def _player(
-    context: RunContext,
-    policy: AnyPolicy,
-    environment: str,
-    kind: EvalKind,
-    admission: Admission,
-    partly: Callable[[str, float], None],
-) -> Player:
-    """The player of one of the run's environments, who tells how far it is and can be stopped."""
-    player = player_of(context.config, policy, environment, kind)
-
-    def turned(session: str, played: int) -> None:
-        partly(session, played / player.max_turns)
-
-    return replace(player, stopped=context.stopped, admission=admission, turned=turned)
 
 
 def _summary(context: RunContext, results: Sequence[EvalResult], repeats: int) -> dict[str, float]:
@@ -200,7 +139,7 @@ def _not_played(
     label: str,
     of: str,
     left: int,
-    away: Sequence[Finished[_Item, EvalResult | None]],
+    away: Sequence[Finished[EpisodeItem, bool]],
     results: Sequence[EvalResult],
 ) -> AgentrError:
     if away:
@@ -247,29 +186,10 @@ def _open(context: RunContext, policy: AnyPolicy, iteration: int, kind: EvalKind
     )
 
 
-def _failed(item: _Item, error: Exception | None) -> EvalResult:
-    return EvalResult(task_id=item.task_id, repeat=item.repeat, error=str(error))
-
-
-def _result(item: _Item, rollout: Rollout) -> EvalResult:
-    own = rollout.trajectory.steps[rollout.prefix :]
-    return EvalResult(
-        task_id=item.task_id,
-        repeat=item.repeat,
-        reward=rollout.trajectory.reward,
-        score=rollout.trajectory.steps[-1].score if rollout.trajectory.steps else 0.0,
-        success=rollout.trajectory.success,
-        steps=len(own),
-        invalid=sum(step.invalid for step in own),
-        loops=loop_count([step.action or step.response for step in own]),
-        prompt_tokens=rollout.prompt_tokens,
-        completion_tokens=rollout.completion_tokens,
-        elapsed_seconds=rollout.elapsed_seconds,
-        cut_off=rollout.cut_off,
-        context_full=rollout.context_full,
-        shown_in_part=rollout.shortened,
-        messages=rollout.trajectory.messages(),
-    )
+def _save_failed(context: RunContext, eval_id: int, finished: Finished[EpisodeItem, bool]) -> None:
+    item, attempts = finished.item, finished.attempts - 1
+    failed = EvalResult(task_id=item.task_id, repeat=item.repeat, error=str(finished.error), attempts=attempts)
+    context.store.evaluations.save_result(eval_id, failed)
 
 
 def _baselines(context: RunContext) -> list[EvalRow]:
@@ -279,22 +199,22 @@ def _baselines(context: RunContext) -> list[EvalRow]:
     return [row for row in rows if same <= row.config.items()]
 
 
-def _failed_starts(context: RunContext) -> list[_Item]:
+def _failed_starts(context: RunContext) -> list[EpisodeItem]:
     """Trajectories of the baseline with reward 0, each cut after a step drawn at random."""
     store = context.store
-    baseline, items = _baselines(context), list[_Item]()
+    baseline, items = _baselines(context), list[EpisodeItem]()
     for result in store.evaluations.results(baseline[0].id) if baseline else ():
         if result.error is not None or result.reward > 0 or result.conversation is None:
             continue
         steps = _recorded_steps(store.conversations.get(result.conversation))
-        item = _Item(store.tasks.get(result.task_id).task(), result.task_id, result.repeat)
+        item = EpisodeItem(store.tasks.get(result.task_id).task(), result.task_id, result.repeat)
         cut = derive_rng(context.config.seed, "revision test", *item.names).randint(1, max(1, len(steps) - 1))
         items.append(replace(item, given=steps[:cut]))
     by_world = {name: [item for item in items if item.task.env == name] for name in context.worlds}
     return [item for name, own in by_world.items() for item in _at_most(context.config, name, own)]
 
 
-def _at_most(config: RunConfig, environment: str, items: list[_Item]) -> list[_Item]:
+def _at_most(config: RunConfig, environment: str, items: list[EpisodeItem]) -> list[EpisodeItem]:
     most = config.evaluate_of(environment).revision_tasks
     if len(items) <= most:
         return items

@@ -38,6 +38,7 @@ HOOK_OF_KIND = {
     "searcher": "agentr_register_searchers",
     "critic": "agentr_register_critics",
     "trainer": "agentr_register_trainers",
+    "executor": "agentr_register_executors",
 }
 logger = logging.getLogger("agentr.plugins")
 

@@ -60,6 +60,12 @@ def agentr_register_trainers() -> Iterable[PluginSpec]:
 
 
 @hookspec
+def agentr_register_executors() -> Iterable[PluginSpec]:
+    """Return the specs of the executors this plugin brings."""
+    return ()
+
+
+@hookspec
 def agentr_register_commands() -> Iterable[CommandSpec]:
     """Return the commands this plugin adds to ``agentr``."""
     return ()

@@ -43,6 +43,7 @@ NOUNS: dict[Kind, str] = {
     "searcher": "searcher",
     "critic": "critic",
     "trainer": "trainer",
+    "executor": "executor",
 }
 #: The distribution of a plugin that was registered as an object.
 IN_PROCESS = "this process"

@@ -23,10 +23,10 @@ PROJECT = "agentr"
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-Kind = Literal["env", "policy", "searcher", "critic", "trainer"]
+Kind = Literal["env", "policy", "searcher", "critic", "trainer", "executor"]
 
 
-KINDS: tuple[Kind, ...] = ("env", "policy", "searcher", "critic", "trainer")
+KINDS: tuple[Kind, ...] = ("env", "policy", "searcher", "critic", "trainer", "executor")
 
 
 @dataclass(frozen=True, slots=True)

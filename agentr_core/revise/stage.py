@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,9 @@ from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.registry.events import RevisionsBuilt
 from agentr_core.revise.no_yield import why_none
 from agentr_core.revise.tree_reviser import TreeReviser
-from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
+from agentr_core.run_context import RunContext, StageResult, tree_session
 from agentr_core.store.rows import RevisionSetRow, TreeRow
+from agentr_core.workers.messages import Job
 
 
 async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> StageResult:
@@ -35,9 +37,12 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
     if not trees:
         raise NothingToDo(f"run {context.run.short} has no finished tree in iteration {iteration}; search first")
     row = _open_set(context, policy, critic, iteration)
-    admission = Admission(context.config.concurrency, policy)
+    admission, crew = context.admission(policy), context.crew
 
     async def revise(tree: TreeRow) -> None:
+        if crew is not None:
+            await crew.do(lambda: Job("revise", (tree, row), context.store.tables_of_tree(tree.id)), context.told)
+            return
         try:
             told = partial(bar.partly, tree.id)
             await TreeReviser(context, policy, critic, row, tree, admission, told).revise()
@@ -73,14 +78,23 @@ async def revise_trees(context: RunContext, policy: AnyPolicy, critic: AnyCritic
     return StageResult(metrics, row.id, account)
 
 
-def revising_ahead(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> TreeWork:
-    """Revises a tree of the iteration that is done while others still grow; :func:`revise_trees` does what is left."""
-    into = _open_set(context, policy, critic, iteration)
+@dataclass(frozen=True, slots=True)
+class RevisesAhead:
+    """Revises a tree that is done while others still grow; :func:`revise_trees` does what is left."""
 
-    async def revise(tree: TreeRow, admission: Admission) -> None:
-        await TreeReviser(context, policy, critic, into, tree, admission).revise()
+    context: RunContext
+    policy: AnyPolicy
+    critic: AnyCritic
+    into: RevisionSetRow
 
-    return revise
+    async def __call__(self, tree: TreeRow, admission: Admission, /) -> None:
+        """Revise one tree."""
+        await TreeReviser(self.context, self.policy, self.critic, self.into, tree, admission).revise()
+
+
+def revising_ahead(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisesAhead:
+    """What revises the trees of an iteration as they are done, for the set that the settings at hand make."""
+    return RevisesAhead(context, policy, critic, _open_set(context, policy, critic, iteration))
 
 
 def find_set(context: RunContext, policy: AnyPolicy, critic: AnyCritic, iteration: int) -> RevisionSetRow:

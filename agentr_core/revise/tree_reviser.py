@@ -71,9 +71,11 @@ class TreeReviser:
         preferences = [self._preference(tree, one) for one in parted]
         metrics = tree_metrics(samples, len(pairs), critique)
         judge = verdict_identity(context, self.policy, self.critic)
-        with context.store.transaction():
-            context.store.trees.save_verdicts(self.row.id, context.config.critic.name, judge, critique.fresh)
-            context.store.revisions.save_tree(self.into.id, self.row.id, samples, metrics, preferences)
+        store = context.store
+        verdicts = store.trees.verdict_rows(self.row.id, context.config.critic.name, judge, critique.fresh)
+        await context.commit(
+            store.revisions.revised(self.into.id, self.row.id, samples, metrics, preferences, verdicts)
+        )
 
     @property
     def _names(self) -> tuple[int, str, int]:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from agentr_core.errors import EnvironmentFailure, NothingToDo, PolicyFailure, UsageError, boundary
-from agentr_core.evaluate.stage import draw_of, player_of
+from agentr_core.evaluate.episodes import draw_of, player_of
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.play.episode import Player, turn_seed
 from agentr_core.play.steered import SteeredEpisode
@@ -21,7 +21,7 @@ from agentr_core.play.worlds import World
 from agentr_core.process.closing import closing
 from agentr_core.records import Completion, Step, Task
 from agentr_core.registry.lookup import Registry
-from agentr_core.runs.start_and_resume import worlds_of
+from agentr_core.runs.worlds import worlds_of
 from agentr_core.seeds import derive_seed
 from agentr_core.settings.run_config import RunConfig
 

@@ -16,6 +16,7 @@ from agentr_core.account import warnings
 from agentr_core.errors import PolicyFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluate_policy
 from agentr_core.hashing import content_hash
+from agentr_core.interfaces.executor import LOCAL
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.trainer import AnyTrainer
@@ -24,6 +25,7 @@ from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, revising_ahead
 from agentr_core.run_context import RunContext, StageResult
+from agentr_core.runs.elsewhere import PolicyElsewhere, open_crew
 from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
 from agentr_core.runs.revising import at_work, revises, why_unread
 from agentr_core.search.stage import grow_trees
@@ -87,7 +89,7 @@ class RunLoop:
         self.begun = True
         with self._told_how_to_go_on():
             await self._actor()
-        if "revise" in stages:
+        if "revise" in stages and self.context.crew is None:
             await self._say(critic_answers(self.context, policy))
 
     async def _say(self, checks: AsyncIterator[Found]) -> None:
@@ -151,12 +153,22 @@ class RunLoop:
         return own.path if own else None
 
     async def _actor(self) -> AnyPolicy:
-        """The policy that acts now, once it is ready to; it can be interrupted until then."""
+        """The policy that acts now, once it is ready to; it can be interrupted until then.
+
+        Where workers act, they get ready, each with a policy of its own.
+        """
         policy = await self._made()
         if not self._is_ready:
-            await self._get_ready(policy)
+            if self._elsewhere:
+                self.context.crew = await open_crew(self.context, policy, self._model)
+            else:
+                await self._get_ready(policy)
             self._is_ready = True
         return policy
+
+    @property
+    def _elsewhere(self) -> bool:
+        return self.context.config.executor.name != LOCAL
 
     async def _get_ready(self, policy: AnyPolicy) -> None:
         waiting = asyncio.ensure_future(policy.ready())
@@ -183,10 +195,15 @@ class RunLoop:
             await self._drop_policy()
         if self._policy is None:
             self._is_ready = False
-            self._policy, self._loaded = self.context.make_policy(self._model), self._model
+            known = self.context.preview_policy(self._model) if self._elsewhere else None
+            self._policy = self.context.make_policy(self._model) if known is None else PolicyElsewhere(known)
+            self._loaded = self._model
         return self._policy
 
     async def _drop_policy(self) -> None:
+        if self.context.crew is not None:
+            await self.context.crew.close()
+            self.context.crew = None
         if self._policy is not None:
             with closing(self._policy):
                 await self._policy.close()

@@ -6,11 +6,16 @@ and two evaluations would share no task. So a run that goes on elsewhere is refu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agentr_core.errors import ResumeError
+import agentr_core
+from agentr_core.errors import ResumeError, UsageError
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.executor import LOCAL
+from agentr_core.play.worlds import Worlds
 from agentr_core.process.closing import closing
 from agentr_core.registry.lookup import IN_PROCESS, NOUNS, Registry
 from agentr_core.registry.specs import Kind
@@ -23,7 +28,7 @@ _UNKNOWN = ("", "?", "0", "0.0.0")
 
 
 def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
-    """The plugins of a run; one without training has no trainer, and there may be several."""
+    """The plugins that a run's results depend on; one without training has no trainer, and there may be several."""
     for chosen in config.env:
         yield "env", chosen
     yield from (("policy", config.policy), ("searcher", config.searcher), ("critic", config.critic))
@@ -32,7 +37,10 @@ def chosen_plugins(config: RunConfig) -> Iterator[tuple[Kind, ChosenPlugin]]:
 
 def check_plugins(config: RunConfig, registry: Registry) -> None:
     """Raise at once for a plugin that does not exist, lacks a package, or has wrong options."""
-    for kind, plugin in chosen_plugins(config):
+    chosen = list(chosen_plugins(config))
+    if config.executor.name != LOCAL:
+        chosen.append(("executor", config.executor))
+    for kind, plugin in chosen:
         registry.require(kind, plugin.name)
         registry.validate(kind, plugin.name, plugin.options)
 
@@ -52,6 +60,32 @@ def provenance(config: RunConfig, registry: Registry) -> list[PluginRow]:
         )
         for row in rows
     ]
+
+
+def versions(config: RunConfig, registry: Registry) -> dict[str, str]:
+    """What must be the same in a run and its workers: Python, agentr, and the plugins, of a file its content."""
+    plugins = {f"{row.kind} {row.name}": row.version for row in provenance(config, registry)}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "agentr": agentr_core.__version__, **plugins}
+
+
+def world_versions(worlds: Worlds) -> dict[str, str]:
+    """Which versions the environments themselves say that they are: tasks of one are not those of another."""
+    return {f"environment '{name}' in version": world.environment.version for name, world in worlds.items()}
+
+
+def check_worker(wanted: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """:class:`~agentr_core.errors.UsageError` where a worker would not do what the run would."""
+    other = [
+        f"{name} {here.get(name, 'none')} and the run {version}"
+        for name, version in wanted.items()
+        if here.get(name) != version
+    ]
+    if other:
+        raise UsageError(
+            f"a worker on {platform.node()} (process {os.getpid()}) has {'; '.join(other)}: "
+            "install the same versions on every machine"
+        )
 
 
 def check_versions(store: Store, row: RunRow, config: RunConfig, registry: Registry) -> None:

@@ -11,12 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from agentr_core.errors import Interrupted, NothingToDo, ResumeError, UsageError
-from agentr_core.play.worlds import World, Worlds
 from agentr_core.process.file_lock import held
 from agentr_core.process.garbage import seldom_collecting
 from agentr_core.process.interrupt import StopSignal
@@ -24,13 +22,15 @@ from agentr_core.process.progress import Progress
 from agentr_core.registry.events import RunFinished, RunStarted
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
-from agentr_core.run_context import RunContext
+from agentr_core.run_context import RunContext, Shard
 from agentr_core.runs.iterations import ALL_STAGES, RunLoop, StageName
 from agentr_core.runs.provenance import check_plugins, check_versions, provenance
+from agentr_core.runs.worlds import worlds_of
 from agentr_core.settings.dotted import SOURCES
 from agentr_core.settings.forecast import headline, plan_line
-from agentr_core.settings.run_config import RunConfig
+from agentr_core.settings.run_config import SAMPLERS, ChosenPlugin, RunConfig
 from agentr_core.store import RunRow, Store, open_store
+from agentr_core.store.runs import shared_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,14 @@ def run(
     sources: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     registry: Registry | None = None,
+    shard: Shard | None = None,
     before: Callable[[Store, RunRow], None] = lambda store, row: None,
 ) -> RunOutcome:
     """Start a run and see it through; this is what ``agentr run`` calls.
 
     ``out`` is the folder of the checkpoints (by default ``agentr-out`` beside the database). ``sources``: where each
-    setting came from (``Resolved.sources``), kept with the settings for those who look at the run. ``before`` is called
+    setting came from (``Resolved.sources``), kept with the settings for those who look at the run. ``shard``: grow a
+    part of the trees alone; parts in other databases are of the same run (``agentr db merge``). ``before`` is called
     with the run's row in the transaction that makes it: what it adds is there from the run's beginning. Raises
     :class:`~agentr_core.errors.Interrupted` after Ctrl-C, with everything committed that was done.
     """
@@ -67,8 +69,12 @@ def run(
         stored = {**config.model_dump(mode="json"), "stages": list(stages), "out": out}
         if sources is not None:
             stored[SOURCES] = {key: source for key, source in sources.items() if source != "default"}
+        key = None
+        if shard is not None:
+            _check_shared(config)
+            stored, key = {**stored, "shard": str(shard)}, shared_key([config.hash, name, shard.of])
         with store.transaction():
-            row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed)
+            row = store.runs.create("run", stored, config_hash=config.hash, name=name, seed=config.seed, key=key)
             before(store, row)
         with only_worker(store, row):
             return carry_on(store, row, config, out=out, stages=stages, progress=progress, registry=registry)
@@ -82,6 +88,7 @@ def resume(
     progress: Progress | None = None,
     registry: Registry | None = None,
     again: bool = False,
+    executor: ChosenPlugin | None = None,
 ) -> RunOutcome:
     """Go on with a run: its key, the start or end of one, its name, or ``last``.
 
@@ -90,13 +97,17 @@ def resume(
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
     :class:`~agentr_core.errors.ResumeError` shows each difference. It is also raised where the environment or a plugin
-    of the run has another version by now.
+    of the run has another version by now. The work may be done elsewhere than it was begun: ``executor`` says where.
     """
     with open_store(db) as store:
         row = store.runs.find(reference)
         stored, stages, out = stored_config(row)
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
+        if executor is None and config is not None:
+            executor = config.executor
+        if executor is not None:
+            stored = stored.model_copy(update={"executor": executor})
         registry = registry or default_registry()
         for file in stored.plugins:
             registry.add_file(file)
@@ -109,6 +120,16 @@ def resume(
             return carry_on(
                 store, row, stored, out=out, stages=stages, progress=progress, registry=registry, resumed=True
             )
+
+
+def _check_shared(config: RunConfig) -> None:
+    """The tasks of every iteration are known in every part."""
+    others = [name for name in config.environments if config.search_of(name).sampler != SAMPLERS[0]]
+    if config.iterations > 1 and others:
+        raise UsageError(
+            f"--shard: search.sampler '{config.search_of(others[0]).sampler}' goes by what all trees came to, and a "
+            f"part has its own alone; take the sampler '{SAMPLERS[0]}', or --iterations 1"
+        )
 
 
 def reopen(store: Store, row: RunRow) -> None:
@@ -128,7 +149,9 @@ def reopen(store: Store, row: RunRow) -> None:
 def stored_config(row: RunRow) -> tuple[RunConfig, Sequence[StageName], str | None]:
     """The configuration, stages and output folder that a run was started with."""
     values = dict(row.config)
-    stages, out, _ = values.pop("stages", ALL_STAGES), values.pop("out", None), values.pop(SOURCES, None)
+    stages, out = values.pop("stages", ALL_STAGES), values.pop("out", None)
+    for key in (SOURCES, "shard"):
+        values.pop(key, None)
     return RunConfig.model_validate(values), tuple(stages), out
 
 
@@ -261,23 +284,10 @@ def set_up(
     worlds = worlds_of(config, registry)
     try:
         with seldom_collecting():
-            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice)
+            shard = Shard.parse(row.config["shard"]) if "shard" in row.config else None
+            yield RunContext(store, row, config, registry, progress, worlds, stopped, advice, shard=shard)
     finally:
         worlds.close()
-
-
-def worlds_of(config: RunConfig, registry: Registry) -> Worlds:
-    """The environments that a configuration names, none of them made yet; to be closed."""
-    return Worlds(
-        [
-            World(
-                chosen.name,
-                partial(registry.create, "env", chosen.name, chosen.options),
-                in_flight=config.concurrency,
-            )
-            for chosen in config.env
-        ]
-    )
 
 
 def failures(store: Store, run_id: int) -> int:

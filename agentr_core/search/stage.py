@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Any
 
 from agentr_core.account import describe
 from agentr_core.errors import AgentrError, NothingToDo
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
-from agentr_core.interfaces.tree import Node, Tree, take_apart
-from agentr_core.play.admission import Admission
-from agentr_core.play.in_flight import ENDS_ALL, Finished, not_now, run_with_second_try
+from agentr_core.interfaces.tree import Tree
+from agentr_core.play.in_flight import Finished, not_now, run_with_second_try
 from agentr_core.play.worlds import World, side_by_side
 from agentr_core.process.progress import StageProgress
 from agentr_core.records import Task
 from agentr_core.registry.events import TreeFinished
-from agentr_core.run_context import RunContext, StageResult, TreeWork, tree_session
-from agentr_core.search.search_context import TreeContext
+from agentr_core.run_context import RunContext, StageResult, TreeWork
 from agentr_core.search.task_samplers import PastSearch, SamplerRequest, choose
+from agentr_core.search.tree_grower import TreeGrower
 from agentr_core.seeds import TREE_NUMBER, derive_rng, derive_seed
 from agentr_core.settings.run_config import RunConfig
-from agentr_core.store import TreePlan, TreeRow
+from agentr_core.store import Store, TreePlan, TreeRow
+from agentr_core.store.events import Event, TreeEnded, TreeGrown
+from agentr_core.workers.messages import Job
 
-logger = logging.getLogger("agentr.search")
 #: Only for the progress line: how long a simulation is, is not known before it ends.
 HALF_A_SIMULATION = 10
 
@@ -45,27 +45,28 @@ async def grow_trees(
     ``then`` is called with each tree that is done, in that tree's place: what it asks of the policy rides in the same
     batches as the trees that still grow, and finds its own tree's prefixes. Its failure is not the tree's.
     """
-    rows = _plan(context, policy, iteration)
-    admission = Admission(context.config.concurrency, policy)
-    grower = _Grower(context, policy, searcher, admission, then)
+    rows = _mine(context, _plan(context, policy, iteration))
+    admission = context.admission(policy)
     todo = [row for row in rows if row.status != "done"]
     away = list[Finished[TreeRow, None]]()
     work = "search" if then is None else "search, revise"
     with context.progress.stage(f"iter {iteration} {work}", len(rows), "trees") as bar:
         bar.resume(len(rows) - len(todo), {row.id: row.simulations / max(1, searcher.simulations) for row in todo})
-        grower.bar = bar
-        async for finished in run_with_second_try(todo, grower.grow, admission, context.stopped):
+        line = _Line(context, policy, searcher.simulations, bar, {row.id: row for row in rows})
+        working = replace(context, told=line.told)
+        grow = _elsewhere(working, then) or TreeGrower(working, policy, searcher, admission, then, line.turned).grow
+        async for finished in run_with_second_try(todo, grow, admission, context.stopped):
             if finished.error is not None:
-                grower.fail(finished.item, finished.error)
+                line.fail(finished.item, finished.error)
                 away += [finished] if finished.passing else []
             elif finished.attempts > 1:
                 context.store.trees.count_attempt(finished.item.id)
-            bar.advance(1, grower.note(bar.seconds), key=finished.item.id)
+            bar.advance(1, line.note(bar.seconds), key=finished.item.id)
         context.stop_here()
-        done = context.store.trees.select(context.run.id, iteration=iteration)
-        account = _account(context, iteration, done)
-        told = describe(account)
-        bar.advance(0, grower.note(bar.seconds) + (f" · {told}" if told else ""))
+        done = _mine(context, context.store.trees.select(context.run.id, iteration=iteration))
+        result = search_result(context.store, context.run.id, iteration, done)
+        told = describe(result.account)
+        bar.advance(0, line.note(bar.seconds) + (f" · {told}" if told else ""))
     if away:
         left = sum(row.status != "done" for row in done)
         of = context.worlds.all_of(finished.item.env for finished in away)
@@ -75,24 +76,43 @@ async def grow_trees(
     if lost := [row for row in failed if row.env not in grown]:
         which = f" in '{lost[0].env}'" if grown else ""
         raise AgentrError(f"every tree of iteration {iteration}{which} failed; the first: {lost[0].error}")
+    return result
+
+
+def search_result(store: Store, run_id: int, iteration: int, done: Sequence[TreeRow]) -> StageResult:
+    """What the search of an iteration came to, whose trees are ``done``."""
+    failed = sum(row.status == "failed" for row in done)
     return StageResult(
         {
-            "trees": len(done) - len(failed),
-            "failed": len(failed),
+            "trees": len(done) - failed,
+            "failed": failed,
             "nodes": sum(row.n_nodes for row in done),
             "solved": sum((row.best_reward or 0.0) >= 1.0 for row in done),
         },
-        account=account,
+        account={
+            **store.trees.count_turns(run_id, iteration),
+            "tried": len(done),
+            "failed": failed,
+            "retried": sum(row.attempts > 0 for row in done if row.status == "done"),
+        },
     )
 
 
-def _account(context: RunContext, iteration: int, trees: Sequence[TreeRow]) -> dict[str, int]:
-    return {
-        **context.store.trees.count_turns(context.run.id, iteration),
-        "tried": len(trees),
-        "failed": sum(row.status == "failed" for row in trees),
-        "retried": sum(row.attempts > 0 for row in trees if row.status == "done"),
-    }
+def _mine(context: RunContext, rows: list[TreeRow]) -> list[TreeRow]:
+    return rows if context.shard is None else context.shard.mine(rows)
+
+
+def _elsewhere(context: RunContext, then: TreeWork | None) -> Callable[[TreeRow], Awaitable[None]] | None:
+    """Has trees grown by the run's workers; None where it has none."""
+    crew, store = context.crew, context.store
+    if crew is None:
+        return None
+
+    async def grow(row: TreeRow) -> None:
+        into = then.into if then is not None else None
+        await crew.do(lambda: Job("grow", (store.trees.get(row.id), into), store.tables_of_tree(row.id)), context.told)
+
+    return grow
 
 
 def _plan(context: RunContext, policy: AnyPolicy, iteration: int) -> list[TreeRow]:
@@ -134,14 +154,14 @@ def _history(context: RunContext, iteration: int) -> dict[str, dict[str, tuple[P
 
 
 @dataclass(slots=True)
-class _Grower:
-    """Grows trees and keeps count of what they cost."""
+class _Line:
+    """What the stage's line says: it counts what is committed, whoever grows the trees, and tells observers."""
 
     context: RunContext
     policy: AnyPolicy
-    searcher: AnySearcher
-    admission: Admission
-    then: TreeWork | None = None
+    simulations: int
+    bar: StageProgress
+    rows: Mapping[int, TreeRow]
     nodes: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -153,89 +173,35 @@ class _Grower:
     #: What the policy had been busy for before this stage; None where it does not say.
     busy_before: float | None = None
     environment_before: float = 0.0
-    #: The stage's line, which moves with each expansion.
-    bar: StageProgress | None = None
 
     def __post_init__(self) -> None:
         self.busy_before = self.policy.busy_seconds
         self.environment_before = self.context.worlds.busy_seconds
 
-    async def grow(self, row: TreeRow) -> None:
-        """Grow one tree to its end, or until the run is stopped; each simulation is committed by itself."""
-        try:
-            await self._grow(row)
-        finally:
-            self.admission.end(tree_session(row))
+    def told(self, event: Event) -> None:
+        """Count what an event brings."""
+        if isinstance(event, TreeGrown):
+            self.nodes += len(event.nodes)
+            self._move(event.tree_id, event.after[0])
+        elif isinstance(event, TreeEnded):
+            self._count(json.loads(event.stats_json or "{}"))
+            self.tell(self.rows[event.tree_id], event.nodes, event.best_reward or 0.0)
 
-    async def _grow(self, row: TreeRow) -> None:
-        context, started = self.context, time.perf_counter()
-        task = context.store.tasks.get(row.task_id).task()
-        stored = context.store.trees.load(row.id) if row.n_nodes else None
-
-        async def save(tree: Tree, new: Sequence[Node], touched: Sequence[Node]) -> None:
-            if new and new[0].parent is None:
-                with context.store.transaction():
-                    context.store.trees.start(row.id, tree)
-                    context.store.trees.save_simulation(row.id, tree, new[1:], touched)
-            else:
-                context.store.trees.save_simulation(row.id, tree, new, touched)
-            self.nodes += len(new)
-
-        search_context = await TreeContext.open(
-            task,
-            pool=context.worlds.of(task).pool,
-            policy=self.policy,
-            save=save,
-            seed=row.seed,
-            session=tree_session(row),
-            tree=stored,
-            stop=context.stopped,
-            admission=self.admission,
-            revision_action=context.config.revise.revision_action,
-            turned=lambda tree, turns: self._turned(row, tree, turns),
-        )
-        try:
-            tree = await self.searcher.search(task, search_context)
-        finally:
-            search_context.close()
-        self._look()
-        costs = search_context.costs()
-        self.store_seconds += costs["store_seconds"]
-        self.mismatches += costs["environment_mismatches"]
-        self.prompt_tokens += costs["prompt_tokens"]
-        self.cached_tokens += costs["cached_tokens"]
-        if context.stopped() and tree.simulations < self.searcher.simulations and not tree.root.exhausted:
-            return
-        elapsed = time.perf_counter() - started
-        context.store.trees.finish(row.id, "done", tree, stats=costs, elapsed=elapsed)
-        self._tell(row, len(tree.nodes), tree.best_reward)
-        take_apart(tree)
-        if self.then is not None and not context.stopped():  # a revision that is cut short is thrown away
-            await self._then(self.then, row)
-
-    def _turned(self, row: TreeRow, tree: Tree, turns: int) -> None:
+    def turned(self, row: TreeRow, tree: Tree, turns: int) -> None:
         """Move the line: a simulation that is under way counts as half done after :data:`HALF_A_SIMULATION` turns."""
-        bar = self.bar
-        if bar is not None:
-            under_way = turns / (turns + HALF_A_SIMULATION)
-            share = (tree.simulations + under_way) / max(self.searcher.simulations, 1)
-            bar.partly(row.id, share, lambda: self.note(bar.seconds))
+        self._move(row.id, tree.simulations + turns / (turns + HALF_A_SIMULATION))
 
-    async def _then(self, work: TreeWork, row: TreeRow) -> None:
-        try:
-            await work(self.context.store.trees.get(row.id), self.admission)
-        except ENDS_ALL:
-            raise
-        except Exception as error:  # the stage that this is work for tries again, and tells the user
-            logger.debug("tree %s was not worked on ahead: %s", row.id, error)
+    def _move(self, tree_id: int, simulations: float) -> None:
+        self.bar.partly(tree_id, simulations / max(self.simulations, 1), lambda: self.note(self.bar.seconds))
 
     def fail(self, row: TreeRow, error: Exception) -> None:
         """Keep a tree that failed as a row."""
         self.context.store.trees.finish(row.id, "failed", error=str(error))
         self.context.progress.say(f"warning: task {self.context.worlds.name_of(row.env, row.task)} failed: {error}")
-        self._tell(row, 0, 0.0, str(error))
+        self.tell(row, 0, 0.0, str(error))
 
-    def _tell(self, row: TreeRow, nodes: int, best: float, error: str | None = None) -> None:
+    def tell(self, row: TreeRow, nodes: int, best: float, error: str | None = None) -> None:
+        """Tell observers that a tree has ended."""
         self.context.registry.notify(
             TreeFinished(self.context.run.key, row.id, row.task, row.iteration, nodes, best, error)
         )
@@ -244,18 +210,26 @@ class _Grower:
         """Nodes, their rate, and the shares of the wall clock: ``6,204 nodes · 101 nodes/s · model 88% env 1%``.
 
         Then how full the engine was and what share of prompt tokens its cache held, where that is known; replays that
-        did not show what was recorded are counted at the end, where there were any.
+        did not show what was recorded are counted at the end, where there were any. Of workers their number is told:
+        their clocks run side by side.
         """
+        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
+        rate = f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s"
+        crew = self.context.crew
+        return f"{rate} · {self._shares(seconds) if crew is None else f'{crew.size} workers'}{self._engine()}{differed}"
+
+    def _shares(self, seconds: float) -> str:
         busy = self.policy.busy_seconds
         model = {} if busy is None or self.busy_before is None else {"model": busy - self.busy_before}
         environment = self.context.worlds.busy_seconds - self.environment_before
         shares = {**model, "env": environment, "store": self.store_seconds}
-        text = " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
-        text += self._engine()
-        differed = f" · {self.mismatches} replays differed" if self.mismatches else ""
-        return f"{self.nodes:,} nodes · {self.nodes / max(seconds, 1e-9):,.0f} nodes/s · {text}{differed}"
+        return " ".join(f"{name} {100 * spent / max(seconds, 1e-9):.0f}%" for name, spent in shares.items())
 
-    def _look(self) -> None:
+    def _count(self, costs: Mapping[str, Any]) -> None:
+        self.store_seconds += costs["store_seconds"]
+        self.mismatches += costs["environment_mismatches"]
+        self.prompt_tokens += costs["prompt_tokens"]
+        self.cached_tokens += costs["cached_tokens"]
         load = self.policy.engine_load()
         if load is not None and load.busy is not None:
             self.occupancy.append(load.busy)

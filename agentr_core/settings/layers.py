@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentr_core.errors import ConfigError
+from agentr_core.interfaces.executor import LOCAL
 from agentr_core.interfaces.plugin_config import PluginConfig, validate_config
 from agentr_core.registry.lookup import Registry, registry
 from agentr_core.registry.specs import KINDS, Kind
@@ -261,7 +262,7 @@ def _options(
     require: bool,
 ) -> dict[str, Any]:
     """All options of one plugin, checked, defaults included; their sources are noted under ``group``."""
-    if kind == "trainer" and name == NO_TRAINER:
+    if (kind, name) in (("trainer", NO_TRAINER), ("executor", LOCAL)):
         return {}
     spec_name = plugins.spec(kind, name).name
     if require:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agentr_core.hashing import content_hash
+from agentr_core.interfaces.executor import LOCAL
 from agentr_core.interfaces.plugin_config import PluginConfig
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 from agentr_core.settings.dotted import flatten
@@ -223,6 +224,9 @@ class RunConfig(PluginConfig):
     trainers: tuple[ChosenPlugin, ...] = Field(
         default=(), description="further trainers: iterations take all of them in turn"
     )
+    executor: ChosenPlugin = Field(
+        default=ChosenPlugin(name=LOCAL), description="where the work is done; changes no result"
+    )
     seed: int = Field(default=0, ge=0, description="every random choice derives from it")
     iterations: int = Field(default=2, ge=1, description="rounds of search, revise, train and evaluate")
     start_from: Literal["previous", "base"] = Field(
@@ -253,7 +257,9 @@ class RunConfig(PluginConfig):
     def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what came later and is not asked for: the rows of runs from before read the same."""
         values: dict[str, Any] = dump(self)
-        return {key: value for key, value in values.items() if key not in ("trainers", "revise_unread") or value}
+        left_out = {name for name in ("trainers", "revise_unread") if not values[name]}
+        left_out |= {"executor"} if self.executor.name == LOCAL else set()
+        return {key: value for key, value in values.items() if key not in left_out}
 
     @model_validator(mode="after")
     def _environments_fit(self) -> RunConfig:
@@ -308,9 +314,9 @@ class RunConfig(PluginConfig):
         return next(chosen for chosen in self.env if chosen.name == environment)
 
     def identity(self) -> dict[str, Any]:
-        """The part that a resumed run must share: all but ``concurrency``, where plugin files lie, and whether
-        revisions are made that no training of it reads."""
-        return self.model_dump(mode="json", exclude={"concurrency", "plugins", "revise_unread"})
+        """The part that a resumed run must share: all but ``concurrency``, ``executor``, where plugin files lie, and
+        whether revisions are made that no training of it reads."""
+        return self.model_dump(mode="json", exclude={"concurrency", "executor", "plugins", "revise_unread"})
 
     def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
         """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""

@@ -14,6 +14,7 @@ from agentr_core.settings.run_config import RunConfig
 def config_tables(config: RunConfig) -> dict[str, Any]:
     """The settings in the shape of a run.toml: a table for each plugin and stage."""
     dump, several = config.model_dump(mode="json"), kinds_with_several(config)
+    dump |= {"executor": config.executor.model_dump(mode="json")}
     kinds: dict[str, Any] = {kind: _table(dump[kind]) for kind in KINDS if kind not in several}
     listed: dict[str, Any] = {}
     if "env" in several:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +119,8 @@ class Connection:
         assert self._depth, "writes belong into a transaction"
         self._connection.executemany(sql, rows)
 
-    def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a query."""
+    def all(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a query; ``values`` by place, or by name."""
         with self._lock, translated(self.path, self.timeout):
             return self._connection.execute(sql, values).fetchall()
 
@@ -218,6 +218,25 @@ class Connection:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def schema_of(path: Path) -> int:
+    """The schema version of a database of agentr, which is left as it is.
+
+    Raises :class:`~agentr_core.errors.StoreError` where there is no file, or none of agentr's.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no database at {path}")
+    with translated(path, 0.0):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        finally:
+            connection.close()
+    if owner != schema.APPLICATION_ID:
+        raise StoreError(f"{path} is an SQLite database, but not one of agentr")
+    return int(version)
 
 
 def check_sqlite() -> None:

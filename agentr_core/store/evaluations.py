@@ -8,6 +8,7 @@ from typing import Any, Literal
 from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.store.columns import pack_json, readable
 from agentr_core.store.connection import Connection
+from agentr_core.store.events import EpisodePlayed
 from agentr_core.store.rows import EvalKind, EvalResult, EvalRow
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.texts import Conversations
@@ -22,8 +23,8 @@ WHERE r.eval_id = ? AND r.error IS NULL GROUP BY r.task_id ORDER BY r.task_id
 _ATTEMPTS = "SELECT attempts FROM eval_results WHERE eval_id = ? AND task_id = ? AND repeat = ?"
 _SAVE_RESULT = (
     "INSERT OR REPLACE INTO eval_results (eval_id, task_id, repeat, reward, score, success, steps, invalid, loops,"
-    " prompt_tokens, completion_tokens, elapsed_seconds, conversation, error, attempts, cut_off, context_full,"
-    " shown_in_part)"
+    " prompt_tokens, completion_tokens, elapsed_seconds, conversation, error, cut_off, context_full, shown_in_part,"
+    " attempts)"
     f" VALUES ({', '.join('?' * 18)})"
 )
 
@@ -90,16 +91,33 @@ class Evaluations:
             found.setdefault(env, {})[task] = share
         return found
 
-    def save_result(self, eval_id: int, result: EvalResult) -> None:
-        """Keep how one task went, in place of what an earlier attempt left, whose ``attempts`` it adds to."""
-        r = result
+    def played(self, eval_id: int, result: EvalResult) -> EpisodePlayed:
+        """How one episode went, as a value that :meth:`put_result` applies."""
+        r, packer = result, self._conversations.packer
+        conversation = packer.conversation(r.messages) if r.messages else r.conversation
+        rewards = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+        odd = (r.cut_off, r.context_full, r.shown_in_part)
+        outcome = (*rewards, r.elapsed_seconds, conversation, readable(r.error), *odd)
+        attempts = r.attempts + (r.error is not None)
+        return EpisodePlayed(eval_id, r.task_id, r.repeat, outcome, attempts, packer.written())
+
+    def put_result(self, event: EpisodePlayed) -> None:
+        """Keep how one episode went, in place of what an earlier attempt left, whose ``attempts`` it adds to."""
+        key = (event.eval_id, event.task_id, event.repeat)
         with self._connection.transaction():
-            conversation = self._conversations.save(r.messages) if r.messages else r.conversation
-            failed = self._connection.one(_ATTEMPTS, (eval_id, r.task_id, r.repeat))
-            attempts = (failed[0] if failed else 0) + r.attempts + (r.error is not None)
-            odd = (attempts, r.cut_off, r.context_full, r.shown_in_part)
-            outcome = (r.reward, r.score, r.success, r.steps, r.invalid, r.loops, r.prompt_tokens, r.completion_tokens)
+            self._conversations.insert(event.written)
+            earlier = self._connection.one(_ATTEMPTS, key)
+            attempts = (earlier[0] if earlier else 0) + event.attempts
+            self._connection.execute(_SAVE_RESULT, (*key, *event.outcome, attempts))
+
+    def save_result(self, eval_id: int, result: EvalResult) -> None:
+        """Pack and store how one episode went; see :meth:`put_result`."""
+        self.put_result(self.played(eval_id, result))
+
+    def count_attempt(self, eval_id: int, task_id: int, repeat: int) -> None:
+        """An episode had to be tried again."""
+        with self._connection.transaction():
+            where = "WHERE eval_id = ? AND task_id = ? AND repeat = ?"
             self._connection.execute(
-                _SAVE_RESULT,
-                (eval_id, r.task_id, r.repeat, *outcome, r.elapsed_seconds, conversation, readable(r.error), *odd),
+                f"UPDATE eval_results SET attempts = attempts + 1 {where}", (eval_id, task_id, repeat)
             )

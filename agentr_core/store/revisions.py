@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agentr_core.hashing import canonical_json, content_hash
 from agentr_core.store.columns import pack_json
 from agentr_core.store.connection import Connection
+from agentr_core.store.events import Rows, TreeRevised, Values
 from agentr_core.store.rows import Preference, RevisionSetRow, Sample, SampleKind
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.texts import Conversations
@@ -69,6 +70,40 @@ class Revisions:
         rows = self._connection.all("SELECT * FROM revised_trees WHERE set_id = ? ORDER BY tree_id", (set_id,))
         return {row["tree_id"]: json.loads(row["metrics_json"] or "{}") for row in rows}
 
+    def revised(
+        self,
+        set_id: int,
+        tree_id: int,
+        samples: Iterable[Sample],
+        metrics: Mapping[str, Any] | None = None,
+        preferences: Iterable[Preference] = (),
+        verdicts: Rows = (),
+    ) -> TreeRevised:
+        """All that came out of a tree, with the packed verdicts on it, as a value that :meth:`put_tree` applies."""
+        packed = tuple([self._sample_row(set_id, sample) for sample in samples])
+        preferred = tuple([self._preference_row(set_id, preference) for preference in preferences])
+        written = self._conversations.packer.written()
+        return TreeRevised(set_id, tree_id, verdicts, packed, preferred, pack_json(metrics), written)
+
+    def put_tree(self, event: TreeRevised) -> None:
+        """Mark a tree as revised and keep what came out of it, in place of what an earlier attempt left."""
+        key = (event.set_id, event.tree_id)
+        with self._connection.transaction():
+            self._conversations.insert(event.written)
+            for table in ("samples", "preferences"):
+                self._connection.execute(f"DELETE FROM {table} WHERE set_id = ? AND tree_id = ?", key)
+            self._connection.execute(
+                "INSERT INTO revised_trees VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET metrics_json = excluded.metrics_json",
+                (*key, event.metrics_json),
+            )
+            self._connection.executemany(
+                f"INSERT INTO samples ({_SAMPLE_COLUMNS}) VALUES ({', '.join('?' * 16)})", event.samples
+            )
+            self._connection.executemany(
+                "INSERT INTO preferences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", event.preferences
+            )
+
     def save_tree(
         self,
         set_id: int,
@@ -77,23 +112,8 @@ class Revisions:
         metrics: Mapping[str, Any] | None = None,
         preferences: Iterable[Preference] = (),
     ) -> None:
-        """Mark a tree as revised and keep what came out of it, in place of what an earlier attempt left."""
-        with self._connection.transaction():
-            for table in ("samples", "preferences"):
-                self._connection.execute(f"DELETE FROM {table} WHERE set_id = ? AND tree_id = ?", (set_id, tree_id))
-            self._connection.execute(
-                "INSERT INTO revised_trees VALUES (?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET metrics_json = excluded.metrics_json",
-                (set_id, tree_id, pack_json(metrics)),
-            )
-            self._connection.executemany(
-                f"INSERT INTO samples ({_SAMPLE_COLUMNS}) VALUES ({', '.join('?' * 16)})",
-                [self._sample_row(set_id, sample) for sample in samples],
-            )
-            self._connection.executemany(
-                "INSERT INTO preferences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [self._preference_row(set_id, preference) for preference in preferences],
-            )
+        """Pack and store what came out of a tree; see :meth:`put_tree`."""
+        self.put_tree(self.revised(set_id, tree_id, samples, metrics, preferences))
 
     def samples(
         self, set_id: int, *, tree_id: int | None = None, kind: SampleKind | None = None, kept: bool | None = None
@@ -108,14 +128,14 @@ class Revisions:
         order = "tree_id, node, chosen_leaf, rejected_leaf"
         return select_rows(self._connection, Preference, "SELECT * FROM preferences", {"set_id": set_id}, order)
 
-    def _sample_row(self, set_id: int, s: Sample) -> tuple[Any, ...]:
-        conversation = self._conversations.save(s.messages)
+    def _sample_row(self, set_id: int, s: Sample) -> Values:
+        conversation = self._conversations.packer.conversation(s.messages)
         where = (set_id, s.tree_id, s.kind, s.bad_leaf, s.good_leaf, s.divergence, s.cut, s.judged, s.verified)
         rewards = (s.reward, s.bad_reward, s.good_reward)
         return (*where, *rewards, s.mismatches, s.kept, conversation, pack_json(s.origin))
 
-    def _preference_row(self, set_id: int, p: Preference) -> tuple[Any, ...]:
+    def _preference_row(self, set_id: int, p: Preference) -> Values:
         where = (set_id, p.tree_id, p.node, p.chosen_leaf, p.rejected_leaf, p.chosen_reward, p.rejected_reward)
-        chosen = self._conversations.save(p.chosen_messages)
-        rejected = self._conversations.save(p.rejected_messages)
+        chosen = self._conversations.packer.conversation(p.chosen_messages)
+        rejected = self._conversations.packer.conversation(p.rejected_messages)
         return (*where, chosen, rejected, pack_json(p.origin))

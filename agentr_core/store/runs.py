@@ -47,6 +47,12 @@ def new_key() -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+def shared_key(identity: object) -> str:
+    """The key of a run that begins in several databases at once: the same wherever the same is asked for."""
+    number = int(content_hash(identity), 16)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
 class Runs:
     """The runs of the store: their rows, plugins, stages and metrics."""
 
@@ -119,14 +125,17 @@ class Runs:
         seed: int,
         name: str | None = None,
         config_hash: str | None = None,
+        key: str | None = None,
     ) -> RunRow:
         """A new run, with this process as its owner. ``config_hash`` is that of ``config`` unless given.
+
+        ``key`` is a new one unless given: parts of one run in several databases share theirs (:func:`shared_key`).
 
         Raises :class:`~agentr_core.errors.UsageError` for a name that another run has: either would answer to it.
         """
         if name == "last":
             raise UsageError("a run cannot be named 'last', which always means the newest run")
-        key, name = new_key(), readable(name)
+        key, name = key or new_key(), readable(name)
         values = (key, name, command, "running", canonical_json(config), config_hash or content_hash(config), seed)
         owner = (agentr_core.__version__, socket.gethostname(), os.getpid(), now())
         with self._connection.transaction():
@@ -135,6 +144,8 @@ class Runs:
                     f"--name {name}: run {taken[0].short} is called so already; choose another name, or go on with "
                     f"that run: agentr resume {name}"
                 )
+            if same := select_rows(self._connection, RunRow, _RUNS, {"key": key}, "id"):
+                raise UsageError(f"run {same[0].short} is here already; go on with it: agentr resume {same[0].short}")
             self._connection.execute(
                 "INSERT INTO runs (key, name, command, status, config_json, config_hash, seed, agentr_version, host,"
                 " pid, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

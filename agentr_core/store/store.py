@@ -11,11 +11,13 @@ from agentr_core.store.connection import Connection, default_timeout
 from agentr_core.store.copies import Copies
 from agentr_core.store.datasets import Datasets
 from agentr_core.store.evaluations import Evaluations
+from agentr_core.store.events import EpisodePlayed, Event, TreeEnded, TreeGrown, TreeRevised
 from agentr_core.store.pages import Pages
 from agentr_core.store.revisions import Revisions
 from agentr_core.store.runs import Runs
 from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
+from agentr_core.store.tree_tables import Tables, tables_of_tree
 from agentr_core.store.tree_views import TreeViews
 from agentr_core.store.trees import Trees
 
@@ -41,6 +43,9 @@ class Store:
     - ``create`` a row that is always new; ``open`` the one of this identity, made where it is missing; ``finish`` it;
     - ``save`` what is kept in place of what an earlier attempt left.
 
+    What work commits is packed into events first (``growth``, ``ending``, ``revised``, ``played``), by whoever does the
+    work; :meth:`apply` stores them.
+
     Trees are planned together before each is started (``plan``, ``start``).
     """
 
@@ -60,6 +65,28 @@ class Store:
         #: For those who look: rows a page at a time, and trees without their texts.
         self.pages = Pages(connection)
         self.tree_views = TreeViews(connection, self.trees)
+
+    def apply(self, *events: Event) -> None:
+        """Store what work has committed, in their order and in one transaction; what is stored already stays.
+
+        Raises :class:`~agentr_core.errors.StoreError` where something before an event is missing.
+        """
+        with self.transaction():
+            for event in events:
+                match event:
+                    case TreeGrown():
+                        self.trees.grow(event)
+                    case TreeEnded():
+                        self.trees.end(event)
+                    case TreeRevised():
+                        self.revisions.put_tree(event)
+                        self.trees.put_verdicts(event.verdicts)
+                    case EpisodePlayed():
+                        self.evaluations.put_result(event)
+
+    def tables_of_tree(self, tree_id: int) -> Tables:
+        """All that is stored of a tree, for a store that is to go on with it (``store/tree_tables.py``)."""
+        return tables_of_tree(self.connection, tree_id)
 
     @property
     def path(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from agentr_core.errors import UsageError
 from agentr_core.store.columns import message_hash, pack_text, text_hash, unpack_text
 from agentr_core.store.connection import Connection
+from agentr_core.store.events import Values, Written
 from agentr_core.turns import Message
 
 K = TypeVar("K", bound=Hashable)
@@ -60,17 +61,75 @@ class Recent(Generic[K]):
         self._young, self._old = {}, {}
 
 
+class Packer:
+    """Texts and conversations as rows hold them, and the rows of those that are new.
+
+    What it remembers is in the file, or on its way there: whoever takes :meth:`written` stores it.
+    """
+
+    def __init__(self) -> None:
+        self._texts: Recent[str] = Recent()
+        self._messages: Recent[tuple[bytes | None, Message]] = Recent()
+        self._new_texts: list[Values] = []
+        self._new_messages: list[Values] = []
+
+    def text(self, body: str) -> str | bytes:
+        """The text itself where it is short, else its hash."""
+        if len(body) <= INLINE_CHARS:
+            packed = pack_text(body)
+            if isinstance(packed, str):
+                return packed
+        found = self._texts.get(body)
+        if found is None:
+            found = text_hash(body)
+            self._new_texts.append((found, pack_text(body)))
+            self._texts.put(body, found)
+        return found
+
+    def conversation(self, messages: Sequence[Message]) -> bytes:
+        """The hash of a conversation, which has at least one message."""
+        if not messages:
+            raise ValueError("a conversation has at least one message")
+        parent: bytes | None = None
+        for message in messages:
+            parent = self._message(parent, message)
+        assert parent is not None
+        return parent
+
+    def _message(self, parent: bytes | None, message: Message) -> bytes:
+        found = self._messages.get((parent, message))
+        if found is None:
+            found = message_hash(parent, message)
+            self._new_messages.append((found, parent, message.role, message.train, self.text(message.content)))
+            self._messages.put((parent, message), found)
+        return found
+
+    def written(self) -> Written:
+        """The rows that are new since the last call."""
+        if not (self._new_texts or self._new_messages):
+            return _NOTHING
+        texts, messages = tuple(self._new_texts), tuple(self._new_messages)
+        self._new_texts, self._new_messages = [], []
+        return Written(texts, messages)
+
+    def forget(self) -> None:
+        """What was remembered may not be in the file after all."""
+        self._texts.clear()
+        self._messages.clear()
+
+
+_NOTHING = Written()
+
+
 class Conversations:
     """Stores and finds conversations, and the long texts that other rows hold.
 
-    What it remembers to be stored is in the file: a rollback makes it forget.
+    ``packer`` makes what events hold; a rollback makes it forget.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._texts: Recent[str] = Recent()
-        self._messages: Recent[tuple[bytes | None, Message]] = Recent()
-        connection.on_rollback += [self._texts.clear, self._messages.clear]
+        self._connection, self.packer = connection, Packer()
+        connection.on_rollback.append(self.packer.forget)
 
     def get(self, conversation: bytes) -> tuple[Message, ...]:
         """The messages of a conversation."""
@@ -81,33 +140,14 @@ class Conversations:
 
     def save(self, messages: Sequence[Message]) -> bytes:
         """Store the messages that are new; the hash of the conversation, under which :meth:`get` finds it."""
-        if not messages:
-            raise ValueError("a conversation has at least one message")
-        parent: bytes | None = None
         with self._connection.transaction():
-            for message in messages:
-                parent = self._save_message(parent, message)
-        assert parent is not None
-        return parent
+            conversation = self.packer.conversation(messages)
+            self.insert(self.packer.written())
+        return conversation
 
-    def _save_message(self, parent: bytes | None, message: Message) -> bytes:
-        found = self._messages.get((parent, message))
-        if found is None:
-            found = message_hash(parent, message)
-            row = (found, parent, message.role, message.train, self.intern(message.content))
-            self._connection.execute("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?)", row)
-            self._messages.put((parent, message), found)
-        return found
-
-    def intern(self, body: str) -> str | bytes:
-        """The text itself where it is short, else its hash, under which it is stored now. Inside a transaction."""
-        if len(body) <= INLINE_CHARS:
-            packed = pack_text(body)
-            if isinstance(packed, str):
-                return packed
-        found = self._texts.get(body)
-        if found is None:
-            found = text_hash(body)
-            self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (found, pack_text(body)))
-            self._texts.put(body, found)
-        return found
+    def insert(self, written: Written) -> None:
+        """Store what an event brings of texts and messages; what is there already stays. Inside a transaction."""
+        if written.texts:
+            self._connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", written.texts)
+        if written.messages:
+            self._connection.executemany("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?)", written.messages)

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from agentr_core.errors import ResumeError, UsageError
+from agentr_core.errors import ResumeError, StoreError, UsageError
 from agentr_core.hashing import content_hash
-from agentr_core.store.columns import (
-    pack_completion,
-    pack_flags,
-    pack_json,
-    pack_state,
-    pack_text,
-    readable,
-    unpack_completion,
-    unpack_flags,
-    unpack_state,
-    unpack_text,
-)
+from agentr_core.store.columns import pack_json, pack_state, readable, unpack_text
 from agentr_core.store.connection import Connection
+from agentr_core.store.events import Place, Rows, TreeEnded, TreeGrown
+from agentr_core.store.node_rows import NODE_COLUMNS, node_row, node_values, touched_row
 from agentr_core.store.rows import TreeRow, VerdictRow, WorkStatus
 from agentr_core.store.selecting import row_by_id, select_rows
 from agentr_core.store.tasks import Tasks
@@ -59,11 +47,7 @@ _VERDICTS = """
 SELECT v.*, coalesce(body, rationale) AS reason FROM verdicts v LEFT JOIN texts ON texts.hash = v.rationale
 WHERE v.tree_id = ? ORDER BY v.node
 """
-_NODE_COLUMNS = (
-    "tree_id, node, parent, response, action, observation, reward, score, flags, copies, visits, value_sum, state,"
-    " simulation, info_json, completion, tokens, finish, prompt_tokens, cached_tokens"
-)
-_INSERT_NODE = f"INSERT OR REPLACE INTO nodes ({_NODE_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_INSERT_NODE = f"INSERT OR REPLACE INTO nodes ({NODE_COLUMNS}) VALUES ({', '.join('?' * 20)})"
 _UPDATE_NODE = "UPDATE nodes SET flags = ?, copies = ?, visits = ?, value_sum = ? WHERE tree_id = ? AND node = ?"
 
 
@@ -107,7 +91,7 @@ class Trees:
         tree = Tree(self._tasks.get(row.task_id).task(), self._conversations.get(row.head), seed=row.seed)
         tree.simulations = row.simulations
         for node in self._connection.all(_NODES, (tree_id,)):
-            values = _node_values(node)
+            values = node_values(node)
             if node["parent"] is None:
                 for name, value in values.items():
                     setattr(tree.root, name, value)
@@ -143,33 +127,86 @@ class Trees:
                 _check_same(row, (searcher, searcher_hash, model, plan.seed))
         return planned
 
+    def growth(
+        self, tree_id: int, before: Place, tree: Tree, new_nodes: Sequence[Node], touched_nodes: Sequence[Node]
+    ) -> TreeGrown:
+        """What one commit of a tree that is stored up to ``before`` brings, as a value that :meth:`grow` applies.
+
+        ``new_nodes``: all nodes added since the last commit, of a new tree the root as well. ``touched_nodes``: older
+        ones whose flags, copies, visits or values changed. ``tree.simulations`` is stored as it is: the caller has
+        counted this simulation already.
+        """
+        packer = self._conversations.packer
+        new = bool(new_nodes) and new_nodes[0].parent is None
+        start = (packer.conversation(tree.head), pack_state(tree.root.state_key)) if new else None
+        nodes = tuple([node_row(packer, tree_id, tree.simulations, node) for node in new_nodes])
+        touched = tuple([touched_row(tree_id, node) for node in touched_nodes])
+        after = (tree.simulations, before[1] + len(nodes))
+        return TreeGrown(tree_id, before, after, nodes, touched, packer.written(), start)
+
+    def grow(self, event: TreeGrown) -> None:
+        """Store what :meth:`growth` packed; nothing where it is stored already.
+
+        Raises :class:`~agentr_core.errors.StoreError` where something is missing between what is stored and the event.
+        """
+        with self._connection.transaction():
+            self._conversations.insert(event.written)
+            if not self._advance(event):
+                return
+            self._connection.executemany(_INSERT_NODE, event.nodes)
+            self._connection.executemany(_UPDATE_NODE, event.touched)
+
+    def _advance(self, event: TreeGrown) -> bool:
+        """Move a tree from where the event takes it up to where it leaves it; False where it is there already."""
+        begin = "status = 'running', head = ?, root_state = ?, " if event.start else ""
+        values = (*(event.start or ()), *event.after, event.tree_id, *event.before)
+        where = "WHERE id = ? AND simulations = ? AND n_nodes = ?"
+        if self._connection.execute(f"UPDATE trees SET {begin}simulations = ?, n_nodes = ? {where}", values):
+            return True
+        row = self.get(event.tree_id)
+        if (row.simulations, row.n_nodes) >= event.after:
+            return False
+        raise StoreError(
+            f"tree {row.id} is stored up to simulation {row.simulations} ({row.n_nodes} nodes), and what is to be "
+            f"stored goes on from simulation {event.before[0]} ({event.before[1]} nodes); resume the run"
+        )
+
     def start(self, tree_id: int, tree: Tree) -> None:
         """Store the head of the conversation and the root; the tree is running from now on."""
-        with self._connection.transaction():
-            head = self._conversations.save(tree.head)
-            self._save_nodes(tree_id, tree, [tree.root])
-            self._connection.execute(
-                "UPDATE trees SET status = 'running', head = ?, root_state = ?, n_nodes = 1 WHERE id = ?",
-                (head, pack_state(tree.root.state_key), tree_id),
-            )
+        self.save_simulation(tree_id, tree, [tree.root], [])
 
     def save_simulation(
         self, tree_id: int, tree: Tree, new_nodes: Sequence[Node], touched_nodes: Sequence[Node]
     ) -> None:
-        """One finished simulation in one transaction.
-
-        ``new_nodes``: all nodes added since the last call. ``touched_nodes``: older ones whose flags, copies, visits or
-        values changed. ``tree.simulations`` is stored as it is: the caller has counted this simulation already.
-        """
+        """One finished simulation in one transaction; see :meth:`growth`."""
         with self._connection.transaction():
-            self._save_nodes(tree_id, tree, new_nodes)
-            self._connection.executemany(
-                _UPDATE_NODE,
-                ((pack_flags(n), n.copies, n.visits, n.value_sum, tree_id, n.index) for n in touched_nodes),
-            )
+            row = self._connection.one("SELECT simulations, n_nodes FROM trees WHERE id = ?", (tree_id,))
+            before = (row["simulations"], row["n_nodes"]) if row is not None else (0, 0)
+            self.grow(self.growth(tree_id, before, tree, new_nodes, touched_nodes))
+
+    @staticmethod
+    def ending(tree_id: int, tree: Tree, stats: Mapping[str, Any] | None, elapsed: float | None) -> TreeEnded:
+        """A tree that is done, as a value that :meth:`end` applies. ``elapsed``: seconds of this attempt."""
+        return TreeEnded(tree_id, "done", len(tree.nodes), tree.best_reward, pack_json(stats), None, elapsed)
+
+    def end(self, event: TreeEnded) -> None:
+        """Close a tree; one that is done stays as it is where it is said to be done again."""
+        with self._connection.transaction():
             self._connection.execute(
-                "UPDATE trees SET simulations = ?, n_nodes = n_nodes + ? WHERE id = ?",
-                (tree.simulations, len(new_nodes), tree_id),
+                "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
+                " attempts = attempts + ?, elapsed_seconds = coalesce(elapsed_seconds + ?, ?)"
+                " WHERE id = ? AND NOT (status = 'done' AND ? = 'done')",
+                (
+                    event.status,
+                    event.best_reward,
+                    event.stats_json,
+                    event.error,
+                    event.status == "failed",
+                    event.elapsed_seconds,
+                    event.elapsed_seconds,
+                    event.tree_id,
+                    event.status,
+                ),
             )
 
     def finish(
@@ -183,21 +220,8 @@ class Trees:
         error: str | None = None,
     ) -> None:
         """Close a tree. ``elapsed`` (seconds) adds to what earlier attempts took; ``tree`` gives the best reward."""
-        with self._connection.transaction():
-            self._connection.execute(
-                "UPDATE trees SET status = ?, best_reward = ?, stats_json = ?, error = ?,"
-                " attempts = attempts + ?, elapsed_seconds = coalesce(elapsed_seconds + ?, ?) WHERE id = ?",
-                (
-                    status,
-                    tree and tree.best_reward,
-                    pack_json(stats),
-                    readable(error),
-                    status == "failed",
-                    elapsed,
-                    elapsed,
-                    tree_id,
-                ),
-            )
+        nodes, best = (0, None) if tree is None else (len(tree.nodes), tree.best_reward)
+        self.end(TreeEnded(tree_id, status, nodes, best, pack_json(stats), readable(error), elapsed))
 
     def count_attempt(self, tree_id: int) -> None:
         """A tree had to be tried again."""
@@ -234,61 +258,25 @@ class Trees:
         given = self.verdicts(tree_id).get((critic, judge_hash), {})
         return {node: row.verdict() for node, row in given.items()}
 
+    def verdict_rows(self, tree_id: int, critic: str, judge_hash: str, verdicts: Mapping[int, Verdict]) -> Rows:
+        """Verdicts by tree node as rows that :meth:`put_verdicts` stores, once the packer's texts are."""
+        text = self._conversations.packer.text
+        own = (tree_id, critic, judge_hash)
+        return tuple([(*own, node, v.step, v.label, text(v.rationale), v.value) for node, v in verdicts.items()])
+
+    def put_verdicts(self, rows: Rows) -> None:
+        """Store packed verdicts. Inside a transaction."""
+        columns = "tree_id, critic, judge_hash, node, step, label, rationale, value"
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO verdicts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
+
     def save_verdicts(self, tree_id: int, critic: str, judge_hash: str, verdicts: Mapping[int, Verdict]) -> None:
         """Keep verdicts by tree node. ``judge_hash`` names the critic's configuration, and its model if it has one."""
         with self._connection.transaction():
-            rows = [
-                (tree_id, node, critic, judge_hash, v.step, v.label, self._conversations.intern(v.rationale), v.value)
-                for node, v in verdicts.items()
-            ]
-            self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-    def _save_nodes(self, tree_id: int, tree: Tree, nodes: Sequence[Node]) -> None:
-        # A generator: a list of rows would set off the garbage collector, which then walks all trees in flight.
-        self._connection.executemany(_INSERT_NODE, (self._node_row(tree_id, tree.simulations, node) for node in nodes))
-
-    def _node_row(self, tree_id: int, simulation: int, node: Node) -> tuple[Any, ...]:
-        text, said = self._conversations.intern, node.completion
-        return (
-            tree_id,
-            node.index,
-            None if node.parent is None else node.parent.index,
-            text(node.response),
-            None if node.action is None else pack_text(node.action),
-            text(node.observation),
-            node.reward,
-            node.score,
-            pack_flags(node),
-            node.copies,
-            node.visits,
-            node.value_sum,
-            pack_state(node.state_key),
-            simulation,
-            pack_json(node.info),
-            None if said is None or said.text == node.response else text(said.text),
-            *pack_completion(said),
-        )
-
-
-def _node_values(row: sqlite3.Row) -> dict[str, Any]:
-    """The fields of a node from a row of ``_NODES``."""
-    response = unpack_text(row["response_text"])
-    said = response if row["completion"] is None else unpack_text(row["completion_text"])
-    score = row["score"]
-    return {
-        "response": response,
-        "action": None if row["action"] is None else unpack_text(row["action"]),
-        "observation": unpack_text(row["observation_text"]),
-        "reward": row["reward"],
-        "score": math.nan if score is None else score,  # SQLite keeps a NaN as NULL
-        "copies": row["copies"],
-        "visits": row["visits"],
-        "value_sum": row["value_sum"],
-        "state_key": unpack_state(row["state"]),
-        "info": json.loads(row["info_json"]) if row["info_json"] else {},
-        "completion": unpack_completion(said, row["tokens"], row["finish"], row["prompt_tokens"], row["cached_tokens"]),
-        **unpack_flags(row["flags"]),
-    }
+            rows = self.verdict_rows(tree_id, critic, judge_hash, verdicts)
+            self._conversations.insert(self._conversations.packer.written())
+            self.put_verdicts(rows)
 
 
 def _check_same(row: TreeRow, wanted: tuple[str, str, str, int]) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from agentr_core.interfaces.critic import AnyCritic
 from agentr_core.interfaces.environment import AnyEnvironment
+from agentr_core.interfaces.executor import AnyExecutor
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.interfaces.searcher import AnySearcher
 from agentr_core.interfaces.trainer import AnyTrainer
@@ -23,6 +24,7 @@ from agentr_core.records import Checkpoint
 from agentr_core.testing.contract import Check
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
+from agentr_core.testing.executors import ExecutorContract
 from agentr_core.testing.fakes import (
     BlockingCounterEnvironment,
     CounterConfig,
@@ -48,6 +50,7 @@ __all__ = [
     "ScriptedPolicy",
     "check_critic",
     "check_environment",
+    "check_executor",
     "check_plugin_module",
     "check_policy",
     "check_searcher",
@@ -84,6 +87,11 @@ def check_critic(make: Callable[[], AnyCritic]) -> None:
 def check_trainer(make: Callable[[], AnyTrainer], start: Checkpoint) -> None:
     """Raise :class:`~agentr_core.ContractError` for the first rule that a trainer breaks."""
     TrainerContract(make, lambda: start).verify()
+
+
+def check_executor(make: Callable[[], AnyExecutor]) -> None:
+    """Raise :class:`~agentr_core.ContractError` for the first rule that an executor breaks."""
+    ExecutorContract(make).verify()
 
 
 def check_plugin_module(module: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from agentr_core.errors import PluginError, UsageError
 from agentr_core.interfaces.critic import Critic
 from agentr_core.interfaces.environment import Environment
+from agentr_core.interfaces.executor import Executor
 from agentr_core.interfaces.policy import Policy
 from agentr_core.interfaces.searcher import Searcher
 from agentr_core.interfaces.trainer import Trainer
@@ -25,6 +26,7 @@ from agentr_core.registry.specs import Kind
 from agentr_core.testing.contract import Check, Contract, current, require, same
 from agentr_core.testing.critics import CriticContract
 from agentr_core.testing.environments import EnvironmentContract
+from agentr_core.testing.executors import ExecutorContract
 from agentr_core.testing.models import random_llama
 from agentr_core.testing.policies import PolicyContract
 from agentr_core.testing.searchers import SearcherContract
@@ -32,6 +34,7 @@ from agentr_core.testing.trainers import TrainerContract
 
 BASES: dict[Kind, type] = {
     "env": Environment, "policy": Policy, "searcher": Searcher, "critic": Critic, "trainer": Trainer,
+    "executor": Executor,
 }  # fmt: skip
 
 
@@ -135,6 +138,7 @@ def _contract(kind: Kind, make: Callable[[], Any], model: str | None) -> Contrac
         "searcher": lambda: SearcherContract(make),
         "critic": lambda: CriticContract(make),
         "trainer": lambda: TrainerContract(make, lambda: _start(model)),
+        "executor": lambda: ExecutorContract(make),
     }
     return contracts[kind]()
 

@@ -27,6 +27,7 @@ NOT_RUN = {
     "engines.md": 3,
     "environments.md": 5,
     "lab-notes.md": 2,
+    "machines.md": 1,
     "looking.md": 3,
     "own-model-and-data.md": 4,
     "paper.md": 1,

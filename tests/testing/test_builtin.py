@@ -43,15 +43,17 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("trainer", "value"): {"learning_rate": 3e-3, "batch_size": 8, "save_steps": 2, "precision": "fp32"},
     ("critic", "progress"): {"model": MODEL, "options": {"device": "cpu"}},
+    ("executor", "processes"): {"workers": 2},
 }  # fmt: skip
 HEAVY = {
     ("policy", "transformers"), ("critic", "judge"), ("critic", "progress"),
     *(("trainer", name) for name in ("sft", "dpo", "tree", "value")),
 }  # fmt: skip
 #: A replay answers what was asked in the run it replays, and nothing else; an endpoint needs a server, which it has in
-#: tests/plugins/openai, agentgym and openenv, and vLLM's engine starts once in tests/plugins/vllm.
+#: tests/plugins/openai, agentgym and openenv; vLLM's engine starts in tests/plugins/vllm, Ray in tests/plugins/ray.
 ONLY_REGISTERED = {
     ("policy", "replay"), ("policy", "openai"), ("policy", "vllm"), ("env", "agentgym"), ("env", "openenv"),
+    ("executor", "ray"),
 }  # fmt: skip
 NEED_JAVA = {("env", "sciworld"), ("env", "textworld_express")}
 
