@@ -159,8 +159,8 @@ def test_every_column_is_defined(store: Store) -> None:
 
 def test_marks_are_of_the_very_set_where_a_critic_ran_with_other_settings_too(changed: Callable[..., Path]) -> None:
     path = changed(
-        "INSERT INTO verdicts SELECT tree_id, node, critic, 'of other settings', step, 'uncertain', 'another reason' "
-        "FROM verdicts WHERE critic = 'oracle'"
+        "INSERT INTO verdicts SELECT tree_id, node, critic, 'of other settings', step, 'uncertain', "
+        "'another reason', NULL FROM verdicts WHERE critic = 'oracle'"
     )
     with open_store(path, read_only=True) as store:
         (made,) = (row for row in store.revisions.select(runs(store)[0].id) if row.critic == "oracle")
