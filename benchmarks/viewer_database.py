@@ -166,7 +166,7 @@ class Filler:
             (tree, node, "actor", "", node, "bad" if node % 5 == 0 else "good", "it does not help")
             for tree in trees for node in range(1, 40)
         )  # fmt: skip
-        every("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", verdicts)
+        every("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", verdicts)
         figures = dict.fromkeys(("pairs", "good", "revisions", "verified", "tried", "judged", "mismatches"), 100.0)
         figures |= dict.fromkeys(("verdicts", "unreadable", "judge_tokens", "cut_mean", "failed"), 4.0)
         store.revisions.finish(made, figures)

@@ -12,9 +12,10 @@ import pytest
 
 from agentr_core.errors import StoreError
 from agentr_core.interfaces.tree import Tree
-from agentr_core.records import Message, Task, Verdict
+from agentr_core.records import Task, Verdict
 from agentr_core.store import EvalResult, Sample, Store, TreePlan, TreeRow, canonical_dump, open_store
 from agentr_core.store.events import Event, TreeGrown
+from agentr_core.turns import Message
 
 TASK = Task(key="t", split="train", instruction="Craft.")
 #: Longer than what stands in the row itself.
