@@ -260,7 +260,8 @@ class _Tools:
         return await Episodes(context, self.policy, kind, eval_id, self.admission).play(item)
 
     async def close(self) -> None:
-        """Let go of the critic where there is one."""
-        if "critic" in vars(self):
-            with closing(self.critic):
-                await self.critic.close()
+        """Let go of the critic and the searcher where there are any."""
+        for tool in (vars(self).get("critic"), vars(self).get("searcher")):
+            if tool is not None:
+                with closing(tool):
+                    await tool.close()

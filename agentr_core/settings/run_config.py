@@ -257,7 +257,7 @@ class RunConfig(PluginConfig):
     def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what came later and is not asked for: the rows of runs from before read the same."""
         values: dict[str, Any] = dump(self)
-        left_out = {name for name in ("trainers", "revise_unread") if not values[name]}
+        left_out = {name for name in ("trainers", "revise_unread") if not values.get(name)}
         left_out |= {"executor"} if self.executor.name == LOCAL else set()
         return {key: value for key, value in values.items() if key not in left_out}
 
