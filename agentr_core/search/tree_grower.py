@@ -37,7 +37,8 @@ class TreeGrower:
     async def grow(self, row: TreeRow) -> None:
         """Grow one tree to its end, or until the run is stopped; a tree that is half grown goes on where it stopped."""
         try:
-            await self._grow(row)
+            # As it is stored now: where this is a second try, the first may have brought it further.
+            await self._grow(self.context.store.trees.get(row.id))
         finally:
             self.admission.end(tree_session(row))
 

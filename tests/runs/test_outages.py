@@ -12,7 +12,7 @@ from agentr_core.store import open_store
 
 #: Answers as ``flawed`` does, but for a window of the requests that AWAY_FROM matches, which find nobody there.
 AWAY = """
-import os, pathlib, re
+import dataclasses, os, pathlib, re
 from agentr_core import Policy, PluginConfig, create
 
 class Config(PluginConfig):
@@ -38,6 +38,8 @@ class Away(Policy[Config]):
                 file.write(b".")
             if first <= count < last:
                 raise ConnectionError("nobody is there")
+            if count >= last and "OTHERWISE" in os.environ:
+                request = dataclasses.replace(request, seed=request.seed + 1)
         return await self.inner.sample(request)
 """
 RUN = (
@@ -101,6 +103,25 @@ def test_a_short_outage_is_over_before_the_stage_is(agentr: Agentr, away: Path) 
         account = store.runs.accounts(store.runs.find("last").id)
     assert account[0, "evaluate"]["retried"] > 0
     assert "tried again" in done.stderr and "0% (0.0" not in done.stderr
+
+
+def test_a_tree_that_is_tried_again_goes_on_after_what_it_has_committed(agentr: Agentr, away: Path) -> None:
+    """Also where the policy, as most servers do, answers otherwise the second time."""
+    search = ("search", *RUN[: RUN.index("--trainer")], "--tasks", "1", "--iterations", "1")
+    assert agentr(*search).returncode == 0
+    late = (away / "asked").stat().st_size * 2 // 3
+    (away / "asked").unlink()
+    done = agentr(*search, AWAY=f"{late},{late + 1}", OTHERWISE="1")
+    assert done.returncode == 0, done.stderr
+    with open_store(away / "agentr.db") as store:
+        whole, row = (store.trees.select(run.id)[0] for run in reversed(store.runs.select()))
+        assert (row.status, row.simulations, row.attempts) == ("done", 3, 1)
+        before, after = store.trees.load(whole.id), store.trees.load(row.id)
+        shapes = [store.tree_views.shape(tree)[1] for tree in (whole.id, row.id)]
+    assert len(after.nodes) == row.n_nodes
+    kept = sum(node.simulation <= 1 for node in shapes[0])
+    actions = [[node.action for node in tree.nodes] for tree in (before, after)]
+    assert 1 < kept < len(actions[0]) and actions[0][:kept] == actions[1][:kept] and actions[0] != actions[1]
 
 
 def test_what_failed_for_good_is_counted_shown_and_retried(agentr: Agentr, away: Path) -> None:
