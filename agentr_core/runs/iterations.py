@@ -89,8 +89,16 @@ class RunLoop:
         self.begun = True
         with self._told_how_to_go_on():
             await self._actor()
-        if "revise" in stages and self.context.crew is None:
+        if "revise" in stages:
+            await self._try_critic(policy)
+
+    async def _try_critic(self, policy: AnyPolicy) -> None:
+        """See what the critic answers to a first question; not where only workers have the model that it asks."""
+        chosen = self.context.config.critic.name
+        if self.context.crew is None:
             await self._say(critic_answers(self.context, policy))
+        elif self.context.registry.plugin_class("critic", chosen).uses_actor:
+            self.context.progress.say(f"the first answer to '{chosen}' is not looked at: the model is in the workers")
 
     async def _say(self, checks: AsyncIterator[Found]) -> None:
         """What is worth a line of what the checks find."""

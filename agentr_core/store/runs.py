@@ -43,13 +43,15 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_key() -> str:
     """A ULID: 10 digits of time (milliseconds), 16 of chance, so that keys sort by age."""
-    number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return _as_key(time.time_ns() // 1_000_000 << 80 | secrets.randbits(80))
 
 
 def shared_key(identity: object) -> str:
     """The key of a run that begins in several databases at once: the same wherever the same is asked for."""
-    number = int(content_hash(identity), 16)
+    return _as_key(int(content_hash(identity), 16))
+
+
+def _as_key(number: int) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentr_core.errors import UsageError
 from agentr_core.interfaces.credit import Credit, credits
-from agentr_core.store.columns import unpack_flags, unpack_text, unpack_tokens
+from agentr_core.store.columns import FLAGS, unpack_flags, unpack_text, unpack_tokens
 from agentr_core.store.connection import Connection
 from agentr_core.store.pages import Key, Page
 from agentr_core.store.rows import RevisionSetRow, VerdictRow
@@ -59,8 +59,8 @@ _LOOKED_IN = """
 SELECT trees.id, tasks.key, trees.n_nodes FROM trees JOIN tasks ON tasks.id = trees.task_id
 WHERE trees.run_id = ? AND trees.id >= ? AND (? = '' OR instr(lower(tasks.key), lower(?)) > 0) ORDER BY trees.id
 """
-#: The bit of ``flags`` of an end (columns.py).
-_TERMINAL = 8
+#: The bit of ``flags`` of an end.
+_TERMINAL = 1 << FLAGS.index("terminal")
 #: Once so many nodes were looked at, an answer ends, with what was found so far.
 LOOKED_AT = 20_000
 #: In one answer at most so many nodes are named to SQLite; beyond, all are read.

@@ -92,10 +92,13 @@ def test_plugins_import_only_public_names(folder: Path) -> None:
     assert {str(path): names for path in files if (names := outside_names(path))} == {}
 
 
-def test_the_core_imports_no_plugin() -> None:
-    plugins = {path.name for path in FOLDERS}
-    for path in sorted((REPOSITORY / "agentr_core").rglob("*.py")):
+@pytest.mark.parametrize("folder", [REPOSITORY / "agentr_core", *FOLDERS], ids=lambda path: path.name)
+def test_neither_the_core_nor_a_plugin_imports_a_plugin(folder: Path) -> None:
+    """What two plugins share is in the core or in a library; the core knows of no library either."""
+    allowed = {folder.name} | (set() if folder.name == "agentr_core" else LIBRARIES)
+    others = {path.name for path in FOLDERS} - allowed
+    for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.partition(".")[0] for name in names} & plugins, path
+            assert not {name.partition(".")[0] for name in names} & others, path

@@ -6,26 +6,20 @@ Each state is asked about once, and the answer stays with its node: a search tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from agentr_core import Message, Node, Tree, UsageError, gather_all
+from agentr_training.value_model import ValueModel
+
+from agentr_core import Message, Node, Tree, gather_all
 from agentr_mcts.config import MCTSConfig
 from agentr_mcts.priors import KEPT, VALUE
 
-if TYPE_CHECKING:
-    from agentr_value.asking import ValueModel
-
 
 class Guide:
-    """Asks the value model that ``config`` names. Raises :class:`~agentr_core.UsageError` where nothing can read it."""
+    """Asks the value model that ``config`` names, which is loaded when it is first asked."""
 
     def __init__(self, config: MCTSConfig) -> None:
-        try:
-            from agentr_value.asking import ValueModel
-        except ImportError:
-            raise UsageError("mcts.value_model needs the plugin 'value': pip install agentr-core") from None
         options = {**config.value_options, "model": config.value_model}
-        self.model: ValueModel = ValueModel(config.value_policy, options, setting="mcts.value_model")
+        self.model = ValueModel(config.value_policy, options, setting="mcts.value_model")
 
     async def look_at(self, tree: Tree, children: Sequence[Node]) -> None:
         """Let every child that the search may go on from keep what it is worth."""

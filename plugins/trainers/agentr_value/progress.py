@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
+from agentr_training.value_model import ValueModel
+
 from agentr_core import (
     CritiqueContext,
     Label,
@@ -14,7 +16,6 @@ from agentr_core import (
     Trajectory,
     Verdict,
 )
-from agentr_value.asking import ValueModel
 from agentr_value.config import ProgressConfig
 
 

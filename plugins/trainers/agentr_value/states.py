@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentr_training.value_question import NO, YES, asked, asked_before
+
 from agentr_core import ChatPrompts, UsageError, ValueRow, ValueSet, derive_rng
 from agentr_value.config import ValueSettings
-from agentr_value.question import NO, YES, asked, asked_before
 
 
 @dataclass(frozen=True, slots=True)

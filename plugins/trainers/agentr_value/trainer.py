@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 from agentr_training.model_trainer import ModelTrainer
 from agentr_training.order import training_order
+from agentr_training.value_question import probability
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import ChatPrompts, Checkpoint, NothingToDo, PluginConfig, Report, ValueSet
 from agentr_value.config import ValueSettings
 from agentr_value.measures import measures
-from agentr_value.question import probability
 from agentr_value.states import State, States, render_states
 
 import torch  # isort: skip - these come after agentr_training, which sets how torch's threads wait

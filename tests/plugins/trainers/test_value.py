@@ -33,10 +33,10 @@ pytest.importorskip("trl")
 
 from agentr_training.identity import differences, identity  # noqa: E402
 from agentr_training.model import load  # noqa: E402
-from agentr_value.asking import ValueModel  # noqa: E402
+from agentr_training.value_model import ValueModel  # noqa: E402
+from agentr_training.value_question import QUESTION, asked, probability  # noqa: E402
 from agentr_value.config import ValueSettings  # noqa: E402
 from agentr_value.measures import auc, calibration_error, correlation, measures  # noqa: E402
-from agentr_value.question import QUESTION, asked, probability  # noqa: E402
 from agentr_value.states import State, held_out_tasks, render_states  # noqa: E402
 from agentr_value.trainer import ValueTrainer  # noqa: E402
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentr_core import AnyPolicy, Message, PolicyFailure, UsageError, boundary, create
-from agentr_value.question import NO, YES, asked, asked_before, probability
+from agentr_training.value_question import NO, YES, asked, asked_before, probability
 
 
 class ValueModel:
