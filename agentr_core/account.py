@@ -33,6 +33,11 @@ ENTRIES: dict[str, Entry] = {
         "attempts ended by a full context", "", "use a model or setting with a longer context, or shorter observations"
     ),
     "shown_in_part": Entry("observations shortened"),
+    "unvalued": Entry(
+        "states too long for the value model",
+        "turns",
+        "they counted as much as what they came from: take a value model with a longer context",
+    ),
     "refused": Entry(
         "actions refused",
         "turns",

@@ -33,7 +33,8 @@ WHERE n.tree_id = ? ORDER BY n.node
 _TURNS = """
 SELECT count(parent) AS turns, sum(finish = 'length') AS cut_off, sum(flags & 4 > 0) AS refused,
   sum(copies) - count(*) AS duplicates, sum(copies) - count(*) + count(parent) AS drawn,
-  sum(info_json LIKE '%"context_full":true%') AS context_full, sum(info_json LIKE '%"left_out":%') AS shown_in_part
+  sum(info_json LIKE '%"context_full":true%') AS context_full, sum(info_json LIKE '%"left_out":%') AS shown_in_part,
+  sum(info_json LIKE '%"search":{%"value":null%') AS unvalued
 FROM nodes JOIN trees ON trees.id = nodes.tree_id
 WHERE trees.run_id = ? AND trees.iteration = ?
 """

@@ -1,4 +1,4 @@
-"""Muon for a processor without bfloat16, where ``torch.optim.Muon`` (which orthogonalizes in it) takes seconds a step."""
+"""Muon in float32: ``torch.optim.Muon`` works in bfloat16, seconds a step where the processor does not have that."""
 
 from __future__ import annotations
 

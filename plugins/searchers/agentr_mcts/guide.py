@@ -22,12 +22,11 @@ class Guide:
         self.model = ValueModel(config.value_policy, options, setting="mcts.value_model")
 
     async def look_at(self, tree: Tree, children: Sequence[Node]) -> None:
-        """Let every child that the search may go on from keep what it is worth."""
+        """Let every child that the search may go on from keep what it is worth: None where that cannot be asked."""
         new = [child for child in children if not child.terminal and VALUE not in child.info.get(KEPT, {})]
         values = await gather_all(self.model.value(tree.messages(child)) for child in new)
         for child, value in zip(new, values, strict=True):
-            if value is not None:
-                child.info = {**child.info, KEPT: {**child.info.get(KEPT, {}), VALUE: value}}
+            child.info = {**child.info, KEPT: {**child.info.get(KEPT, {}), VALUE: value}}
 
     async def best(self, tree: Tree, node: Node, turns: Sequence[str], most: int) -> list[int]:
         """The places of the ``most`` turns at ``node`` that are worth most, in their order; of equals the first."""

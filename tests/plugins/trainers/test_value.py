@@ -21,6 +21,7 @@ from agentr_core import (
     ValueSet,
     open_store,
 )
+from agentr_core.account import describe
 from agentr_core.interfaces.training_sets import Rows
 from agentr_core.process.progress import Progress
 from agentr_core.runs.single_stages import revise_again
@@ -245,6 +246,21 @@ def test_a_search_is_guided_by_the_model_that_was_trained(train_on: TrainOn, tmp
     values = asyncio.run(_asked(model, [tree.messages(node) for node in opened]))
     assert opened and [kept[node]["value"] for node in opened] == pytest.approx(values, abs=1e-5)
     assert all(not row.drawn.token_ids for row in action_rows(tree, 1)), "chosen turns are no draws of the policy"
+
+
+def test_states_that_the_value_model_cannot_read_are_counted(model_folder: Path, tmp_path: Path) -> None:
+    options = {"device": "cpu", "dtype": "float32", "context_length": 16}
+    guided = {"selection": "puct", "value_model": str(model_folder), "value_options": options, "samples": 2}
+    config = configure(mcts={"simulations": 2, "depth": 3, "max_tokens": 24, **guided}, search={"tasks": 1})
+    db = tmp_path / "agentr.db"
+    run(config, db=db, stages=("search",), name="blind", progress=Progress(quiet=True))
+    with open_store(db) as store:
+        found = store.runs.find("blind")
+        tree = store.trees.load(store.trees.select(found.id)[0].id)
+        account = store.trees.count_turns(found.id, 1)
+    open_ends = [node for node in tree.nodes[1:] if not node.terminal]
+    assert open_ends and account["unvalued"] == len(open_ends)
+    assert f"{len(open_ends)} of {account['turns']} states too long for the value model" in describe(account)
 
 
 async def _asked(model: ValueModel, states: list[Any]) -> list[float | None]:
