@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from agentr_core.process.java import JavaRaised as JavaRaised
     from agentr_core.process.java import find_java as find_java
     from agentr_core.process.java import package_folder as package_folder
+    from agentr_core.process.placement import Placement as Placement
     from agentr_core.process.progress import Progress as Progress
     from agentr_core.process.sessions import SessionLost as SessionLost
     from agentr_core.process.sessions import persistently as persistently
@@ -218,6 +219,7 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
+    "process.placement": ["Placement"],
     "process.sessions": ["SessionLost", "persistently"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
     "prompts.conversation": ["fewest_left_out", "head", "render_history"],
