@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from agentr_core import UsageError
+from agentr_core import Finding, UsageError
 
 #: The GPUs of one engine as the driver names them; None: it is told nothing, and takes what there is.
 Devices = tuple[str, ...] | None
@@ -42,3 +42,13 @@ def told(devices: Sequence[Devices], on_cpu: bool) -> str:
     if named:
         return f"{engines}, on the GPUs {', '.join(named[:-1])} and {named[-1]}"
     return f"{engines}, on the CPU" if on_cpu else f"{engines}, on a GPU"
+
+
+def would_start(gpus: int, settings: Mapping[str, Any]) -> Finding:
+    """What ``agentr doctor`` says of a policy with these ``settings``, where torch finds so many GPUs."""
+    engines, group = settings.get("engines", "auto"), settings.get("tensor_parallel_size", 1)
+    try:
+        each = shared_out(visible("CUDA_VISIBLE_DEVICES", gpus) if gpus else (), engines, group)
+    except UsageError as error:
+        return Finding("vllm", "missing", str(error), "nothing else needs them; only a run with the policy vllm does")
+    return Finding("vllm", "ok", f"vllm.engines={engines} would start {told(each, on_cpu=not gpus)}")
