@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import agentr_core
-from agentr_core import ConfigError, EngineLoad, Message, SampleRequest, SamplingParams, UsageError
+from agentr_core import Completion, ConfigError, EngineLoad, Message, SampleRequest, SamplingParams, UsageError
 from agentr_core.interfaces.policy import AnyPolicy
 from agentr_core.seeds import derive_seed
 
@@ -34,16 +35,20 @@ def two() -> Iterator[AnyPolicy]:
     asyncio.run(made.close())
 
 
-def request(session: str) -> SampleRequest:
+def request(session: str, about: str = "Craft a stick out of planks. ") -> SampleRequest:
     """What a session asks; its seed comes from its name."""
-    turns = (TURNS[0], Message("user", f"This is {session}. " + "Craft a stick out of planks. " * 12))
+    turns = (TURNS[0], Message("user", f"This is {session}. " + about * 12))
     return SampleRequest(turns, SamplingParams(max_tokens=8), n=2, seed=derive_seed(3, session), session=session)
 
 
-async def answers(policy: AnyPolicy) -> list[list[tuple[int, ...]]]:
+def tokens(answered: list[Completion]) -> list[tuple[int, ...]]:
+    return [each.token_ids for each in answered]
+
+
+async def answers(policy: AnyPolicy, *about: str) -> list[list[tuple[int, ...]]]:
     """What every session is told, all asked at once."""
-    found = await asyncio.gather(*(policy.sample(request(session)) for session in SESSIONS))
-    return [[each.token_ids for each in answered] for answered in found]
+    found = await asyncio.gather(*(policy.sample(request(session, *about)) for session in SESSIONS))
+    return [tokens(answered) for answered in found]
 
 
 async def computing(policy: AnyPolicy, asked: asyncio.Future[Any]) -> None:
@@ -53,27 +58,37 @@ async def computing(policy: AnyPolicy, asked: asyncio.Future[Any]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_both_are_started_and_each_session_finds_its_prefix_again(two: AnyPolicy) -> None:
+def test_two_engines_say_what_one_says(two: AnyPolicy) -> None:
+    """Asked one after the other, what belongs to no session goes to one engine, and no other is started."""
     before = engines()
     assert two.runs_on == "2 engines, on the CPU" and two.engine_load() is None
 
-    async def scene() -> tuple[Any, ...]:
-        first = await answers(two)
+    async def scene() -> None:
+        alone = [tokens(await two.sample(replace(request(session), session=""))) for session in SESSIONS]
+        assert len(engines() - before) == 1
+        room = two.engine_load()
+        assert room is not None and room.kv_tokens is not None
+        assert await answers(two) == alone
+        assert len(engines() - before) == 2
         load = two.engine_load()
-        again = [(await two.sample(request(session)))[0] for session in SESSIONS]
-        return first, load, again
+        assert load is not None and load.kv_tokens == room.kv_tokens, "the one that was not there yet counted as well"
+        assert load.kv_used == 0.0 and load.busy == 0.0 and load.cached is not None
 
-    first, load, again = asyncio.run(scene())
-    assert len(engines() - before) == 2
-    assert all(each.cached_tokens > each.prompt_tokens // 2 for each in again), "a session went to another engine"
-    assert [each.token_ids for each in again] == [each[0] for each in first]
-    one = Path(f"/proc/{next(iter(engines() - before))}/environ").read_bytes()
-    cores = len(os.sched_getaffinity(0))
+    asyncio.run(scene())
     if "OMP_NUM_THREADS" not in os.environ:
-        assert f"OMP_NUM_THREADS={max(1, cores // 2)}".encode() in one.split(b"\0")
-    # Twice what one engine of 64 MB holds: both are counted.
-    assert isinstance(load, EngineLoad) and load.kv_tokens is not None and load.kv_tokens % 64 == 0
-    assert load.kv_used == 0.0 and load.busy == 0.0 and load.cached is not None
+        share = f"OMP_NUM_THREADS={max(1, len(os.sched_getaffinity(0)) // 2)}".encode()
+        assert all(share in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in engines() - before)
+
+
+def test_each_session_finds_its_prefix_again(two: AnyPolicy) -> None:
+    async def scene() -> None:
+        about = "Mine some iron with a pickaxe. "
+        first = await answers(two, about)
+        again = [await two.sample(request(session, about)) for session in SESSIONS]
+        assert all(each[0].cached_tokens > each[0].prompt_tokens // 2 for each in again), "asked at another engine"
+        assert list(map(tokens, again)) == first
+
+    asyncio.run(scene())
 
 
 def test_a_killed_engine_is_started_again_and_the_other_goes_on(
@@ -95,22 +110,11 @@ def test_a_killed_engine_is_started_again_and_the_other_goes_on(
     assert len(died) == 1 and died[0].endswith("of 2 of 'tiny' died; it is started again")
 
 
-def test_one_engine_answers_the_same_and_closing_ends_both(two: AnyPolicy) -> None:
-    both = asyncio.run(answers(two))
+def test_closing_ends_both(two: AnyPolicy) -> None:
     running = engines()
     asyncio.run(two.close())
-    assert len(running - engines()) == 2
-    assert not any(Path(f"/proc/{pid}").exists() for pid in running - engines())
-    alone: AnyPolicy = agentr_core.create("policy", "vllm", **{**SETTINGS, "engines": "auto"})
-
-    async def scene() -> None:
-        try:
-            assert alone.runs_on == "1 engine, on the CPU"
-            assert await answers(alone) == both
-        finally:
-            await alone.close()
-
-    asyncio.run(scene())
+    gone = running - engines()
+    assert len(gone) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in gone)
 
 
 def test_gpus_are_shared_out() -> None:
