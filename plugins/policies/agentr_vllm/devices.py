@@ -35,13 +35,15 @@ def shared_out(gpus: Sequence[str], engines: int | Literal["auto"], group: int) 
     return [tuple(gpus[first : first + group]) for first in range(0, wanted * group, group)]
 
 
-def told(devices: Sequence[Devices], on_cpu: bool) -> str:
+def told(devices: Sequence[Devices], group: int, *, on_cpu: bool) -> str:
     """How many engines run on what, for the plan of a run: ``2 engines, on the GPUs 0,1 and 2,3``."""
     engines = "1 engine" if len(devices) == 1 else f"{len(devices)} engines"
     named = [",".join(each) for each in devices if each is not None]
     if named:
         return f"{engines}, on the GPUs {', '.join(named[:-1])} and {named[-1]}"
-    return f"{engines}, on the CPU" if on_cpu else f"{engines}, on a GPU"
+    if on_cpu:
+        return f"{engines}, on the CPU"
+    return f"{engines}, on " + (f"{group} GPUs" if group > 1 else "a GPU")
 
 
 def would_start(gpus: int, settings: Mapping[str, Any]) -> Finding:
@@ -51,4 +53,4 @@ def would_start(gpus: int, settings: Mapping[str, Any]) -> Finding:
         each = shared_out(visible("CUDA_VISIBLE_DEVICES", gpus) if gpus else (), engines, group)
     except UsageError as error:
         return Finding("vllm", "missing", str(error), "nothing else needs them; only a run with the policy vllm does")
-    return Finding("vllm", "ok", f"vllm.engines={engines} would start {told(each, on_cpu=not gpus)}")
+    return Finding("vllm", "ok", f"vllm.engines={engines} would start {told(each, group, on_cpu=not gpus)}")

@@ -80,7 +80,7 @@ class VLLMPolicy(Policy[VLLMConfig]):
     @property
     def runs_on(self) -> str:
         """How many engines there are, and on which GPUs."""
-        return devices.told(self._devices, runtime.ON_CPU)
+        return devices.told(self._devices, self.config.tensor_parallel_size, on_cpu=runtime.ON_CPU)
 
     @property
     def busy_seconds(self) -> float:

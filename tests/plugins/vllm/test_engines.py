@@ -125,8 +125,9 @@ def test_gpus_are_shared_out() -> None:
     assert shared_out("0123", "auto", 1) == [("0",), ("1",), ("2",), ("3",)]
     assert shared_out("0123", "auto", 2) == [("0", "1"), ("2", "3")]
     assert shared_out("012", "auto", 2) == [None] and shared_out("0123", 2, 1) == [("0",), ("1",)]
-    assert told(shared_out("0123", "auto", 2), False) == "2 engines, on the GPUs 0,1 and 2,3"
-    assert told([None], False) == "1 engine, on a GPU"
+    assert told(shared_out("0123", "auto", 2), 2, on_cpu=False) == "2 engines, on the GPUs 0,1 and 2,3"
+    assert told([None], 1, on_cpu=False) == "1 engine, on a GPU"
+    assert told(shared_out("01", "auto", 2), 2, on_cpu=False) == "1 engine, on 2 GPUs"
     with pytest.raises(UsageError, match=r"vllm.engines=3 with 2 GPUs each .* needs 6 GPUs, and 4 can be used here"):
         shared_out("0123", 3, 2)
     with pytest.MonkeyPatch.context() as patch:
