@@ -91,6 +91,9 @@ if TYPE_CHECKING:
     from agentr_core.process.java import JavaRaised as JavaRaised
     from agentr_core.process.java import find_java as find_java
     from agentr_core.process.java import package_folder as package_folder
+    from agentr_core.process.machine import Machine as Machine
+    from agentr_core.process.machine import free_memory as free_memory
+    from agentr_core.process.placement import Placement as Placement
     from agentr_core.process.progress import Progress as Progress
     from agentr_core.process.sessions import SessionLost as SessionLost
     from agentr_core.process.sessions import persistently as persistently
@@ -128,6 +131,7 @@ if TYPE_CHECKING:
     from agentr_core.registry.model_names import resolve_model as resolve_model
     from agentr_core.registry.model_names import tokenizer_of as tokenizer_of
     from agentr_core.registry.specs import CommandSpec as CommandSpec
+    from agentr_core.registry.specs import Finding as Finding
     from agentr_core.registry.specs import ModelSpec as ModelSpec
     from agentr_core.registry.specs import PluginSpec as PluginSpec
     from agentr_core.registry.specs import hookimpl as hookimpl
@@ -218,6 +222,8 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
+    "process.machine": ["Machine", "free_memory"],
+    "process.placement": ["Placement"],
     "process.sessions": ["SessionLost", "persistently"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],
     "prompts.conversation": ["fewest_left_out", "head", "render_history"],
@@ -226,7 +232,7 @@ _ENGINE = {
         "CheckpointSaved", "Evaluated", "RevisionsBuilt", "RunFinished", "RunStarted", "TreeFinished",
     ],
     "registry.model_names": ["base_of", "is_adapter", "local_model", "model_failure", "resolve_model", "tokenizer_of"],
-    "registry.specs": ["CommandSpec", "ModelSpec"],
+    "registry.specs": ["CommandSpec", "Finding", "ModelSpec"],
     "runs.worker": ["serve_worker"],
     "search.task_samplers": ["TASK_SAMPLERS", "PastSearch", "SamplerRequest"],
     "seeds": ["derive_seed"],

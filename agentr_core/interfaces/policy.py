@@ -35,6 +35,7 @@ class PolicyPreview:
     context_length: int | None
     count_tokens: Callable[[Sequence[Message]], int]
     is_here: bool = True
+    runs_on: str | None = None
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """A model that is loaded here has no price."""
@@ -109,6 +110,11 @@ class Policy(ABC, Generic[ConfigT]):
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Dollars for so many tokens; None where nothing is known of prices."""
+        return None
+
+    @property
+    def runs_on(self) -> str | None:
+        """What the model runs on, for the plan of a run (``2 engines, on the GPUs 0 and 1``); None: nothing to say."""
         return None
 
     @property

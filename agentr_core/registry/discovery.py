@@ -22,7 +22,7 @@ from hashlib import blake2b
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -276,3 +276,13 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AgentrError | pluggy.PluginValidationError):
         return " ".join(str(error).split())
     return f"{type(error).__name__}: {error}"
+
+
+def callers(manager: pluggy.PluginManager, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Each plugin by name, and how the hook is called of it alone."""
+    if not getattr(manager.hook, hook).get_hookimpls():
+        return
+    plugins = manager.get_plugins()
+    for plugin in sorted(plugins, key=lambda item: manager.get_name(item) or ""):
+        others = [other for other in plugins if other is not plugin]
+        yield manager.get_name(plugin) or "", manager.subset_hook_caller(hook, others)

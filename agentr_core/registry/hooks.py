@@ -12,7 +12,8 @@ classes it names are imported when they are first used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -24,7 +25,10 @@ from agentr_core.registry.events import (
     RunStarted,
     TreeFinished,
 )
-from agentr_core.registry.specs import PROJECT, CommandSpec, ModelSpec, PluginSpec
+from agentr_core.registry.specs import PROJECT, CommandSpec, Finding, ModelSpec, PluginSpec
+
+if TYPE_CHECKING:
+    from agentr_core.process.machine import Machine
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 
@@ -80,6 +84,15 @@ def agentr_register_data() -> Iterable[CommandSpec]:
 @hookspec
 def agentr_register_models() -> Iterable[ModelSpec]:
     """Return the models that this plugin gives short names, for policies that load models."""
+    return ()
+
+
+@hookspec
+def agentr_findings(machine: Machine, settings: Mapping[str, Mapping[str, Any]]) -> Iterable[Finding]:
+    """Return what this plugin has to say in ``agentr doctor`` of the machine and its packages, without importing them.
+
+    ``settings``: by the name of each plugin that a run here would use, what is set for it.
+    """
     return ()
 
 

@@ -10,11 +10,11 @@ import importlib
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentr_core.errors import (
     DuplicatePluginError,
@@ -34,7 +34,10 @@ from agentr_core.registry.events import (
     RunStarted,
     TreeFinished,
 )
-from agentr_core.registry.specs import CommandSpec, Kind, ModelSpec, PluginSpec
+from agentr_core.registry.specs import CommandSpec, Finding, Kind, ModelSpec, PluginSpec
+
+if TYPE_CHECKING:
+    from agentr_core.process.machine import Machine
 
 NamedT = TypeVar("NamedT", CommandSpec, ModelSpec)
 NOUNS: dict[Kind, str] = {
@@ -265,17 +268,22 @@ class Registry:
 
     def notify(self, event: Event) -> None:
         """Tell every observer; one that fails is logged and the rest are told all the same."""
-        hook, manager = _HOOK_OF_EVENT[type(event)], self._loaded.manager
-        if not getattr(manager.hook, hook).get_hookimpls():
-            return
-        plugins = manager.get_plugins()
-        for plugin in sorted(plugins, key=lambda item: manager.get_name(item) or ""):
+        hook = _HOOK_OF_EVENT[type(event)]
+        for name, call in discovery.callers(self._loaded.manager, hook):
             try:
-                manager.subset_hook_caller(hook, [other for other in plugins if other is not plugin])(event=event)
+                call(event=event)
             except Exception as error:
-                name = manager.get_name(plugin)
                 logger.warning("observer %s of '%s' failed: %s: %s", hook, name, type(error).__name__, error)
                 logger.debug("observer %s of '%s' failed", hook, name, exc_info=True)
+
+    def findings(self, machine: Machine, settings: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+        """What plugins have to say in ``agentr doctor``; that one fails over it is said as well."""
+        for name, call in discovery.callers(self._loaded.manager, "agentr_findings"):
+            try:
+                yield from [finding for found in call(machine=machine, settings=settings) for finding in found]
+            except Exception as error:
+                told = f"agentr_findings failed: {type(error).__name__}: {error}"
+                yield Finding(f"plugin {name}", "broken", told, f"AGENTR_DISABLE_PLUGINS={name} leaves it out")
 
     def _target(self, entry: Entry) -> Any:
         target = _import(entry, entry.spec.target, object)

@@ -66,6 +66,16 @@ class CommandSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that ``agentr doctor`` looked at. ``missing`` is a pity, ``broken`` must be mended; ``advice``: how."""
+
+    what: str
+    state: Literal["ok", "missing", "broken"]
+    detail: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model with a short name. ``target``: ``"module:function"``, which returns its folder and makes it where needed.
 

@@ -95,6 +95,11 @@ class PolicyElsewhere(Policy[PluginConfig]):
         """How many tokens prompt and completion may have together."""
         return self._known.context_length
 
+    @property
+    def runs_on(self) -> str | None:
+        """What the model runs on in a worker."""
+        return self._known.runs_on
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """The length of the rendered prompt in tokens."""
         return self._known.count_tokens(messages)

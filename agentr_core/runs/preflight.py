@@ -67,6 +67,7 @@ async def free_checks(
         lambda: _demonstrations(context, stages, store),
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
+        lambda: _engines(policy),
         lambda: _trainer(context, policy, stages),
         lambda: _unrevised(context, stages),
     ]
@@ -209,6 +210,12 @@ def _room(context: RunContext, policy: Actor) -> Iterator[Found]:
             "take a model with a longer context, or give turns fewer tokens"
         )
     yield Found("context", f"{tokens:,} tokens of instructions and task of {policy.context_length:,}")
+
+
+def _engines(policy: Actor) -> Iterator[Found]:
+    """What the model will run on, where the policy says so."""
+    if policy.runs_on is not None:
+        yield Found("policy", policy.runs_on)
 
 
 def _is_here(policy: Actor) -> bool:

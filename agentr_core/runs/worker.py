@@ -31,15 +31,17 @@ from agentr_core.runs.worlds import worlds_of
 from agentr_core.search.tree_grower import TreeGrower
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RevisionSetRow, TreeRow, open_store
-from agentr_core.store.events import Event
+from agentr_core.store.events import Event, TreeGrown
 from agentr_core.store.rows import EvalKind
 from agentr_core.store.tree_tables import drop_tree, put_tables
 from agentr_core.workers.messages import (
     Alive,
+    Back,
     Broken,
     Did,
     Ended,
     Job,
+    Leaving,
     Message,
     PluginFile,
     Ready,
@@ -60,17 +62,19 @@ Receive = Callable[[], Awaitable[bytes]]
 Send = Callable[[bytes], Awaitable[None]]
 
 
-async def serve_worker(setting: bytes, receive: Receive, send: Send) -> None:
+async def serve_worker(setting: bytes, receive: Receive, send: Send, leave: asyncio.Event | None = None) -> None:
     """Work for a run until it is gone: what an executor's worker process does all its life.
 
     ``setting`` is what :meth:`agentr_core.Executor.start` was given. ``receive`` gives the run's next message, and an
-    empty one once the run is gone; ``send`` takes one to it, and waits while the run cannot take it.
+    empty one once the run is gone; ``send`` takes one to it, and waits while the run cannot take it. ``leave`` is set
+    where the worker's machine is about to be taken away: it then commits the simulations at hand, hands back what is
+    left and returns, and none of that counts as a failure.
     """
     async with _outbox(send) as out:
         try:
             known: Setting = unpack(setting)
             with _at_work(known, out) as context:
-                await _Worker(context, known).serve(receive)
+                await _Worker(context, known, leave or asyncio.Event()).serve(receive)
         except Exception as error:
             await out.put(Broken(failure_of(error)))
 
@@ -103,15 +107,20 @@ async def _outbox(send: Send) -> AsyncIterator[Outbox]:
 
 @dataclass(slots=True, kw_only=True)
 class _WorkerContext(RunContext):
-    """A stage's context whose commits are sent to the run. ``number`` is that of the job at hand."""
+    """A stage's context whose commits are sent to the run.
+
+    ``number`` is that of the job at hand; ``complete``: what it was about is done, and no tree only grown further.
+    """
 
     out: Outbox
     acting_model: str
     number: int = 0
+    complete: bool = False
 
     async def commit(self, event: Event) -> None:
         """Keep what has been done for those who go on with it here, and send it."""
         self.store.apply(event)
+        self.complete |= not isinstance(event, TreeGrown)
         await self.out.put(Did(self.number, event))
 
     def model_of(self, policy: AnyPolicy) -> str:
@@ -156,6 +165,7 @@ def _here(file: PluginFile, folder: Path) -> str:
 class _Worker:
     context: _WorkerContext
     setting: Setting
+    leave: asyncio.Event
     stopping: bool = False
     asked: bool = False
     running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -173,7 +183,7 @@ class _Worker:
             await self._ask()
             beating = asyncio.create_task(self._beat())
             try:
-                await self._listen(receive)
+                await self._listen_or_leave(receive)
             finally:
                 beating.cancel()
                 for task in self.running:
@@ -183,6 +193,24 @@ class _Worker:
         finally:
             with closing(policy):
                 await policy.close()
+
+    async def _listen_or_leave(self, receive: Receive) -> None:
+        """Until the run is gone, or this worker was told to go and has nothing more at hand."""
+        both = [asyncio.create_task(each) for each in (self._listen(receive), self._leave())]
+        try:
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in both:
+                task.cancel()
+
+    async def _leave(self) -> None:
+        await self.leave.wait()
+        self.stopping = True
+        await self.context.out.put(Leaving())
+        while self.running:
+            await asyncio.wait(self.running)
 
     async def _listen(self, receive: Receive) -> None:
         while data := await receive():
@@ -207,16 +235,20 @@ class _Worker:
             await self.context.out.put(Want())
 
     async def _do(self, job: Job) -> None:
+        context = replace(self.context, number=job.number)
+        ended: Message
         try:
-            ended = Ended(job.number, await self._work(job))
+            ended = Ended(job.number, await self._work(job, context))
         except Exception as error:
             ended = Ended(job.number, failure=failure_of(error))
+        else:
+            if self.leave.is_set() and not context.complete:
+                ended = Back(job.number)
         await self.context.out.put(ended)
         self.running.discard(asyncio.current_task())
         await self._ask()
 
-    async def _work(self, job: Job) -> Any:
-        context = replace(self.context, number=job.number)
+    async def _work(self, job: Job, context: RunContext) -> Any:
         put_tables(context.store.connection, job.tables)
         try:
             return await getattr(self.tools, job.kind)(context, *job.item)

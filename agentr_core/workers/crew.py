@@ -3,7 +3,8 @@
     stage -- do(job) --> waiting --> worker        worker -- events --> queue --> one transaction a group --> stage
 
 The queue is bounded and read by the writer alone: where the disk is slow, workers wait. Nothing of a worker that dies
-is lost but what it had not committed: its jobs begin again, with what is stored, at another one.
+is lost but what it had not committed: its jobs begin again, with what is stored, at another one. A worker that is told
+to go commits the simulations at hand first, and no job has failed by it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from agentr_core.process.closing import closing
 from agentr_core.store import Store
 from agentr_core.store.events import Event
 from agentr_core.workers.messages import (
+    Back,
     Broken,
     Did,
     Ended,
     Job,
+    Leaving,
     Message,
     Ready,
     Setting,
@@ -63,6 +66,7 @@ class _Member:
     number: int
     link: WorkerLink | None = None
     ready: bool = False
+    leaving: bool = False
     wants: int = 0
     held: dict[int, _Asked] = field(default_factory=dict)
 
@@ -104,7 +108,7 @@ class Crew:
     @property
     def size(self) -> int:
         """How many workers can work now."""
-        return sum(member.ready for member in self._members)
+        return sum(member.ready and not member.leaving for member in self._members)
 
     async def open(self) -> None:
         """Start the workers and wait for the first that can begin; raises what keeps it from beginning."""
@@ -223,7 +227,11 @@ class Crew:
                 member.ready = True
                 self._begun.set()
             case Want():
-                member.wants += 1
+                member.wants += not member.leaving
+            case Leaving():
+                member.leaving, member.wants = True, 0
+            case Back():
+                self._put_back(member.held.pop(message.number))
             case Ended():
                 self._lost_in_a_row = 0
                 self._answer(member.held.pop(message.number), message)
@@ -246,6 +254,9 @@ class Crew:
         self._members.remove(member)
         if member.link is not None:
             self._go(member.link.close())
+        if member.leaving:
+            self._let_go(member)
+            return
         if not self._begun.is_set():  # the first that says anything says what is wrong with all of them
             raise AgentrError(f"a worker could not be started: {error}") if isinstance(error, WorkerLost) else error
         self._lost_in_a_row += 1
@@ -258,6 +269,21 @@ class Crew:
                 asked.answer.set_exception(WorkerLost(str(error)))
         if not self._stopping:
             self._start_one()
+
+    def _let_go(self, member: _Member) -> None:
+        """A worker has left, as it was told: that is no death, and others finish what it had begun."""
+        self._say(f"worker {member.number} was told to go, and has; what it had begun goes to others")
+        for asked in member.held.values():
+            self._put_back(asked)
+        if not self._stopping:
+            self._start_one()
+
+    def _put_back(self, asked: _Asked) -> None:
+        """A job that its worker has not finished is the next to be given away, with what is stored by then."""
+        if self._stopping and not asked.answer.done():
+            asked.answer.set_result(None)
+        elif not self._stopping:
+            self._waiting.appendleft(asked)
 
     def _hand_out(self) -> None:
         """Give those who want jobs some, the idlest first, and nobody more than a fair share of what there is."""

@@ -100,13 +100,25 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A worker was told to go: it takes no more jobs, and ends once the simulations at hand are committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A job is handed back by a worker that leaves; what it has committed of it counts."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """A worker cannot work at all, nor could any other."""
 
     failure: Failure
 
 
-Message = Job | Stop | Ready | Want | Alive | Did | Ended | Broken
+Message = Job | Stop | Ready | Want | Alive | Did | Ended | Leaving | Back | Broken
 
 
 def pack(message: Message | Setting) -> bytes:

@@ -18,6 +18,11 @@ ABSTRACT = """
 from agentr_core import Critic, PluginConfig
 from agentr_textcraft.config import TextCraftConfig
 from agentr_textcraft.env import TextCraft
+from agentr_scripted.flawed import FlawedPolicy
+class Placed(FlawedPolicy):
+    @property
+    def runs_on(self):
+        return "2 engines, on the GPUs 0 and 1"
 class Half(Critic[PluginConfig]):
     config_class = PluginConfig
 class Lost(TextCraft):
@@ -158,6 +163,11 @@ def test_counts_are_those_of_the_tasks_that_there_are(dry: Dry) -> None:
     plan = found["plan"]
     assert plan["completions_at_most"] == plan["trees"] * 2 * 3 * 5 < 100_000
     assert plan["steps"] is None and plan["conversations"] == 0 and plan["verdicts_at_most"] == 0
+
+
+def test_what_the_model_runs_on_is_said(dry: Dry) -> None:
+    code, _, err = dry(*("halfway:Placed" if word == "flawed" else word for word in UNTRAINED))
+    assert code == 0 and "policy: 2 engines, on the GPUs 0 and 1" in err
 
 
 @pytest.mark.parametrize("split", [("--eval-split", "train"), ("--split", "test")])

@@ -207,3 +207,28 @@ def test_jobs_are_shared_out_fairly(tasks: Any, tmp_path: Path) -> None:
         patch.setattr(Crew, "_give", counted)
         rows(made(tasks))
     assert set(most) == {1, 2} and max(most.values()) <= 3
+
+
+def test_a_worker_that_is_told_to_go_before_it_begins_is_none_that_could_not_be_started(
+    tasks: Any, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is told before it is there, the second by the run's first message to it: the next ones do the work."""
+    serve, started = worker.serve_worker, list[int]()
+
+    async def told_to_go(setting: bytes, receive: Any, send: Any) -> None:
+        number, leave = len(started), asyncio.Event()
+        started.append(number)
+        if number == 0:
+            leave.set()
+
+        async def heard() -> bytes:
+            message: bytes = await receive()
+            if number == 1:
+                leave.set()
+            return message
+
+        await serve(setting, heard, send, leave)
+
+    monkeypatch.setattr(tasks, "serve_worker", told_to_go)
+    assert rows(made(tasks)) == alone
+    assert len(started) == 4

@@ -12,7 +12,7 @@ from typing import Any
 
 import agentr_core
 from agentr_core.registry import events, hooks
-from agentr_core.registry.specs import CommandSpec, ModelSpec, PluginSpec
+from agentr_core.registry.specs import CommandSpec, Finding, ModelSpec, PluginSpec
 from tools.docs.words import code, docstring, marked, page, table
 
 ABOUT = """\
@@ -20,7 +20,8 @@ Every public name of `agentr_core`, with its signature and what its docstring sa
 shelf by shelf, are in [Public names](../public-names.md)."""
 ABOUT_HOOKS = """\
 A plugin is a module with functions of these names, marked with `agentr_core.hookimpl`. Those that begin with
-`agentr_register` return what the plugin brings; the others are told what has happened in a run, one event each.
+`agentr_register` return what the plugin brings, `agentr_findings` what it says in `agentr doctor`; the others are told
+what has happened in a run, one event each.
 [Plugins](../plugins.md) says how a package makes its module known."""
 SHELVES = {
     "For every author of a plugin": agentr_core._AUTHOR,
@@ -124,7 +125,7 @@ def _hooks() -> Iterator[str]:
             yield _signature(name, hook)
             yield docstring(hook)
     yield "## What they return"
-    for spec in (PluginSpec, CommandSpec, ModelSpec):
+    for spec in (PluginSpec, CommandSpec, ModelSpec, Finding):
         yield f"### {spec.__name__}"
         yield from _class(spec)
     yield "## What observers are told"

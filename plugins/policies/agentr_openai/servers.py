@@ -1,18 +1,17 @@
 """Several servers of one model: who is asked, who is busy, who is down.
 
-A tree's session stays with one server, whose prefix cache holds the tree's turns. A new session goes to the server with
-the fewest requests, and among equals to the one that a rendezvous hash names, so that a resumed run finds its cache.
+A tree's session stays with one server, whose prefix cache holds the tree's turns, while that is up
+(:class:`~agentr_core.Placement`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from hashlib import blake2b
 
+from agentr_core import Placement
 from agentr_openai.failures import Failure
 
 #: Failures in a row after which a server that can be reached counts as down.
@@ -48,16 +47,9 @@ class Server:
         finally:
             self.load -= 1
 
-    def weight(self, session: str) -> bytes:
-        """The server's rank for a session (rendezvous hashing; Thaler and Ravishankar 1998): the highest wins."""
-        return blake2b(f"{self.url}\0{session}".encode("utf-8", "replace"), digest_size=8).digest()
-
 
 class Servers:
     """All servers; ``clock`` gives seconds."""
-
-    #: Sessions whose server is remembered; the one not heard of for longest is forgotten first.
-    REMEMBERED = 65_536
 
     def __init__(
         self, urls: Sequence[str], concurrency: int, down_seconds: float, clock: Callable[[], float] = time.monotonic
@@ -65,23 +57,14 @@ class Servers:
         self.all = [Server(url, concurrency) for url in urls]
         self.clock = clock
         self._down_seconds = down_seconds
-        self._home: OrderedDict[str, Server] = OrderedDict()
+        self._placement = Placement[Server](name=lambda server: server.url, load=lambda server: server.load)
 
     def pick(self, session: str) -> Server:
         """The session's server; a new one where it has none or it is down."""
         now = self.clock()
-        server = self._home.get(session)
-        if server is None or server.down_until > now:
-            up = [server for server in self.all if server.down_until <= now]
-            # With all of them down there is nothing better than the one that is tried again soonest.
-            among = up or [min(self.all, key=lambda server: server.down_until)]
-            least = min(server.load for server in among)
-            server = max((each for each in among if each.load == least), key=lambda each: each.weight(session))
-            self._home[session] = server
-            if len(self._home) > self.REMEMBERED:
-                self._home.popitem(last=False)
-        self._home.move_to_end(session)
-        return server
+        up = [server for server in self.all if server.down_until <= now]
+        # With all of them down there is nothing better than the one that is tried again soonest.
+        return self._placement.place(session, up or [min(self.all, key=lambda server: server.down_until)])
 
     def succeeded(self, server: Server) -> None:
         """It answered: it is up."""

@@ -1,9 +1,8 @@
-"""Engines as policies hold them: one each, or with ``lora`` one for all adapters of the same base model.
+"""Engines as policies hold them: their own, or with ``lora`` the same for all adapters of one base model.
 
 A trainer of low-rank adapters leaves the whole model in ``model/`` and the adapter in ``adapter/`` beside it. With
-``lora`` the adapter is served over the base model that it names, by an engine that runs on between two policies: the
-next iteration needs no new start. It ends when another base model or other settings are asked for, and with the
-program.
+``lora`` the adapter is served over the base model that it names, by engines that run on between two policies: the next
+iteration needs no new start. They end when another base model or other settings are asked for, and with the program.
 """
 
 from __future__ import annotations
@@ -11,21 +10,22 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentr_core import UsageError, base_of, canonical_json, is_adapter
 from agentr_vllm.config import VLLMConfig
-from agentr_vllm.engine import Engine
+from agentr_vllm.devices import Devices
+from agentr_vllm.engines import Engines
 from agentr_vllm.runtime import LoRARequest
 
 
 @dataclass(slots=True)
 class Lease:
-    """An engine on loan, and the adapter to be asked for with each request; ``end`` gives it back."""
+    """Engines on loan, and the adapter to be asked for with each request; ``end`` gives them back."""
 
-    engine: Engine
+    engines: Engines
     adapter: LoRARequest | None
     end: Callable[[], None]
 
@@ -33,19 +33,19 @@ class Lease:
 @dataclass(slots=True)
 class _Kept:
     key: str
-    engine: Engine
+    engines: Engines
     users: int = 0
 
 
 @dataclass(slots=True)
 class _Shelf:
-    """The engine that is kept, if any."""
+    """The engines that are kept, if any."""
 
     kept: _Kept | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def lend(self, key: str, make: Callable[[], Engine]) -> _Kept:
-        """The engine of ``key``; another one is closed, unless someone still uses it: then it closes after them."""
+    def lend(self, key: str, make: Callable[[], Engines]) -> _Kept:
+        """The engines of ``key``; others are closed, unless someone still uses them: then they close after them."""
         with self.lock:
             if self.kept is None or self.kept.key != key:
                 self._drop()
@@ -54,11 +54,11 @@ class _Shelf:
             return self.kept
 
     def back(self, kept: _Kept) -> None:
-        """One user less; only the newest engine is kept without any."""
+        """One user less; only the newest engines are kept without any."""
         with self.lock:
             kept.users -= 1
             if not kept.users and kept is not self.kept:
-                kept.engine.close()
+                kept.engines.close()
 
     def clear(self) -> None:
         """Close what is kept."""
@@ -68,27 +68,27 @@ class _Shelf:
     def _drop(self) -> None:
         kept, self.kept = self.kept, None
         if kept is not None and not kept.users:
-            kept.engine.close()
+            kept.engines.close()
 
 
 _shelf = _Shelf()
 
 
-def lend(source: Path | str, config: VLLMConfig, context: int) -> Lease:
-    """An engine for the model at ``source``; raises :class:`~agentr_core.UsageError` for an adapter it cannot take."""
+def lend(source: Path | str, config: VLLMConfig, context: int, devices: Sequence[Devices]) -> Lease:
+    """Engines for the model at ``source``; raises :class:`~agentr_core.UsageError` for an adapter they cannot take."""
     if not config.lora:
         if is_adapter(source):
             raise UsageError(f"'{config.model}' is an adapter without its model: set vllm.lora=true, which serves both")
-        engine = Engine(source, config, name=config.model, context=context)
-        return Lease(engine, None, engine.close)
+        engines = Engines(source, config, name=config.model, context=context, devices=devices)
+        return Lease(engines, None, engines.close)
     base, adapter = _split(source, config)
-    key = canonical_json([str(base), context, config.model_dump(mode="json", exclude={"model"})])
-    kept = _shelf.lend(key, lambda: Engine(base, config, name=str(base), context=context))
-    return Lease(kept.engine, adapter, lambda: _shelf.back(kept))
+    key = canonical_json([str(base), context, devices, config.model_dump(mode="json", exclude={"model"})])
+    kept = _shelf.lend(key, lambda: Engines(base, config, name=str(base), context=context, devices=devices))
+    return Lease(kept.engines, adapter, lambda: _shelf.back(kept))
 
 
 def close_kept() -> None:
-    """Close the engine that ``lora`` keeps, if nobody uses it."""
+    """Close the engines that ``lora`` keeps, if nobody uses them."""
     _shelf.clear()
 
 

@@ -23,7 +23,9 @@ class VLLMConfig(PluginConfig):
     )
     context_length: int | None = Field(None, ge=2, description="tokens of prompt and completion (default: the model's)")
     kv_cache_mb: int | None = Field(
-        None, ge=1, description="memory for keys and values, in MB (default: 2048; on a GPU by gpu_memory_utilization)"
+        None,
+        ge=1,
+        description="an engine's memory for keys and values, in MB (default: 2048; on a GPU by gpu_memory_utilization)",
     )
     gpu_memory_utilization: float = Field(
         0.9, gt=0.0, le=1.0, description="share of a GPU's memory that weights, keys and values may take"
@@ -35,8 +37,15 @@ class VLLMConfig(PluginConfig):
     enforce_eager: bool | None = Field(
         None, description="do not compile the model; compiling takes minutes on a CPU (default: true; on a GPU false)"
     )
+    engines: Literal["auto"] | int = Field(
+        "auto",
+        description="how many engines answer, each with a copy of the model; 'auto' is one for each GPU that can be "
+        "used, or for each tensor_parallel_size of them, and one without GPUs",
+    )
     tensor_parallel_size: int = Field(1, ge=1, description="GPUs that share one copy of the model")
-    threads: int | None = Field(None, ge=1, description="CPU threads of the engine (default: all cores)")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads of an engine (default: all cores, shared out among the engines)"
+    )
     lora: bool = Field(
         False, description="serve adapters of the trainer over their base model, whose engine then runs on between them"
     )
@@ -49,6 +58,13 @@ class VLLMConfig(PluginConfig):
     )
     trust_remote_code: bool = Field(False, description="run code that comes with a hub model")
     engine: dict[str, Any] = Field(default_factory=dict, description="further arguments of vLLM's AsyncEngineArgs")
+
+    @field_validator("engines")
+    @classmethod
+    def _at_least_one(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("must be 'auto' or at least 1")
+        return value
 
     @field_validator("engine")
     @classmethod

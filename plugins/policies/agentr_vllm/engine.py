@@ -18,10 +18,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentr_core import AgentrError, EngineLoad, PolicyFailure, UsageError
+from agentr_core import AgentrError, PolicyFailure, UsageError
 from agentr_vllm.config import VLLMConfig
+from agentr_vllm.devices import Devices
 from agentr_vllm.failures import reason
-from agentr_vllm.load import LoadMeter
+from agentr_vllm.load import LoadMeter, Reading
 from agentr_vllm.runtime import (
     ON_CPU,
     AsyncEngineArgs,
@@ -44,10 +45,24 @@ class Engine:
     """Serves the model at ``source``; it is started by the first request, and again after its process died.
 
     ``source``: a folder or hub id; ``name``: what messages call it; ``context``: tokens of prompt and completion.
+    ``place``: which of how many engines it is, from 1; ``devices``: the GPUs that it has for itself. ``asked`` counts
+    the requests that wait for it or are in flight.
     """
 
-    def __init__(self, source: Path | str, config: VLLMConfig, *, name: str, context: int) -> None:
+    def __init__(
+        self,
+        source: Path | str,
+        config: VLLMConfig,
+        *,
+        name: str,
+        context: int,
+        place: tuple[int, int] = (1, 1),
+        devices: Devices = None,
+    ) -> None:
         self._source, self._config, self._name, self._context = source, config, name, context
+        self.number, self._of = place
+        self._devices = devices
+        self.asked = 0
         self._folder = Path(tempfile.mkdtemp(prefix="agentr-vllm-"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="agentr-vllm", daemon=True)
@@ -67,6 +82,7 @@ class Engine:
         A request that is lost with its engine is asked again. Raises :class:`~agentr_core.UsageError` where the engine
         cannot be started, :class:`~agentr_core.PolicyFailure` where it refuses the request or keeps dying.
         """
+        self.asked += 1
         try:
             return await asyncio.wrap_future(self._submit(self._persist(ids, params, adapter)))
         except asyncio.CancelledError:
@@ -74,8 +90,10 @@ class Engine:
             if self._closed and not (caller and caller.cancelling()):
                 raise self._was_closed() from None
             raise
+        finally:
+            self.asked -= 1
 
-    def load(self) -> EngineLoad | None:
+    def load(self) -> Reading | None:
         """How full it is; None before it was started."""
         return None if self._meter is None else self._meter.now(idle=not self._in_flight)
 
@@ -142,7 +160,8 @@ class Engine:
         """Clear away what is left of an engine that died, once for all requests that were lost with it."""
         async with self._starting:
             if self._llm is dead and not self._closed:
-                logger.warning("the engine of '%s' died; it is started again", self._name)
+                which = f"engine {self.number} of {self._of}" if self._of > 1 else "the engine"
+                logger.warning("%s of '%s' died; it is started again", which, self._name)
                 self._llm = None
                 dead.shutdown()
 
@@ -159,7 +178,14 @@ class Engine:
         log.unlink(missing_ok=True)
         eager = ON_CPU if self._config.enforce_eager is None else self._config.enforce_eager
         try:
-            with starting(self._config.threads, log, processes=self._config.tensor_parallel_size, eager=eager):
+            with starting(
+                log,
+                threads=self._config.threads,
+                processes=self._config.tensor_parallel_size,
+                engines=self._of,
+                eager=eager,
+                devices=self._devices,
+            ):
                 arguments = AsyncEngineArgs(**self._arguments(eager))
                 return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._measured])
         except Exception as error:  # vLLM raises whatever its parts raise

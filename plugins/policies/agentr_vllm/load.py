@@ -1,10 +1,36 @@
-"""How full the engine is: what its scheduler says after each step."""
+"""How full the engines are: what their schedulers say after each step."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agentr_core import EngineLoad
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One engine at this moment: tokens that its cache holds (None: not known yet), the share of them in use, the share
+    of its sequences that are computed, and the prompt tokens so far that were asked for and that the cache held."""
+
+    kv_tokens: int | None
+    kv_used: float
+    busy: float
+    asked: int
+    held: int
+
+
+def load_of(readings: Sequence[Reading], engines: int) -> EngineLoad:
+    """The load of ``engines`` together; those that have not been started yet are empty, and as large as the others."""
+    sizes = [each.kv_tokens for each in readings if each.kv_tokens is not None]
+    asked = sum(each.asked for each in readings)
+    return EngineLoad(
+        kv_tokens=sum(sizes) * engines // len(sizes) if sizes else None,
+        kv_used=sum(each.kv_used for each in readings) / engines,
+        busy=sum(each.busy for each in readings) / engines,
+        cached=sum(each.held for each in readings) / asked if asked else None,
+    )
 
 
 class LoadMeter:
@@ -25,14 +51,15 @@ class LoadMeter:
         self._asked += scheduler_stats.prefix_cache_stats.queries
         self._held += scheduler_stats.prefix_cache_stats.hits
 
-    def now(self, *, idle: bool) -> EngineLoad:
+    def now(self, *, idle: bool) -> Reading:
         """The load as far as is known; ``idle``: nothing is in flight, which the last step did not know yet."""
         blocks = self._cache.num_gpu_blocks
-        return EngineLoad(
+        return Reading(
             kv_tokens=blocks * self._cache.block_size if blocks else None,
             kv_used=0.0 if idle else min(1.0, self._used),
             busy=0.0 if idle else min(1.0, self._running / self._rows),
-            cached=self._held / self._asked if self._asked else None,
+            asked=self._asked,
+            held=self._held,
         )
 
     def log_engine_initialized(self) -> None:

@@ -28,7 +28,7 @@ from agentr_core import (
     resolve_model,
     tokenizer_of,
 )
-from agentr_vllm import adapters, runtime
+from agentr_vllm import adapters, devices, runtime
 from agentr_vllm.config import VLLMConfig
 
 #: vLLM gives sample i the seed of the request plus i, and takes 64 bits with a sign.
@@ -36,7 +36,7 @@ _SEED_BITS = (1 << 62) - 1
 
 
 class VLLMPolicy(Policy[VLLMConfig]):
-    """Hands every request to the engine at once; the engine batches what is in flight, ``n`` samples to one prompt.
+    """Hands every request to its session's engine at once, which batches what is in flight, ``n`` samples to a prompt.
 
     A completion's ``token_ids`` and ``logprobs`` are all that was drawn, the end-of-turn token included; its text has
     neither that token nor the stop string. Raises :class:`~agentr_core.UsageError` where there is no such model: at
@@ -52,7 +52,8 @@ class VLLMPolicy(Policy[VLLMConfig]):
         self._context = context_length(settings, tokenizer, config.context_length)
         self._prompts = ChatPrompts(tokenizer, config.template_options, config.model)
         self._ends = end_tokens(generation, tokenizer) | self._prompts.end_of_turn()
-        self._lease = adapters.lend(self._source, config, self._context)
+        self._devices = devices.shared_out(runtime.gpus(), config.engines, config.tensor_parallel_size)
+        self._lease = adapters.lend(self._source, config, self._context, self._devices)
         self._busy = BusyClock()
         self._closed = False
 
@@ -77,6 +78,11 @@ class VLLMPolicy(Policy[VLLMConfig]):
         return self._context
 
     @property
+    def runs_on(self) -> str:
+        """How many engines there are, and on which GPUs."""
+        return devices.told(self._devices, self.config.tensor_parallel_size, on_cpu=runtime.ON_CPU)
+
+    @property
     def busy_seconds(self) -> float:
         """Seconds in which at least one request was in flight."""
         return self._busy.seconds
@@ -86,8 +92,8 @@ class VLLMPolicy(Policy[VLLMConfig]):
         return len(self._prompts.ids(messages))
 
     def engine_load(self) -> EngineLoad | None:
-        """What the engine's scheduler said after its last step; None before the first request."""
-        return self._lease.engine.load()
+        """What the engines' schedulers said after their last steps, together; None before the first request."""
+        return self._lease.engines.load()
 
     async def sample(self, request: SampleRequest) -> list[Completion]:
         """``request.n`` completions from one request to the engine; see :meth:`Policy.sample`."""
@@ -100,7 +106,8 @@ class VLLMPolicy(Policy[VLLMConfig]):
             raise self._too_long(len(ids))
         # Greedy samples are all the same, and vLLM draws only one.
         draws = n if params.temperature > 0 else 1
-        output = await self._ask(ids, self._params(params, draws, request.seed, min(room, params.max_tokens)))
+        asked = self._params(params, draws, request.seed, min(room, params.max_tokens))
+        output = await self._ask(request.session, ids, asked)
         answers = [self._completion(drawn, params, output) for drawn in output.outputs]
         return answers * (n // draws)
 
@@ -113,21 +120,21 @@ class VLLMPolicy(Policy[VLLMConfig]):
         if not answer:
             return []
         params = runtime.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        output = await self._ask((*prompt, *answer), params)
+        output = await self._ask("", (*prompt, *answer), params)
         found = output.prompt_logprobs[len(prompt) :]
         return [min(0.0, float(known[token].logprob)) for known, token in zip(found, answer, strict=True)]
 
     async def close(self) -> None:
-        """Give the engine back: its process ends, unless ``lora`` keeps it for the next adapter."""
+        """Give the engines back: their processes end, unless ``lora`` keeps them for the next adapter."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._lease.end)
 
-    async def _ask(self, ids: tuple[int, ...], params: runtime.SamplingParams) -> Any:
+    async def _ask(self, session: str, ids: tuple[int, ...], params: runtime.SamplingParams) -> Any:
         if self._closed:
             raise PolicyFailure(f"the policy '{self.model}' is closed and answers no more")
         with self._busy:
-            return await self._lease.engine.ask(ids, params, self._lease.adapter)
+            return await self._lease.engines.ask(session, ids, params, self._lease.adapter)
 
     def _params(self, params: SamplingParams, n: int, seed: int, limit: int) -> runtime.SamplingParams:
         return runtime.SamplingParams(

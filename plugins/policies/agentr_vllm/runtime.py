@@ -12,13 +12,15 @@ import multiprocessing.spawn
 import os
 import shlex
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agentr_core import without_collections
+from agentr_vllm.devices import Devices, visible
 
 #: AGENTR_DEBUG shows all that vLLM says, on stderr; stdout is for data.
 DEBUG = os.environ.get("AGENTR_DEBUG", "") not in ("", "0")
@@ -52,6 +54,7 @@ arguments = sys.argv[1:]
 if "--multiprocessing-fork" in arguments:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, 9)
+    open({begun!r}, "w").close()
     code = arguments.index("-c") + 1
     arguments[code] = "import gc; gc.set_threshold(50_000, 20, 20); " + arguments[code]
 os.execv({python!r}, [{python!r}, *arguments])
@@ -87,24 +90,74 @@ with variables(_ALWAYS), warnings.catch_warnings(), without_collections():
     from vllm.v1.engine.exceptions import EngineDeadError as EngineDeadError
 
 ON_CPU: bool = current_platform.is_cpu()
+#: Environment, main module and interpreter of this process are as one engine's process needs them while that begins.
+_turn = threading.Lock()
+_LOOK_SECONDS = 0.02
+
+
+def gpus() -> tuple[str, ...]:
+    """The GPUs that engines of this process may use; none on a CPU."""
+    return () if ON_CPU else visible(current_platform.device_control_env_var, current_platform.device_count())
 
 
 @contextmanager
-def starting(threads: int | None, log: Path, *, processes: int, eager: bool) -> Iterator[None]:
-    """While an engine is started: its process gets the right environment, and what it says goes to ``log``."""
+def starting(
+    log: Path, *, threads: int | None, processes: int, engines: int, eager: bool, devices: Devices
+) -> Iterator[None]:
+    """While an engine is started: its process gets the right environment, and what it says goes to ``log``.
+
+    Engines begin one after the other, each once the process of the one before is there; what takes long, the loading
+    of the model, they do at the same time. ``processes`` of an engine, and ``engines`` beside each other, share the
+    cores; it sees no GPUs but ``devices``.
+    """
+    values = _values(processes, engines, eager)
+    own = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    if devices is not None:
+        own[current_platform.device_control_env_var] = ",".join(devices)
+    begun = log.with_name("begun")
+    begun.unlink(missing_ok=True)
+    with ExitStack() as entering:
+        entering.enter_context(_turn)
+        entering.enter_context(variables(values))
+        entering.enter_context(_without_main())
+        entering.enter_context(_launched(log, begun))
+        os.environ.update(own)
+        turn = entering.pop_all()
+    with _ended_at(begun, turn):
+        yield
+
+
+@contextmanager
+def _ended_at(begun: Path, turn: ExitStack) -> Iterator[None]:
+    """Close ``turn`` as soon as the file ``begun`` is there, or the block is over."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not begun.exists() and not over.wait(_LOOK_SECONDS):
+            pass
+        turn.close()
+
+    watching = threading.Thread(target=watch, name="agentr-vllm-turn", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def _values(processes: int, engines: int, eager: bool) -> dict[str, str]:
+    """The environment variables of an engine that shares the cores with others."""
     values = {**_ALWAYS}
     if ON_CPU:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(max(1, cores // processes))}
+        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(max(1, cores // (processes * engines)))}
         if processes > 1:
             del values["VLLM_ENABLE_V1_MULTIPROCESSING"]
         if eager:
             # Two small functions of the sampler would be compiled all the same, which takes longer than it brings.
             values["TORCHDYNAMO_DISABLE"] = "1"
-    with variables(values), _without_main(), _launched(log):
-        if threads is not None:
-            os.environ["OMP_NUM_THREADS"] = str(threads)
-        yield
+    return values
 
 
 @contextmanager
@@ -119,10 +172,13 @@ def _without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _launched(log: Path) -> Iterator[None]:
-    """Processes that are started write to ``log`` instead of the terminal, and end with this one, however it ends."""
+def _launched(log: Path, begun: Path) -> Iterator[None]:
+    """Processes that are started write to ``log`` instead of the terminal, and end with this one, however it ends.
+
+    Each that is there makes the file ``begun``.
+    """
     python = multiprocessing.spawn.get_executable()
-    code = _LAUNCHER.format(python=os.fsdecode(python), log=None if DEBUG else str(log))
+    code = _LAUNCHER.format(python=os.fsdecode(python), log=None if DEBUG else str(log), begun=str(begun))
     launcher = log.with_name("python")
     launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(os.fsdecode(python))} -c {shlex.quote(code)} "$@"\n')
     launcher.chmod(0o700)

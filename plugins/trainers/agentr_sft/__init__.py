@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-from agentr_core import PluginSpec, hookimpl
+from agentr_core import Finding, PluginSpec, hookimpl
+
+if TYPE_CHECKING:
+    from agentr_core import Machine
 
 
 @hookimpl
@@ -21,3 +27,16 @@ def agentr_register_trainers() -> Iterable[PluginSpec]:
             extra="train",
         )
     ]
+
+
+@hookimpl
+def agentr_findings(machine: Machine, settings: Mapping[str, Mapping[str, Any]]) -> Iterable[Finding]:
+    """How many processes a training would have, where what starts them is installed."""
+    if find_spec("accelerate") is None:
+        return []
+    packages = f"accelerate {metadata.version('accelerate')}"
+    packages += f", deepspeed {metadata.version('deepspeed')}" if find_spec("deepspeed") else ", no deepspeed"
+    asked, many = settings.get("sft", {}).get("processes", "auto"), max(1, len(machine.gpus))
+    each = f"{many} processes, one on each GPU" if many > 1 else "1 process"
+    told = f"sft.processes=auto would train in {each}" if asked == "auto" else f"sft.processes={asked}"
+    return [Finding("training", "ok", f"{told} ({packages})")]

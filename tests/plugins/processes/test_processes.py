@@ -129,6 +129,24 @@ def test_a_task_over_which_three_workers_die_fails_alone(
     assert "3 workers died over it; the last: process" in str(failed[0].error)
 
 
+def test_a_tree_whose_workers_are_told_to_go_again_and_again_is_none_that_failed(
+    inside: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGTERM, as SLURM and spot machines send it: more workers leave over one tree than may die over it."""
+    going = ("--plugin", str(SUPPORT / "told_to_go.py"), "--policy", "told_to_go:Going")
+    search = ("search", *small("--tasks", "2", "-o", "mcts.simulations=16", "--concurrency", "2", *going)[1:])
+    assert inside(*search, "--db", "here.db") == 0
+    with open_store(tmp_path / "here.db", read_only=True) as store:
+        tree = max(store.trees.select(), key=lambda row: row.simulations)
+    told = {"GO_FOLDER": lives(tmp_path / "lives", 4), "GO_ON": tree.task, "PIDS": lives(tmp_path / "pids", 0)}
+    assert inside(*search, "--db", "there.db", *TWO, **told) == 0
+    said = capsys.readouterr().err
+    assert said.count("was told to go, and has") == 4 and "is gone" not in said
+    assert not list((tmp_path / "lives").iterdir())
+    assert dump(tmp_path / "there.db") == dump(tmp_path / "here.db")
+    wait_for_their_end([int(path.name) for path in (tmp_path / "pids").iterdir()])
+
+
 def test_a_killed_run_is_gone_on_with_in_one_process(agentr: Agentr, alone: list[str], tmp_path: Path) -> None:
     (tmp_path / "pids").mkdir()
     killed = agentr(*small(*TWO), SIGNAL_AFTER=f"3:{int(signal.SIGKILL)}", PIDS=str(tmp_path / "pids"))

@@ -52,35 +52,6 @@ def test_a_gpu_is_as_empty_as_before(make_model) -> None:
     assert torch.cuda.memory_allocated() <= before
 
 
-def machine(root: Path, *, available_kb: int = 8_000_000, group: str = "0::/", **groups: dict[str, str]) -> Path:
-    """A root folder as Linux shows it, with the files of some control groups."""
-    (root / "proc/self").mkdir(parents=True)
-    (root / "proc/meminfo").write_text(f"MemTotal: 99 kB\nMemFree: 1 kB\nMemAvailable:   {available_kb} kB\n")
-    (root / "proc/self/cgroup").write_text(f"12:cpu:/x\n{group}\n")
-    for name, files in groups.items():
-        folder = root / "sys/fs/cgroup" / name.replace("__", "/").strip("/")
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, text in files.items():
-            (folder / file.replace("__", ".")).write_text(text)
-    return root
-
-
-def test_free_memory_is_what_the_machine_has_and_the_container_leaves(tmp_path: Path) -> None:
-    from agentr_transformers.memory import free_memory
-
-    assert free_memory(tmp_path) is None, "no Linux"
-    assert free_memory(machine(tmp_path / "plain")) == 8_000_000 * 1024
-    tight = {"memory__max": "3000\n", "memory__current": "2000\n", "memory__stat": "anon 1\ninactive_file 500\n"}
-    roomy = tight | {"memory__max": "max\n"}
-    in_container = machine(tmp_path / "container", __=tight)
-    assert free_memory(in_container) == 1500, "file cache makes way"
-    below = machine(tmp_path / "slice", group="0::/a/b", a=tight, a__b=roomy)
-    assert free_memory(below) == 1500, "the group above it has the limit"
-    old = {"memory__limit_in_bytes": "900", "memory__usage_in_bytes": "950", "memory__stat": "total_inactive_file 20"}
-    first = machine(tmp_path / "first", group="5:memory:/docker/1", memory=old)
-    assert free_memory(first) == 0, "over its limit"
-
-
 def test_the_prefix_cache_takes_a_share_of_what_is_free(random_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from agentr_transformers import memory
 
