@@ -206,8 +206,10 @@ def loss_of_blank(settings: DPOSettings) -> float:
 class _Asked:
     """A model, and what it answered last."""
 
+    answer: Any
+
     def __init__(self, model: Any) -> None:
-        self._model, self.answer = model, None
+        self._model = model
 
     def __call__(self, **given: Any) -> Any:
         self.answer = self._model(**given)

@@ -3,8 +3,8 @@
     agentr datasets export 3 -o data.jsonl
     python -m agentr_sft data.jsonl --model MODEL --out FOLDER -o epochs=3
 
-The same settings and the same result as the train stage of ``agentr run``; no store is involved. It starts the processes
-by itself; over several machines, start ``accelerate launch -m agentr_sft`` on each of them.
+The same settings and the same result as the train stage of ``agentr run``; no store is involved. It starts processes by
+itself; over several machines, start ``accelerate launch -m agentr_sft`` on each of them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from agentr_core import ActionSet, Checkpoint, PreferenceSet, Rows, Trainer, TrainingSet, ValueSet
 
@@ -33,7 +33,8 @@ def save_job(job: Job, folder: Path) -> None:
     if not isinstance(dataset, TrainingSet):
         with (folder / _ROWS).open("wb") as file:
             count = _save_rows(dataset.rows, file)
-        dataset = replace(dataset, rows=Rows(partial(_rows, folder / _ROWS, count), count))
+        kept: Rows[Any] = Rows(partial(_rows, folder / _ROWS, count), count)
+        dataset = replace(cast(Any, dataset), rows=kept)
     with (folder / _JOB).open("wb") as file:
         pickle.dump(replace(job, dataset=dataset), file)
 

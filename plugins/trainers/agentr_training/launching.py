@@ -167,5 +167,5 @@ def _give_back_memory() -> None:
     import torch
 
     gc.collect()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # does nothing where no GPU was used

@@ -175,8 +175,15 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         folder = weights_folder(here(start).model)
         if folder is None:
             return None
-        given = {"name": self.name, "rows": self.rows_at_once, "logits": self.holds_logits}
-        return memory_need(self.config, folder, self._spread(), bf16=self._in_bf16(), **given)
+        return memory_need(
+            self.config,
+            folder,
+            self._spread(),
+            name=self.name,
+            bf16=self._in_bf16(),
+            rows=self.rows_at_once,
+            logits=self.holds_logits,
+        )
 
     def limit(self, context: int | None) -> int:
         """Tokens of a row at the most: by the setting, and by what the model reads."""

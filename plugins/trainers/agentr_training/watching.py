@@ -34,7 +34,8 @@ class InOrder:
 
     def of_all(self, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
         """This process's loss such that the mean over processes is the sum of the parts, divided by ``whole``."""
-        return part * self.accelerator.num_processes / whole.clamp(min=1e-9)
+        processes: int = self.accelerator.num_processes
+        return part * processes / whole.clamp(min=1e-9)
 
     @contextmanager
     def placed(self) -> Iterator[Any]:

@@ -32,8 +32,9 @@ from safetensors.torch import load_file  # noqa: E402
 pytestmark = pytest.mark.model
 
 #: 9 rows in steps of 4: the last step is of one row, so that the second of two processes has none of its own.
-ROWS, QUICK = 9, {"batch_size": 4, "epochs": 1.0, "save_steps": 1, "precision": "fp32", "learning_rate": 3e-3}
-LORA = {**QUICK, "epochs": 2.0, "lora": True, "lora_rank": 4}
+ROWS = 9
+QUICK: dict[str, Any] = {"batch_size": 4, "epochs": 1.0, "save_steps": 1, "precision": "fp32", "learning_rate": 3e-3}
+LORA: dict[str, Any] = {**QUICK, "epochs": 2.0, "lora": True, "lora_rank": 4}
 CLOSE = {"rtol": 1e-3, "atol": 2e-5}
 
 
@@ -155,7 +156,7 @@ def _loaded(start: Checkpoint) -> Any:
 def test_what_cannot_be_spread_is_said_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def told(**settings: Any) -> str | None:
         spread = SFT(SFTSettings(**settings)).spread()
-        return spread and spread.told
+        return None if spread is None else spread.told
 
     assert told() is None
     assert told(processes=4) == "4 processes, each with the whole model"
