@@ -9,10 +9,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,14 +38,24 @@ def train_spread(job: Job, spread: Spread, report: Report | None) -> None:
     Raises what the first of them raised, and :class:`~agentr_core.AgentrError` with its last lines for one that died.
     """
     _give_back_memory()
-    with tempfile.TemporaryDirectory(prefix="agentr-training-") as made:
-        folder = Path(made)
+    with _folder(job.out / "processes") as folder:
         save_job(job, folder)
         with _started(folder, spread) as launcher:
             failed = _listen(launcher, report)
             code = launcher.wait()
         if failed is not None or code != 0:
             raise _error(failed or {}, folder, code)
+
+
+@contextmanager
+def _folder(place: Path) -> Iterator[Path]:
+    """An empty folder for as long as the processes work; what a run that was killed has left there goes first."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _listen(launcher: subprocess.Popen[bytes], report: Report | None) -> Mapping[str, Any] | None:

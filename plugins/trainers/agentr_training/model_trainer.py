@@ -316,6 +316,7 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
             return trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
         from peft import PeftModel
 
+        transformers.integrations.unset_hf_deepspeed_config()  # else it would be read in parts, by all processes
         model, _ = load(start.model, self._dtype())
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 

@@ -90,11 +90,11 @@ def spread_of(settings: TrainingSettings, name: str) -> Spread:
     """What the settings of the trainer ``name`` come to on this machine.
 
     Raises :class:`~agentr_core.UsageError` for what cannot be, and :class:`~agentr_core.MissingDependencyError` where
-    DeepSpeed is not installed.
+    DeepSpeed is wanted and not installed.
     """
     found = _asked(settings, name)
-    if found.sharding.startswith("zero") and found.launches:
-        _check_deepspeed(f"{name}.accelerate" if found.file else f"{name}.sharding={found.sharding}")
+    if found.sharding != "ddp" and found.processes > 1:
+        _check_sharding(f"{name}.accelerate" if found.file else f"{name}.sharding={found.sharding}", found.sharding)
     if (gpus := gpu_count()) and found.processes > gpus:
         raise UsageError(f"{name}.processes: {found.processes} processes need a GPU each, and this machine has {gpus}")
     check_batch(settings, name, found.processes)
@@ -159,8 +159,9 @@ def _sharding(values: Mapping[str, Any]) -> str:
     return "ddp"
 
 
-def _check_deepspeed(setting: str) -> None:
-    if importlib.util.find_spec("deepspeed") is None:
+def _check_sharding(setting: str, sharding: str) -> None:
+    """What is needed is here; on a CPU accelerate would train whole models without a word."""
+    if sharding.startswith("zero") and importlib.util.find_spec("deepspeed") is None:
         raise MissingDependencyError(setting, "deepspeed", "pip install deepspeed")
     if not gpu_count():
-        raise UsageError(f"{setting} needs GPUs, and there is none here; take sharding ddp, or fsdp2")
+        raise UsageError(f"{setting} shares a model out among GPUs, and there is none here; take sharding ddp")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 from torch.utils.data import SequentialSampler
+from trl.models import prepare_deepspeed
 
 from agentr_core import AgentrError, Report
 
@@ -24,6 +25,7 @@ class InOrder:
     accelerator: Any
     args: Any
     model: Any
+    is_deepspeed_enabled: bool
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
@@ -39,7 +41,13 @@ class InOrder:
 
     @contextmanager
     def placed(self) -> Iterator[Any]:
-        """The model where numbers are computed, before the training itself has put it there."""
+        """The model where numbers are computed, before the training itself has put it there.
+
+        DeepSpeed has taken its parameters apart when it was read: an engine that trains nothing puts them together.
+        """
+        if self.is_deepspeed_enabled:
+            yield prepare_deepspeed(self.model, self.accelerator)
+            return
         before = next(self.model.parameters()).device
         if before != self.args.device:
             self.model.to(self.args.device)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from agentr_core import AgentrError, Checkpoint, MissingDependencyError, NothingToDo, UsageError
+from agentr_core import AgentrError, Checkpoint, Interrupted, MissingDependencyError, NothingToDo, UsageError
 from agentr_core.testing import toy_set
 
 torch = pytest.importorskip("torch")
@@ -39,11 +39,11 @@ CLOSE = {"rtol": 1e-3, "atol": 2e-5}
 
 
 class Seen:
-    """What a training reports, by step; kills a process of it at a step where it is told to."""
+    """What a training reports, by step; kills a process of it, or stops it, at a step where it is told to."""
 
-    def __init__(self, kill_at: int | None = None) -> None:
+    def __init__(self, kill_at: int | None = None, stop_at: int | None = None) -> None:
         self.metrics: dict[int, Mapping[str, float]] = {}
-        self._kill_at = kill_at
+        self._kill_at, self._stop_at = kill_at, stop_at
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
         self.metrics[step] = metrics
@@ -51,6 +51,8 @@ class Seen:
             children = psutil.Process().children(recursive=True)
             of_it = [each for each in children if "agentr_training.rank" in each.cmdline()]
             next(each for each in of_it if each.environ()["RANK"] == "1").send_signal(signal.SIGKILL)
+        if step == self._stop_at:
+            raise Interrupted("enough")
 
     def named(self, name: str) -> list[float]:
         return [metrics[name] for _, metrics in sorted(self.metrics.items()) if name in metrics]
@@ -97,10 +99,33 @@ def test_a_process_that_is_killed_ends_all_and_the_rest_is_done_by_two_as_by_one
     assert not (two.path / "adapter_config.json").exists() and (two.path.parent / "adapter").is_dir()
 
 
-def test_parts_of_the_model_come_together_again(start: Checkpoint, tmp_path: Path) -> None:
-    """FSDP2: each process holds a part of the weights, and the model that is left is whole and merged."""
-    parts = train(SFT(SFTSettings(**LORA, processes=2, sharding="fsdp2")), start, tmp_path / "parts")
-    assert_same(parts, train(SFT(SFTSettings(**LORA)), start, tmp_path / "one"))
+#: Run by every Python that is started: accelerate shares models out among GPUs alone, and takes two CPUs for such here.
+AS_GPUS = """
+from accelerate import state
+def init(self, *given, before=state.AcceleratorState.__init__, **named):
+    shared = state.PartialState._shared_state
+    if shared.get("distributed_type") == state.DistributedType.MULTI_CPU:
+        shared["distributed_type"] = state.DistributedType.MULTI_GPU
+    before(self, *given, **named)
+state.AcceleratorState.__init__ = init
+"""
+
+
+def test_parts_of_the_model_come_together_again(
+    start: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FSDP2 on gloo: each process holds a part of the weights; stopped and gone on with; what is left is whole."""
+    (tmp_path / "sitecustomize.py").write_text(AS_GPUS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr("agentr_training.spreading.gpu_count", lambda: 2)
+    parts, stopped, rest = SFT(SFTSettings(**LORA, processes=2, sharding="fsdp2")), Seen(stop_at=3), Seen()
+    with pytest.raises(Interrupted):
+        train(parts, start, tmp_path / "parts", report=stopped)
+    made = train(parts, start, tmp_path / "parts", report=rest)
+    assert min(step for step in rest.metrics if step) > 1  # it went on from a checkpoint
+    monkeypatch.setattr("agentr_training.spreading.gpu_count", lambda: 0)
+    assert_same(made, train(SFT(SFTSettings(**LORA)), start, tmp_path / "one"))
 
 
 def test_preferences_are_learnt_by_two_as_by_one(start: Checkpoint, tmp_path: Path) -> None:
@@ -160,7 +185,6 @@ def test_what_cannot_be_spread_is_said_before_a_run(tmp_path: Path, monkeypatch:
 
     assert told() is None
     assert told(processes=4) == "4 processes, each with the whole model"
-    assert told(processes=2, sharding="fsdp2") == "2 processes, each with a part of the model (fsdp2)"
     assert told(sharding="fsdp2") == "1 process; sharding=fsdp2 is for several"
     with pytest.raises(UsageError, match=r"^sft\.batch_size=16 cannot be shared out among 3 processes evenly; take"):
         told(processes=3)
@@ -173,8 +197,15 @@ def test_what_cannot_be_spread_is_said_before_a_run(tmp_path: Path, monkeypatch:
         "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nnum_processes: 8\nnum_machines: 1\n"
         "fsdp_config: {fsdp_version: 2}\n"
     )
+    for settings in ({"accelerate": str(file)}, {"processes": 2, "sharding": "fsdp2"}):
+        with pytest.raises(
+            UsageError, match="shares a model out among GPUs, and there is none here; take sharding ddp"
+        ):
+            told(**settings)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     assert told(accelerate=str(file)) == f"8 processes, by {file}, each with a part of the model (fsdp2)"
     assert told(accelerate=str(file), processes=2) == f"2 processes, by {file}, each with a part of the model (fsdp2)"
+    assert told(sharding="fsdp2") == "8 processes, each with a part of the model (fsdp2)"
     file.write_text(file.read_text().replace("num_machines: 1", "num_machines: 2"))
     with pytest.raises(UsageError, match="is of 2 machines, and a run trains on one"):
         told(accelerate=str(file))
@@ -190,11 +221,13 @@ def test_what_cannot_be_spread_is_said_before_a_run(tmp_path: Path, monkeypatch:
 
 def test_memory_is_that_of_a_process_with_its_part(start: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentr_training.memory.free_memory", lambda: ("a GPU", 1 << 40))
+    monkeypatch.setattr("agentr_training.spreading.gpu_count", lambda: 2)
     on_gpu = {False: 1, True: 2}
     for gpu, (sharding, held) in itertools.product(on_gpu, (("ddp", 1), ("fsdp2", 2))):
         monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
         monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: False)
-        needs = [SFT(SFTSettings(processes=count, sharding=sharding)).memory(start) for count in (1, 2)]
+        settings = [SFTSettings.model_validate({"processes": count, "sharding": sharding}) for count in (1, 2)]
+        needs = [SFT(each).memory(start) for each in settings]
         assert needs[0] is not None and needs[1] is not None
         assert needs[1].least == needs[0].least * (1 if gpu else 2) // held
         assert needs[1].batch.startswith("batches of 8 ×") and needs[0].batch.startswith("batches of 16 ×")
