@@ -71,8 +71,9 @@ def _listen(launcher: subprocess.Popen[bytes], report: Report | None) -> Mapping
             report(said["step"], said["metrics"])
         elif "error" in said:
             failed = failed or said
-        elif said.get("died", 0) < 0:
-            failed = said if said["died"] != -signal.SIGTERM else failed or said
+        elif "died" in said:
+            from_outside = said["died"] < 0 and said["died"] != -signal.SIGTERM
+            failed = said if from_outside else failed or said
     return failed
 
 
@@ -89,10 +90,15 @@ def _error(said: Mapping[str, Any], folder: Path, code: int) -> AgentrError:
         return _KINDS.get(said["kind"], AgentrError)(said["error"])
     if "died" not in said:
         return AgentrError(f"the training could not be started (exit code {code}): {_end_of(folder / 'launcher.txt')}")
-    name = signal.Signals(-said["died"]).name
-    hint = ", as one is that takes too much memory" if name == "SIGKILL" else ""
     told = _end_of(folder / SAID.format(said["process"]))
-    return AgentrError(f"process {said['process']} of the training was ended by {name}{hint}: {told}")
+    return AgentrError(f"process {said['process']} of the training {_how(said['died'])}: {told}")
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"was ended by {name}" + (", as one is that takes too much memory" if name == "SIGKILL" else "")
 
 
 def _end_of(file: Path) -> str:

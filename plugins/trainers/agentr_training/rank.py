@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from agentr_core import AgentrError
+from agentr_core import AgentrError, boundary
 from agentr_training.job import SAID, load_job
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -25,7 +25,8 @@ def main(folder: Path) -> None:
         _say(line, {"step": step, "metrics": dict(metrics)})
 
     try:
-        job = load_job(folder)
+        with boundary(AgentrError, "a process of the training could not read what it is to do"):
+            job = load_job(folder)
         job.trainer.train(job.dataset, job.start, job.out, resume=True, seed=job.seed, report=report)
     except AgentrError as error:
         _say(line, {"error": str(error), "kind": type(error).__name__})

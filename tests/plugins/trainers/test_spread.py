@@ -122,6 +122,7 @@ def test_parts_of_the_model_come_together_again(
     parts, stopped, rest = SFT(SFTSettings(**LORA, processes=2, sharding="fsdp2")), Seen(stop_at=3), Seen()
     with pytest.raises(Interrupted):
         train(parts, start, tmp_path / "parts", report=stopped)
+    assert list((tmp_path / "parts" / "trainer").rglob("pytorch_model_fsdp.bin")), "the weights were in parts"
     made = train(parts, start, tmp_path / "parts", report=rest)
     assert min(step for step in rest.metrics if step) > 1  # it went on from a checkpoint
     monkeypatch.setattr("agentr_training.spreading.gpu_count", lambda: 0)
