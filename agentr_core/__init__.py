@@ -61,13 +61,16 @@ if TYPE_CHECKING:
     from agentr_core.interfaces.searcher import Searcher as Searcher
     from agentr_core.interfaces.searcher import by_action as by_action
     from agentr_core.interfaces.searcher import by_response as by_response
+    from agentr_core.interfaces.trainer import PLACE_SETTINGS as PLACE_SETTINGS
     from agentr_core.interfaces.trainer import MemoryNeed as MemoryNeed
     from agentr_core.interfaces.trainer import Report as Report
     from agentr_core.interfaces.trainer import Trainer as Trainer
+    from agentr_core.interfaces.trainer import TrainingSpread as TrainingSpread
     from agentr_core.interfaces.training_sets import ActionRow as ActionRow
     from agentr_core.interfaces.training_sets import ActionSet as ActionSet
     from agentr_core.interfaces.training_sets import PreferencePair as PreferencePair
     from agentr_core.interfaces.training_sets import PreferenceSet as PreferenceSet
+    from agentr_core.interfaces.training_sets import Rows as Rows
     from agentr_core.interfaces.training_sets import ValueRow as ValueRow
     from agentr_core.interfaces.training_sets import ValueSet as ValueSet
     from agentr_core.interfaces.tree import Node as Node
@@ -213,8 +216,8 @@ _ENGINE = {
     "interfaces.policy": ["AnyPolicy", "MakeEnvironment", "PolicyPreview"],
     "interfaces.published_turns": ["published_action"],
     "interfaces.searcher": ["MergeKey", "by_action", "by_response"],
-    "interfaces.trainer": ["MemoryNeed"],
-    "interfaces.training_sets": ["ActionRow", "PreferencePair", "ValueRow"],
+    "interfaces.trainer": ["PLACE_SETTINGS", "MemoryNeed", "TrainingSpread"],
+    "interfaces.training_sets": ["ActionRow", "PreferencePair", "Rows", "ValueRow"],
     "interfaces.turn_parsing": ["ParsedAction", "is_revision", "parse_response", "printable"],
     "model_files": ["model_fingerprint"],
     "process.busy_clock": ["BusyClock"],

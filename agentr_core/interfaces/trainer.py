@@ -20,6 +20,10 @@ ConfigT = TypeVar("ConfigT", bound=PluginConfig)
 #: actions.
 SetT = TypeVar("SetT", bound=AnySet, default=TrainingSet)
 
+#: Settings of a trainer by these names say where its work is done. They change no result but by rounding, so they are
+#: no part of what tells runs and trainings apart.
+PLACE_SETTINGS = ("processes", "sharding", "accelerate")
+
 #: Called with the optimizer step and the metrics at that step.
 Report = Callable[[int, Mapping[str, float]], None]
 
@@ -39,6 +43,18 @@ class MemoryNeed:
     parts: str
     batch: str
     advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpread:
+    """Over how many processes of this machine a training is spread: ``told`` is a line about it.
+
+    ``warning``: worth a line in any run, since some of the machine stays idle.
+    """
+
+    processes: int
+    told: str
+    warning: bool = False
 
 
 class Trainer(ABC, Generic[ConfigT, SetT]):
@@ -84,6 +100,13 @@ class Trainer(ABC, Generic[ConfigT, SetT]):
 
         ``instructions`` are those of a task. Cheap: no weights are loaded. Raises
         :class:`~agentr_core.errors.UsageError` for what :meth:`train` would refuse after the search is paid for.
+        """
+        return None
+
+    def spread(self) -> TrainingSpread | None:
+        """The processes that training is shared out among; None where there is nothing to say, as this one does it all.
+
+        Asked before a run begins. Raises :class:`~agentr_core.errors.UsageError` for what cannot be shared out so.
         """
         return None
 

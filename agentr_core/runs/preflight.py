@@ -245,6 +245,8 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
     if "train" not in stages:
         return
     weights = trainable(policy, context.config.policy.name)
+    for chosen in _learning(context.config):
+        yield from _spread(context, chosen)
     if not _is_here(policy):
         return
     start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
@@ -255,6 +257,13 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
 def _learning(config: RunConfig) -> Iterator[ChosenPlugin]:
     """The trainers of a run, each once."""
     yield from {each.name: each for each in config.all_trainers if each.name != NO_TRAINER}.values()
+
+
+def _spread(context: RunContext, chosen: ChosenPlugin) -> Iterator[Found]:
+    """Over how many processes a training is shared out."""
+    trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
+    if (spread := trainer.spread()) is not None:
+        yield Found(f"{chosen.name}.processes", spread.told, warning=spread.warning)
 
 
 def _trainer_of(context: RunContext, chosen: ChosenPlugin, start: Checkpoint) -> Iterator[Found]:

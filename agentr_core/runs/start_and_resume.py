@@ -97,13 +97,16 @@ def resume(
 
     ``config`` is what the caller asks for now; where it differs from the stored one,
     :class:`~agentr_core.errors.ResumeError` shows each difference. It is also raised where the environment or a plugin
-    of the run has another version by now. The work may be done elsewhere than it was begun: ``executor`` says where.
+    of the run has another version by now. The work may be done elsewhere than it was begun: ``executor`` says where,
+    and ``config`` says it of training.
     """
     with open_store(db) as store:
         row = store.runs.find(reference)
         stored, stages, out = stored_config(row)
         if config is not None and (differences := stored.differences(config)):
             raise ResumeError(_differences(row, differences))
+        if config is not None:
+            stored = stored.placed_as(config)
         if executor is None and config is not None:
             executor = config.executor
         if executor is not None:

@@ -24,6 +24,7 @@ from pydantic import (
 from agentr_core.hashing import content_hash
 from agentr_core.interfaces.executor import LOCAL
 from agentr_core.interfaces.plugin_config import PluginConfig
+from agentr_core.interfaces.trainer import PLACE_SETTINGS
 from agentr_core.interfaces.turn_parsing import REVISION_ACTION
 from agentr_core.settings.dotted import flatten
 
@@ -35,6 +36,16 @@ class ChosenPlugin(PluginConfig):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+
+    def without_place(self) -> ChosenPlugin:
+        """A trainer without its settings of where the work is done."""
+        kept = {name: value for name, value in self.options.items() if name not in PLACE_SETTINGS}
+        return self.model_copy(update={"options": kept})
+
+    def placed_as(self, other: ChosenPlugin) -> ChosenPlugin:
+        """A trainer whose work is done where that of ``other`` is."""
+        place = {name: value for name, value in other.options.items() if name in PLACE_SETTINGS}
+        return self.model_copy(update={"options": {**self.without_place().options, **place}})
 
 
 #: What chooses the tasks of an iteration (``search/task_samplers.py``); the first is the default.
@@ -314,9 +325,17 @@ class RunConfig(PluginConfig):
         return next(chosen for chosen in self.env if chosen.name == environment)
 
     def identity(self) -> dict[str, Any]:
-        """The part that a resumed run must share: all but ``concurrency``, ``executor``, where plugin files lie, and
-        whether revisions are made that no training of it reads."""
-        return self.model_dump(mode="json", exclude={"concurrency", "executor", "plugins", "revise_unread"})
+        """The part that a resumed run must share: all but ``concurrency``, ``executor``, where training is done, where
+        plugin files lie, and whether revisions are made that no training of it reads."""
+        trainers = tuple(chosen.without_place() for chosen in self.trainers)
+        anywhere = self.model_copy(update={"trainer": self.trainer.without_place(), "trainers": trainers})
+        return anywhere.model_dump(mode="json", exclude={"concurrency", "executor", "plugins", "revise_unread"})
+
+    def placed_as(self, other: RunConfig) -> RunConfig:
+        """This run, trained where ``other`` is, which is the same run but for that."""
+        pairs = zip(self.trainers, other.trainers, strict=True)
+        trainers = tuple(ours.placed_as(theirs) for ours, theirs in pairs)
+        return self.model_copy(update={"trainer": self.trainer.placed_as(other.trainer), "trainers": trainers})
 
     def differences(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
         """What keeps ``other`` from going on with this run: rows of dotted setting, value here, value there."""

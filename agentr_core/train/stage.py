@@ -219,7 +219,7 @@ def training_identity(context: RunContext, start: Checkpoint, iteration: int) ->
     The start is what its files are, wherever they lie; a hub id or short name stands for itself.
     """
     identity = {
-        "trainer": context.config.trainer_at(iteration).model_dump(mode="json"),
+        "trainer": context.config.trainer_at(iteration).without_place().model_dump(mode="json"),
         "start": model_fingerprint(start.model) or start.model,
         "seed": context.config.seed,
     }

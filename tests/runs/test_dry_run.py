@@ -105,8 +105,9 @@ def test_what_cannot_be_is_refused(dry: Dry, arguments: tuple[str, ...], code: i
         (("-o", "openai.weights=./empty"), "the folder './empty' holds no model"),
         (("-o", "sft.max_length=64"), "sft.max_length: the instructions alone have"),
         (("--out", "/proc/nowhere"), "'/proc/nowhere' cannot be written"),
+        (("-o", "sft.processes=3"), "cannot be shared out among 3 processes evenly; take a multiple of 3"),
     ],
-    ids=["general missing", "general unusable", "weights", "length", "out"],
+    ids=["general missing", "general unusable", "weights", "length", "out", "processes"],
 )
 def test_what_training_needs_is_looked_at(dry: Dry, arguments: tuple[str, ...], said: str) -> None:
     pytest.importorskip("trl")
@@ -135,8 +136,11 @@ def test_short_names_stand_for_weights_and_no_model_is_loaded(dry: Dry, monkeypa
     code, _, err = dry(*OPENAI, "-o", "openai.weights=tiny")
     assert code == 0, err
     assert "chat template: " in err and "memory: training takes" in err
-    code, out, err = dry("run", "--dry-run", "-o", "textcraft.world=synthetic", "--model", "tiny")
+    code, out, err = dry(
+        "run", "--dry-run", "-o", "textcraft.world=synthetic", "--model", "tiny", "-o", "sft.processes=2"
+    )
     assert code == 0, err
+    assert "sft.processes: 2 processes, each with the whole model" in err and " in 2 processes" in err
     assert "training conversations, " in out and "steps" in out
 
 

@@ -137,6 +137,8 @@ def test_a_start_is_what_its_files_are(configured: Settings, tmp_path: Path) -> 
 def test_what_changes_no_result_tells_nothing_apart(identity: Callable[[RunConfig], str], configured: Settings) -> None:
     assert identity(configured(concurrency=3)) == identity(configured())
     assert identity(configured(iterations=3)) == identity(configured())
+    spread = {"sft": {"processes": 2, "sharding": "fsdp2", "accelerate": "mine.yaml"}}
+    assert identity(configured(trainer="sft", **spread)) == identity(configured(trainer="sft"))
 
 
 def test_a_policy_that_neither_judges_nor_repairs_is_no_part_of_a_set(configured: Settings) -> None:

@@ -205,6 +205,17 @@ def test_what_a_resumed_run_must_share() -> None:
     ]
 
 
+def test_where_training_is_done_is_no_part_of_a_run() -> None:
+    stored = settle(flag_layer({}, ["trainer=sft,dpo", "sft.epochs=[3.0]"])).config
+    other = settle(
+        flag_layer({}, ["trainer=sft,dpo", "sft.epochs=[3.0]", "sft.processes=2", "dpo.sharding=fsdp2"])
+    ).config
+    assert other.hash == stored.hash and stored.differences(other) == []
+    placed = stored.placed_as(other)
+    assert placed == other != stored
+    assert stored.differences(settle(flag_layer({}, ["trainer=sft,dpo", "sft.processes=2"])).config)
+
+
 def test_plugin_files_named_in_a_file_are_loaded(tmp_path: Path) -> None:
     plugin = tmp_path / "settings_plugin.py"
     plugin.write_text(

@@ -15,7 +15,7 @@ class DPOSettings(TrainingSettings):
         default=1e-4, gt=0.0, description="peak learning rate of AdamW; a model of billions wants 1e-6, adapters 1e-5"
     )
     epochs: tuple[float, ...] = Field(default=(1.0,), min_length=1, description="by iteration; the last one repeats")
-    batch_size: int = Field(default=8, ge=1, description="pairs in one step on one device; each is two rows")
+    batch_size: int = Field(default=8, ge=1, description="pairs in one step, of all processes; each is two rows")
     max_length: int = Field(default=1024, ge=16, description="tokens of the longer side; longer pairs are left out")
     pairs: Literal["trajectory", "step", "both"] = Field(
         default="both", description="attempts from where they part to their ends, sibling actions by their Q, or both"

@@ -29,6 +29,11 @@ class RenderedPair:
         return max(len(self.chosen.input_ids), len(self.rejected.input_ids))
 
 
+_NOTHING = RenderedExample((0, 0), (-100, -100), ())
+#: A pair of which nothing counts, to fill up a step that several processes share out.
+BLANK = RenderedPair(_NOTHING, _NOTHING, (0.0, 0.0))
+
+
 def taken(pairs: Iterable[PreferencePair], settings: DPOSettings) -> list[PreferencePair]:
     """The pairs that the settings ask for, in their order; of a tree those with the largest gap."""
     of_tree = defaultdict[Any, list[tuple[int, PreferencePair]]](list)

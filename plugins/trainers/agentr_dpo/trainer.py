@@ -7,6 +7,7 @@ its log-probabilities of every turn that counts are stored with them, and no for
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +15,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from agentr_training.model_trainer import ModelTrainer
-from agentr_training.order import training_order
 from agentr_training.padding import padded
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import NothingToDo, PluginConfig, PreferenceSet, Report
 from agentr_dpo.config import DPOSettings
-from agentr_dpo.pairs import RenderedPair, columns, render_pair, taken
+from agentr_dpo.pairs import BLANK, RenderedPair, columns, render_pair, taken
 
 import datasets  # isort: skip - these come after agentr_training, which sets how torch's threads wait
 import torch
 import transformers
 import trl
+from accelerate.utils import gather_object
 
+#: Columns of what the reference makes of both sides.
+_REFERENCES = ("ref_chosen_logps", "ref_rejected_logps")
 #: What is reported of a step, by TRL's names.
 _REPORTED = ("rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected")
 
@@ -76,13 +79,13 @@ class DPO(ModelTrainer[DPOSettings, PreferenceSet]):
         self, model: Any, tokenizer: Any, rows: Pairs, arguments: Any, epochs: float, report: Report | None = None
     ) -> Any:
         """See :meth:`ModelTrainer.trainer`."""
-        lengths, batch = [pair.length for pair in rows.pairs], self.config.batch_size * arguments.world_size
-        order = training_order(lengths, epochs, arguments.seed, batch=batch, group=self.config.group_by_length)
+        order = self.order([pair.length for pair in rows.pairs], epochs, arguments)
         made = _Masked(
+            self.config,
             order,
             model=model,
             args=arguments,
-            train_dataset=datasets.Dataset.from_dict(columns(rows.pairs, stored=rows.stored)),
+            train_dataset=datasets.Dataset.from_dict(columns([*rows.pairs, BLANK], stored=rows.stored)),
             data_collator=Collator(tokenizer.pad_token_id),
             processing_class=tokenizer,
             callbacks=[Watch(report, epochs, _REPORTED)],
@@ -93,13 +96,10 @@ class DPO(ModelTrainer[DPOSettings, PreferenceSet]):
 
     def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
         """See :meth:`ModelTrainer.arguments`."""
-        config = self.config
-        mixed = config.sft_weight > 0.0
         values = {
             **self.shared_arguments(checkpoints, seed),
-            "beta": config.beta,
-            "loss_type": [config.loss, "sft"] if mixed else [config.loss],
-            "loss_weights": [1.0, config.sft_weight] if mixed else [1.0],
+            "beta": self.config.beta,
+            "loss_type": [self.config.loss],
             "max_length": None,  # what is longer was left out
             "precompute_ref_log_probs": True,  # one model in memory
             "remove_unused_columns": False,
@@ -146,15 +146,15 @@ class Collator:
             "attention_mask": padded([[1] * len(row) for row in ids], 0),
             "completion_mask": padded(masks, 0),
         }
-        names = [name for name in ("ref_chosen_logps", "ref_rejected_logps") if name in pairs[0]]
+        names = [name for name in _REFERENCES if name in pairs[0]]
         return {**batch, **{name: torch.tensor([pair[name] for pair in pairs]) for name in names}}
 
 
 class _Masked(InOrder, trl.DPOTrainer):  # type: ignore[misc]
     """TRL's trainer over rows that are made already, in a given order, with references that may be known."""
 
-    def __init__(self, order: list[int], **given: Any) -> None:
-        self._order = order
+    def __init__(self, settings: DPOSettings, order: list[int], **given: Any) -> None:
+        self._settings, self._order = settings, order
         super().__init__(**given)
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -162,5 +162,55 @@ class _Masked(InOrder, trl.DPOTrainer):  # type: ignore[misc]
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         """Each pair once, whatever the number of epochs."""
-        known = "ref_chosen_logps" in dataset.column_names
-        return (dataset if known else super()._precompute_ref_logps(dataset, name, batch_size)).select(self._order)
+        if "ref_chosen_logps" not in dataset.column_names:
+            for column, values in self._references(dataset, batch_size).items():
+                dataset = dataset.add_column(column, values)
+        return dataset.select(self._order)
+
+    def _references(self, dataset: Any, batch_size: int) -> dict[str, list[float]]:
+        """What the start makes of each pair; every process does its share, all of them as many batches."""
+        count, processes = len(dataset), self.accelerator.num_processes
+        own = [place % count for place in range(self.accelerator.process_index, count + -count % processes, processes)]
+        found = list[tuple[int, float, float]]()
+        with self.placed() as model:
+            for first in range(0, len(own), batch_size):
+                places = own[first : first + batch_size]
+                batch = self._prepare_inputs(self.data_collator([dataset[place] for place in places]))
+                logps = self.compute_ref_log_probs(model, batch)
+                found += zip(places, *(each.tolist() for each in logps), strict=True)
+        known = {place: values for place, *values in gather_object(found)}
+        ordered = [known[place] for place in range(count)]
+        return {name: [values[side] for values in ordered] for side, name in enumerate(_REFERENCES)}
+
+    def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
+        """TRL's loss, and that of plain fine-tuning on the better sides: means over all processes, without blanks."""
+        asked = _Asked(model)
+        mean = super()._compute_loss(asked, inputs, False)
+        better = inputs["completion_mask"][:, 1:].chunk(2)[0]
+        said = -(asked.answer.log_probs[:, -better.size(1) :].chunk(2)[0] * better).sum()
+        count, pairs = len(better), better.any(1).sum()
+        all_pairs, all_tokens = self.over_all(pairs, better.sum())
+        for name in _REPORTED:  # a blank adds nothing to a sum
+            self._metrics["train"][name][-1] *= float(count * self.accelerator.num_processes / all_pairs)
+        preferred = mean * count - (count - pairs) * loss_of_blank(self._settings)
+        return self.of_all(preferred, all_pairs) + self._settings.sft_weight * self.of_all(said, all_tokens)
+
+
+def loss_of_blank(settings: DPOSettings) -> float:
+    """What TRL's loss is of a pair of which nothing counts; its gradient is 0."""
+    if settings.loss == "ipo":
+        return 1.0 / (2.0 * settings.beta) ** 2
+    return math.log(2.0) if settings.loss.startswith("sigmoid") else 1.0
+
+
+class _Asked:
+    """A model, and what it answered last."""
+
+    answer: Any
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, **given: Any) -> Any:
+        self.answer = self._model(**given)
+        return self.answer

@@ -1,9 +1,10 @@
 """Fine-tune on an exported dataset, on as many GPUs as there are.
 
     agentr datasets export 3 -o data.jsonl
-    accelerate launch -m agentr_sft data.jsonl --model MODEL --out FOLDER -o epochs=3
+    python -m agentr_sft data.jsonl --model MODEL --out FOLDER -o epochs=3
 
-The same settings and the same result as the train stage of ``agentr run``; no store is involved.
+The same settings and the same result as the train stage of ``agentr run``; no store is involved. It starts processes by
+itself; over several machines, start ``accelerate launch -m agentr_sft`` on each of them.
 """
 
 from __future__ import annotations

@@ -24,6 +24,6 @@ class SFTSettings(TrainingSettings):
         }
     }
 
-    batch_size: int = Field(default=16, ge=1, description="conversations (or packs) in one step on one device")
+    batch_size: int = Field(default=16, ge=1, description="conversations (or packs) in one step, of all processes")
     max_length: int = Field(default=1024, ge=16, description="tokens of a row (a conversation or a turn), or of a pack")
     packing: bool = Field(default=False, description="put several conversations into one row of max_length tokens")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from agentr_training.model import load_tokenizer
 from agentr_training.model_trainer import ModelTrainer, here
-from agentr_training.order import training_order
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import (
@@ -125,11 +124,12 @@ class SFT(ModelTrainer[SFTSettings, TrainingSet]):
         """TRL's trainer over ``rows``, which it takes as they are."""
         columns = {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
         data = datasets.Dataset.from_dict(columns)
-        if not self.config.packing:  # packs are made once, and drawn by the trainer
-            lengths, batch = [len(row.input_ids) for row in rows], self.config.batch_size * arguments.world_size
-            group = self.config.group_by_length
-            data = data.select(training_order(lengths, epochs, arguments.seed, batch=batch, group=group))
-        made = (trl.SFTTrainer if self.config.packing else _InOrder)(
+
+        def order(lengths: Sequence[int]) -> list[int]:
+            return self.order(lengths, epochs, arguments)
+
+        made = _InOrder(
+            order,
             model=model,
             args=arguments,
             train_dataset=data,
@@ -141,13 +141,11 @@ class SFT(ModelTrainer[SFTSettings, TrainingSet]):
         return made
 
     def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
-        """TRL's settings. Without packing all epochs are laid out in one; see :meth:`trainer`."""
+        """TRL's settings. All epochs are laid out in one; see :meth:`ModelTrainer.order`."""
         values = {
             **self.shared_arguments(checkpoints, seed),
-            "num_train_epochs": epochs if self.config.packing else 1,
             "max_length": self.config.max_length,
             "packing": self.config.packing,
-            "dataset_kwargs": None if self.config.packing else {"skip_prepare_dataset": True},
         }
         return self.made_arguments(trl.SFTConfig, values)
 
@@ -157,7 +155,20 @@ class SFT(ModelTrainer[SFTSettings, TrainingSet]):
 
 
 class _InOrder(InOrder, trl.SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer over rows in their order."""
+    """TRL's trainer over rows, or packs of them, in an order that is made of their lengths."""
+
+    def __init__(self, order: Callable[[Sequence[int]], list[int]], **given: Any) -> None:
+        self._order, self._packing = order, given["args"].packing
+        super().__init__(**given)
+
+    def _prepare_dataset(self, dataset: Any, *more: Any, **named: Any) -> Any:
+        """The rows as often as they are trained on; the place behind the last has a token that carries no loss."""
+        rows = super()._prepare_dataset(dataset, *more, **named) if self._packing else dataset
+        nothing = {"input_ids": [[0]], "labels": [[-100]], "seq_lengths": [[1]]}
+        columns = {name: nothing[name] for name in rows.column_names}
+        blank = datasets.Dataset.from_dict(columns, features=rows.features)
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        return datasets.concatenate_datasets([rows, blank]).select(self._order(lengths))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,7 +14,7 @@ class TrainingSettings(PluginConfig):
 
     learning_rate: float = Field(default=3e-4, gt=0.0, description="peak learning rate of AdamW")
     epochs: tuple[float, ...] = Field(default=(2.0,), min_length=1, description="by iteration; the last one repeats")
-    batch_size: int = Field(default=16, ge=1, description="rows in one step on one device")
+    batch_size: int = Field(default=16, ge=1, description="rows in one step, of all processes")
     accumulate: int = Field(default=1, ge=1, description="steps whose gradients are added up before an update")
     max_length: int = Field(default=1024, ge=16, description="tokens of a row at the most; longer ones are left out")
     schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="of the learning rate")
@@ -35,6 +35,19 @@ class TrainingSettings(PluginConfig):
     save_steps: int = Field(default=50, ge=1, description="steps between checkpoints that a killed run goes on from")
     template_options: dict[str, Any] = Field(
         default_factory=dict, description="values for the chat template; in a run leave it empty: the policy's are used"
+    )
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto",
+        description="processes that share out each step; auto is one for each GPU, as far as they divide batch_size. "
+        "Changes no result",
+    )
+    sharding: Literal["ddp", "fsdp2", "zero3"] = Field(
+        default="ddp",
+        description="of several processes: each holds the whole model (ddp), or a part of it (fsdp2; zero3 of "
+        "DeepSpeed). Changes no result",
+    )
+    accelerate: str | None = Field(
+        default=None, description="your own file of accelerate config, in place of sharding. Changes no result"
     )
     log_steps: int = Field(default=1, ge=1, description="steps between reported metrics")
 

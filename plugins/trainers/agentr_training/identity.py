@@ -1,7 +1,8 @@
 """What a training depends on, so that one that goes on, or is over, is never taken for another.
 
-Not in it: the versions of torch, transformers and TRL, and the kind of the device. They change a result by rounding,
-and a training of days that an upgrade or another machine of the same project would forbid to go on is the greater loss.
+Not in it: the versions of torch, transformers and TRL, the kind of the device, and the number of processes. They change
+a result by rounding, and a training of days that an upgrade or another machine of the same project would forbid to go
+on is the greater loss. What checkpoints are like is in it, as nobody could go on from another kind.
 """
 
 from __future__ import annotations
@@ -11,31 +12,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agentr_core import Checkpoint, PluginConfig, model_fingerprint
+from agentr_core import PLACE_SETTINGS, Checkpoint, PluginConfig, model_fingerprint
+from agentr_training.spreading import WHOLE
 
 
 def identity(
-    settings: PluginConfig, start: Checkpoint, dataset_hash: str, seed: int, processes: int, precision: str
+    settings: PluginConfig, start: Checkpoint, dataset_hash: str, seed: int, precision: str, checkpoints: str = WHOLE
 ) -> dict[str, Any]:
     """All that a training depends on: what one that goes on must share with the one that was stopped.
 
-    ``processes`` share out the batches; ``precision`` is that of the arithmetic, which ``auto`` leaves to the hardware.
-    The model counts by its content: a project that was moved goes on.
+    ``precision`` is that of the arithmetic, which ``auto`` leaves to the hardware; ``checkpoints`` are those of
+    :attr:`agentr_training.spreading.Spread.checkpoints`. The model counts by its content: a project that was moved
+    goes on.
     """
+    values = settings.model_dump(mode="json")
     return {
         "model": start.model,
         "model files": fingerprint(start.model),
         "iteration": start.iteration + 1,
         "dataset": dataset_hash,
         "seed": seed,
-        "processes": processes,
         "precision": precision,
-        **{f"settings.{name}": value for name, value in settings.model_dump(mode="json").items()},
+        "checkpoints": checkpoints,
+        **{f"settings.{name}": value for name, value in values.items() if name not in PLACE_SETTINGS},
     }
 
 
 def differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What two trainings do not share, as ``name: old -> new``."""
+    begun = {"checkpoints": WHOLE, **begun}  # of before there were others
+    if begun.get("processes") == 1:  # those of before, whose batches were counted by process, where that is the same
+        del begun["processes"]
     found = _other_model(begun, now)
     if begun.get("dataset") != now["dataset"]:
         found.append("another dataset")

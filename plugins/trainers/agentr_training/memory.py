@@ -19,6 +19,7 @@ import torch
 
 from agentr_core import MemoryNeed
 from agentr_training.config import TrainingSettings
+from agentr_training.spreading import ALONE, Spread
 
 #: Weight, gradient and two moments of each number that is trained.
 _KEPT = 4
@@ -45,12 +46,20 @@ class Shape:
 
 
 def memory_need(
-    settings: TrainingSettings, folder: Path, *, name: str, bf16: bool, rows: int = 1, logits: bool = True
+    settings: TrainingSettings,
+    folder: Path,
+    spread: Spread = ALONE,
+    *,
+    name: str,
+    bf16: bool,
+    rows: int = 1,
+    logits: bool = True,
 ) -> MemoryNeed | None:
     """What the training ``name`` of the model in ``folder`` takes; None where its files do not tell.
 
-    ``bf16``: the arithmetic is in bfloat16; ``rows``: so many go through the model for one of a batch; ``logits``:
-    those of whole rows are held.
+    That is of each GPU, or of this machine's memory where there is none, for all processes of ``spread``. ``bf16``: the
+    arithmetic is in bfloat16; ``rows``: so many go through the model for one of a batch; ``logits``: those of whole
+    rows are held.
     """
     shape = shape_of(folder)
     if shape is None:
@@ -61,25 +70,33 @@ def memory_need(
         least, parts = size * shape.parameters + adapters, "weights, and adapters with gradients and AdamW's state"
     else:
         least, parts = _KEPT * size * shape.parameters, "weights, gradients and AdamW's state"
+    held = 1 if spread.sharding == "ddp" else spread.processes  # so many processes hold it once, in parts
+    there = 1 if torch.cuda.is_available() else spread.processes
+    least = least * there // held
+    batch = rows * settings.batch_size // spread.processes
     device, free = free_memory()
     return MemoryNeed(
         device=device,
         free=free,
         least=least,
-        most=least + _activations(settings, shape, bf16=bf16, rows=rows, logits=logits),
-        parts=f"{parts} of {shape.parameters / 1e6:,.0f} M parameters",
-        batch=f"batches of {rows * settings.batch_size} × {_length(settings, shape):,} tokens",
-        advice=_advice(settings, name, fits=least <= free),
+        most=least + there * _activations(settings, shape, batch, bf16=bf16, logits=logits),
+        parts=f"{parts} of {shape.parameters / 1e6:,.0f} M parameters{_in_words(spread)}",
+        batch=f"batches of {batch} × {_length(settings, shape):,} tokens",
+        advice=_advice(settings, name, spread, fits=least <= free),
     )
 
 
-def _activations(settings: TrainingSettings, shape: Shape, *, bf16: bool, rows: int, logits: bool) -> int:
-    """Bytes that the largest batch takes on top, and copies of the weights in the arithmetic's type."""
+def _in_words(spread: Spread) -> str:
+    return f" in {spread.processes} processes" if spread.processes > 1 else ""
+
+
+def _activations(settings: TrainingSettings, shape: Shape, rows: int, *, bf16: bool, logits: bool) -> int:
+    """Bytes that the largest batch, of ``rows``, takes on top, and copies of the weights in the arithmetic's type."""
     number = 2 if bf16 or settings.weights == "bf16" else 4
     layer = _OF_HIDDEN * shape.hidden + _OF_INNER * shape.inner
     kept = shape.layers * shape.hidden + layer if settings.gradient_checkpointing else shape.layers * layer
     copies = 2 * shape.parameters if bf16 and settings.weights == "fp32" else 0
-    tokens = rows * settings.batch_size * _length(settings, shape)
+    tokens = rows * _length(settings, shape)
     return tokens * (number * kept + (_LOGIT_BYTES * shape.vocabulary if logits else 0)) + copies
 
 
@@ -87,9 +104,11 @@ def _length(settings: TrainingSettings, shape: Shape) -> int:
     return min(settings.max_length, shape.context or settings.max_length)
 
 
-def _advice(settings: TrainingSettings, name: str, *, fits: bool) -> str:
+def _advice(settings: TrainingSettings, name: str, spread: Spread, *, fits: bool) -> str:
     """What to set; the first that is not set yet comes first."""
-    ways = [] if settings.lora else [f"{name}.lora=true"]
+    whole = spread.sharding == "ddp" and spread.processes > 1
+    ways = [f"{name}.sharding=fsdp2"] if whole and not fits else []
+    ways += [] if settings.lora else [f"{name}.lora=true"]
     ways += [f"{name}.weights=bf16"] if settings.weights == "fp32" and not fits else []
     if fits:
         ways += [] if settings.gradient_checkpointing else [f"{name}.gradient_checkpointing=true"]
@@ -156,7 +175,10 @@ def _by_size(folder: Path, config: Mapping[str, Any]) -> int:
 
 
 def free_memory() -> tuple[str, int]:
-    """The device that is trained on, and bytes that are free there once the model that acts has been given back."""
+    """The device that is trained on, and bytes that are free there once the model that acts has been given back.
+
+    Of several the first: another may have less, which the training finds out.
+    """
     if torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         return torch.cuda.get_device_name(), free + torch.cuda.memory_reserved()

@@ -90,6 +90,7 @@ class Folder:
 
     ``trainer/`` holds the checkpoints that a killed training goes on from; ``model/`` (weights, tokenizer, chat
     template) is moved there once it is whole, and ``adapter/`` the adapter that was merged into it, if there was one.
+    ``processes/`` is there while several processes train, and holds what they read and print.
     """
 
     def __init__(self, out: Path) -> None:

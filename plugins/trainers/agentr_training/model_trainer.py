@@ -11,7 +11,7 @@ import math
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -26,6 +26,7 @@ from agentr_core import (
     Report,
     Trainer,
     TrainingSet,
+    TrainingSpread,
     UsageError,
     ValueSet,
     boundary,
@@ -33,8 +34,12 @@ from agentr_core import (
 )
 from agentr_training.config import TrainingSettings
 from agentr_training.identity import identity, weights_folder
+from agentr_training.job import Job
+from agentr_training.launching import train_spread
 from agentr_training.memory import memory_need
 from agentr_training.model import Folder, check_start, load, position_limit, put_in_place
+from agentr_training.order import training_order
+from agentr_training.spreading import Spread, check_batch, launched, processes_here, sharding_here, spread_of
 
 import datasets  # isort: skip - these come after agentr_training.model, which sets how torch's threads wait
 import torch
@@ -47,7 +52,8 @@ SetT = TypeVar("SetT", bound=TrainingSet | PreferenceSet | ActionSet | ValueSet)
 class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
     """Trains a causal language model. What it leaves in ``out`` is described at :class:`agentr_training.model.Folder`.
 
-    Under ``accelerate launch`` every process calls :meth:`train`; the first one writes and reports.
+    Where the settings ask for several processes, :meth:`train` has them started and passes on what they tell. Each of
+    them calls it as well, as one does that ``accelerate launch`` has started by hand; the first one writes and reports.
     """
 
     #: What it is called where its settings are named: ``sft`` of ``sft.max_length``.
@@ -102,17 +108,19 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         if not len(dataset):
             raise NothingToDo("there is nothing to train on: the dataset is empty")
         self.prepare(dataset, start)
-        folder, seed, options = Folder(out), seed % 2**32, self.options(start)
+        folder, job = Folder(out), Job(self, dataset, start, out, seed % 2**32)
+        spread = self._spread()
         try:
             with quiet(), boundary(AgentrError, "the training failed"):
-                arguments = self.arguments(folder.checkpoints, self.config.epochs_at(start.iteration + 1), seed)
-                with arguments.main_process_first():
-                    if arguments.process_index == 0:
-                        settings = self.config.model_copy(update={"template_options": options})
-                        precision = "bf16" if arguments.bf16 else "fp32"
-                        shared = identity(settings, start, dataset.content_hash, seed, arguments.world_size, precision)
-                        folder.prepare(shared, start.path, resume=resume)
-                result = folder.finished() or self._train(dataset, start, folder, arguments, report)
+                if spread.launches and not launched():
+                    self._begin(job, folder, spread.checkpoints, resume=resume)
+                    result = folder.finished() or self._train_spread(job, folder, spread, report)
+                else:
+                    arguments = self.arguments(folder.checkpoints, self._epochs(start), job.seed)
+                    with arguments.main_process_first():
+                        if arguments.process_index == 0:
+                            self._begin(job, folder, spread.checkpoints, resume=resume)
+                    result = folder.finished() or self._train(dataset, start, folder, arguments, report)
         finally:
             gc.collect()  # models and trainers refer to themselves
         return Checkpoint(
@@ -123,6 +131,40 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
             **result,
         )
 
+    def spread(self) -> TrainingSpread | None:
+        """See :meth:`agentr_core.Trainer.spread`."""
+        found = self._spread()
+        told = TrainingSpread(found.processes, found.told(), warning=found.idle > 0)
+        return told if found.launches or found.idle or self.config.sharding != "ddp" else None
+
+    def _spread(self) -> Spread:
+        """The processes that take part; among them, what the launcher has told."""
+        if not launched():
+            return spread_of(self.config, self.name)
+        check_batch(self.config, self.name, processes_here())
+        return Spread(processes_here(), sharding_here())
+
+    def _begin(self, job: Job, folder: Folder, checkpoints: str, *, resume: bool) -> None:
+        """Make the folder ready for this training, or make sure that it is this one's already."""
+        settings = self.config.model_copy(update={"template_options": self.options(job.start)})
+        precision = "bf16" if self._in_bf16() else "fp32"
+        known = identity(settings, job.start, job.dataset.content_hash, job.seed, precision, checkpoints)
+        folder.prepare(known, job.start.path, resume=resume)
+
+    def _train_spread(self, job: Job, folder: Folder, spread: Spread, report: Report | None) -> dict[str, Any]:
+        """The training on several processes, which leave the model in the folder."""
+        train_spread(job, spread, report)
+        result = folder.finished()
+        if result is None:
+            raise AgentrError(f"the training came to its end, and left no model in '{folder.model}'")
+        return result
+
+    def _epochs(self, start: Checkpoint) -> float:
+        return self.config.epochs_at(start.iteration + 1)
+
+    def _in_bf16(self) -> bool:
+        return self.config.precision == "bf16" or (self.config.precision == "auto" and has_bf16())
+
     def check(self, start: Checkpoint, instructions: str) -> str:
         """See :meth:`agentr_core.Trainer.check`: what becomes of conversations in the model's chat template."""
         limit = self.config.max_length
@@ -131,11 +173,16 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
     def memory(self, start: Checkpoint) -> MemoryNeed | None:
         """See :meth:`agentr_core.Trainer.memory`; None for a model that is not here yet."""
         folder = weights_folder(here(start).model)
-        bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and has_bf16())
         if folder is None:
             return None
         return memory_need(
-            self.config, folder, name=self.name, bf16=bf16, rows=self.rows_at_once, logits=self.holds_logits
+            self.config,
+            folder,
+            self._spread(),
+            name=self.name,
+            bf16=self._in_bf16(),
+            rows=self.rows_at_once,
+            logits=self.holds_logits,
         )
 
     def limit(self, context: int | None) -> int:
@@ -159,11 +206,11 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
     def _train(
         self, dataset: SetT, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
     ) -> dict[str, Any]:
-        model, tokenizer = load(start.model, torch.bfloat16 if self.config.weights == "bf16" else torch.float32)
+        model, tokenizer = load(start.model, self._dtype())
         limit = self.limit(getattr(model.config, "max_position_embeddings", None))
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
         rows, counts = self.render(dataset, tokenizer, limit, self.options(start))
-        epochs = self.config.epochs_at(start.iteration + 1)
+        epochs = self._epochs(start)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         counts |= self.before(trainer, rows)
         if report is not None and arguments.process_index == 0:
@@ -179,8 +226,18 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         }
         result = {"step": int(trainer.state.global_step), "metrics": metrics}
         model.config.use_cache = use_cache
-        self._save(trainer, tokenizer, folder, result)
+        self._save(trainer, tokenizer, start, folder, result)
         return result
+
+    def order(self, lengths: Sequence[int], epochs: float, arguments: Any) -> list[int]:
+        """The rows of a whole training in order, by their places.
+
+        Where a step is shared out it must be whole: the last one is filled up with the place behind the last row, which
+        a trainer gives a row that weighs nothing.
+        """
+        batch, group = self.config.batch_size, self.config.group_by_length
+        found = training_order(lengths, epochs, arguments.seed, batch=batch, group=group)
+        return found if arguments.world_size == 1 else [*found, *[len(lengths)] * (-len(found) % batch)]
 
     def shared_arguments(self, checkpoints: Path, seed: int) -> dict[str, Any]:
         """What transformers' trainers are told, by the settings that all of them have."""
@@ -189,13 +246,13 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
             "output_dir": str(checkpoints),
             "learning_rate": config.learning_rate,
             "num_train_epochs": 1,  # all epochs are laid out in one, see training_order
-            "per_device_train_batch_size": config.batch_size,
+            "per_device_train_batch_size": config.batch_size // processes_here(),
             "gradient_accumulation_steps": config.accumulate,
             "lr_scheduler_type": config.schedule,
             "warmup_steps": config.warmup_ratio,
             "weight_decay": config.weight_decay,
             "max_grad_norm": config.clip,
-            "bf16": config.precision == "bf16" or (config.precision == "auto" and has_bf16()),
+            "bf16": self._in_bf16(),
             "save_strategy": "steps",
             "save_steps": config.save_steps,
             "save_total_limit": 1,
@@ -242,17 +299,29 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         transformers.set_seed(seed)
         return get_peft_model(model, adapters)
 
-    def _save(self, trainer: Any, tokenizer: Any, folder: Folder, result: Mapping[str, Any]) -> None:
+    def _save(self, trainer: Any, tokenizer: Any, start: Checkpoint, folder: Folder, result: Mapping[str, Any]) -> None:
         """Write the whole model beside its place, then move it there; every process takes part."""
         trainer.save_model(str(folder.making))
         if trainer.accelerator.is_main_process:
             if self.config.lora:
                 put_in_place(folder.making, folder.adapter)
-                merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
-                merged.save_pretrained(folder.making)
+                self._merged(trainer, start, folder.adapter).save_pretrained(folder.making)
                 tokenizer.save_pretrained(folder.making)
             folder.finish(result)
         trainer.accelerator.wait_for_everyone()
+
+    def _merged(self, trainer: Any, start: Checkpoint, adapter: Path) -> Any:
+        """The model with its adapter in it; where no process holds it whole, it is read once more for that."""
+        if sharding_here() == "ddp":
+            return trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
+        from peft import PeftModel
+
+        transformers.integrations.unset_hf_deepspeed_config()  # else it would be read in parts, by all processes
+        model, _ = load(start.model, self._dtype())
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+
+    def _dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.config.weights == "bf16" else torch.float32
 
 
 def here(start: Checkpoint) -> Checkpoint:

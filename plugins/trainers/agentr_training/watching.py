@@ -1,13 +1,16 @@
-"""What trainers of transformers are given besides rows: an order that is kept, and somebody who watches."""
+"""What trainers of transformers are given besides rows: an order that is kept, sums over all processes, a watcher."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 import transformers
 from torch.utils.data import SequentialSampler
+from trl.models import prepare_deepspeed
 
 from agentr_core import AgentrError, Report
 
@@ -19,9 +22,40 @@ class InOrder:
     """Mixed into a trainer: it goes through its rows as they lie, which a training that goes on can count off."""
 
     train_dataset: Any
+    accelerator: Any
+    args: Any
+    model: Any
+    is_deepspeed_enabled: bool
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
+
+    def over_all(self, *parts: torch.Tensor) -> list[torch.Tensor]:
+        """Sums over the batches of all processes, of numbers that each knows of its own. Every process must ask."""
+        return list(self.accelerator.reduce(torch.stack([part.detach().float() for part in parts]), "sum"))
+
+    def of_all(self, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+        """This process's loss such that the mean over processes is the sum of the parts, divided by ``whole``."""
+        processes: int = self.accelerator.num_processes
+        return part * processes / whole.clamp(min=1e-9)
+
+    @contextmanager
+    def placed(self) -> Iterator[Any]:
+        """The model where numbers are computed, before the training itself has put it there.
+
+        DeepSpeed has taken its parameters apart when it was read: an engine that trains nothing puts them together.
+        """
+        if self.is_deepspeed_enabled:
+            yield prepare_deepspeed(self.model, self.accelerator)
+            return
+        before = next(self.model.parameters()).device
+        if before != self.args.device:
+            self.model.to(self.args.device)
+        try:
+            yield self.model
+        finally:
+            if before != self.args.device:
+                self.model.to(before)
 
 
 class Watch(transformers.TrainerCallback):  # type: ignore[misc]

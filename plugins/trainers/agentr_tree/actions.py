@@ -49,6 +49,10 @@ class Action:
         return sum(self.trained) if self.trained else len(self.ids) - self.start
 
 
+#: A row of which nothing is trained, to fill up a step that several processes share out.
+BLANK = Action(array("i", (0, 0)), 2, array("f"), 0.0, 0.0, False)
+
+
 def render_actions(
     dataset: ActionSet, tokenizer: Any, settings: TreeSettings, *, max_length: int, options: Mapping[str, Any]
 ) -> tuple[list[Action], Counter[str]]:

@@ -17,7 +17,7 @@ class TreeSettings(TrainingSettings):
     epochs: tuple[float, ...] = Field(
         default=(1.0,), min_length=1, description="by iteration; the last one repeats; more than 2 go too far"
     )
-    batch_size: int = Field(default=64, ge=1, description="actions in one step on one device")
+    batch_size: int = Field(default=64, ge=1, description="actions in one step, of all processes")
     schedule: Literal["cosine", "linear", "constant"] = Field(default="constant", description="of the learning rate")
     loss: Literal["pg", "awr"] = Field(
         default="pg",

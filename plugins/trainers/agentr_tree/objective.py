@@ -37,10 +37,9 @@ def objective(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each row (rows,) the sum over its tokens of the surrogate, or of log-probabilities where no ratio counts.
 
-    And the share of tokens with a ratio that were clipped.
+    And the number of tokens with a ratio that were clipped.
     """
     tokens, clipped = surrogate(logprobs, old, mask, advantages, settings)
     plain = logprobs * mask
     rows = torch.where(by_ratio[:, None], tokens, plain).sum(1)
-    counted = (mask.bool() & by_ratio[:, None]).sum().clamp(min=1)
-    return rows, (clipped & by_ratio[:, None]).sum() / counted
+    return rows, (clipped & by_ratio[:, None]).sum()

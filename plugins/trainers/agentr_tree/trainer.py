@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from agentr_training.model_trainer import ModelTrainer
-from agentr_training.order import training_order
 from agentr_training.padding import padded
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import ActionSet, NothingToDo, PluginConfig, Report, UsageError
-from agentr_tree.actions import Action, render_actions, render_conversations
+from agentr_tree.actions import BLANK, Action, render_actions, render_conversations
 from agentr_tree.config import TreeSettings
 from agentr_tree.objective import objective
 
@@ -85,14 +84,13 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         report: Report | None = None,
     ) -> Any:
         """See :meth:`ModelTrainer.trainer`."""
-        lengths, batch = [len(row.ids) for row in rows], self.config.batch_size * arguments.world_size
-        order = training_order(lengths, epochs, arguments.seed, batch=batch, group=self.config.group_by_length)
+        order = self.order([len(row.ids) for row in rows], epochs, arguments)
         add_fused_lm_head(model, outputs=("log_probs", "entropy"))  # before adapters are put around the model
         made = _OverActions(
             self.config,
             model=self.with_adapters(model, arguments.seed),
             args=arguments,
-            train_dataset=[rows[place] for place in order],
+            train_dataset=[[*rows, BLANK][place] for place in order],
             data_collator=Collator(tokenizer.pad_token_id),
             processing_class=tokenizer,
             callbacks=[Watch(report, epochs, _REPORTED)],
@@ -146,14 +144,14 @@ def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
 def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, float]:
     """How the model's log-probabilities differ from the stored ones: mean and largest difference, share far off."""
     differences = list[torch.Tensor]()
-    model, collate = trainer.model, trainer.data_collator
-    model.eval()
-    with torch.no_grad(), trainer.compute_loss_context_manager():
+    collate = trainer.data_collator
+    trainer.model.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager(), trainer.placed() as model:
         for first in range(0, len(rows), batch_size):
             batch = trainer._prepare_inputs(collate(rows[first : first + batch_size]))
             logprobs, _, mask = _scored(model, batch)
             differences.append((logprobs - batch["old"][:, 1:])[mask.bool()].float().cpu())
-    model.train()
+    trainer.model.train()
     apart = torch.cat(differences).abs()
     return {
         "drift": float(apart.mean()),
@@ -219,25 +217,31 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Minus the mean over rows of weight times objective."""
+        """Minus the mean over the rows of all processes of weight times objective."""
         logprobs, entropy, mask = _scored(model, inputs)
         old, by_ratio = inputs["old"][:, 1:], inputs["by_ratio"]
         rows, clipped = objective(logprobs, old, mask, inputs["advantages"], by_ratio, self._settings)
-        self._note(logprobs, old, mask, entropy, by_ratio, clipped)
-        loss = -(inputs["weights"] * rows).mean()
+        count = self._note(logprobs, old, mask, entropy, by_ratio, clipped)
+        loss = self.of_all(-(inputs["weights"] * rows).sum(), count)
         return (loss, None) if return_outputs else loss
 
-    def _note(self, logprobs: Any, old: Any, mask: Any, entropy: Any, by_ratio: Any, clipped: Any) -> None:
-        """What the next log tells: share of tokens clipped, entropy, and the distance to what drew them (KL)."""
+    def _note(self, logprobs: Any, old: Any, mask: Any, entropy: Any, by_ratio: Any, clipped: Any) -> torch.Tensor:
+        """How many rows there are in all, blanks left out.
+
+        Kept for the next log: share of tokens clipped, entropy, and the distance to what drew them (KL).
+        """
         with torch.no_grad():
-            self._seen["entropy"].append(float((entropy * mask).sum() / mask.sum()))
             drawn = mask.bool() & by_ratio[:, None]
-            if drawn.any():
-                away = (logprobs - old)[drawn]
-                mean = self.accelerator.gather((away.exp() - 1 - away).mean()).mean()
-                self._seen["kl"].append(float(mean))
-                self.far.distances.append(float(mean))
-                self._seen["clipped"].append(float(clipped))
+            away = (logprobs - old)[drawn]
+            own = (mask.any(1).sum(), mask.sum(), (entropy * mask).sum())
+            far = (drawn.sum(), (away.exp() - 1 - away).sum(), clipped)
+            rows, tokens, entropies, by_ratios, distance, clips = self.over_all(*own, *far)
+            self._seen["entropy"].append(float(entropies / tokens))
+            if by_ratios:
+                self._seen["kl"].append(float(distance / by_ratios))
+                self.far.distances.append(float(distance / by_ratios))
+                self._seen["clipped"].append(float(clips / by_ratios))
+        return rows
 
     def log(self, logs: dict[str, float], *more: Any, **named: Any) -> None:
         """Means since the last log, with the loss."""

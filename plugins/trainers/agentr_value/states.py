@@ -31,6 +31,10 @@ class State:
     mixed: bool
 
 
+#: A state that weighs nothing, to fill up a step that several processes share out.
+BLANK = State(array("i", (0,)), 0.0, 0.0, place=(None, -1), came_from=None, ended=False, mixed=False)
+
+
 @dataclass(frozen=True, slots=True)
 class States:
     """What is trained on, what is measured on, and the tokens that say yes and no."""

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from agentr_training.model_trainer import ModelTrainer
-from agentr_training.order import training_order
 from agentr_training.value_question import probability
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import ChatPrompts, Checkpoint, NothingToDo, PluginConfig, Report, ValueSet
 from agentr_value.config import ValueSettings
 from agentr_value.measures import measures
-from agentr_value.states import State, States, render_states
+from agentr_value.states import BLANK, State, States, render_states
 
 import torch  # isort: skip - these come after agentr_training, which sets how torch's threads wait
 import transformers
@@ -58,13 +57,12 @@ class ValueTrainer(ModelTrainer[ValueSettings, ValueSet]):
         self, model: Any, tokenizer: Any, rows: States, arguments: Any, epochs: float, report: Report | None = None
     ) -> Any:
         """See :meth:`ModelTrainer.trainer`."""
-        lengths, batch = [len(row.ids) for row in rows.trained], self.config.batch_size * arguments.world_size
-        order = training_order(lengths, epochs, arguments.seed, batch=batch, group=self.config.group_by_length)
+        order = self.order([len(row.ids) for row in rows.trained], epochs, arguments)
         made = _OverStates(
             rows.answers,
             model=self.with_adapters(model, arguments.seed),
             args=arguments,
-            train_dataset=[rows.trained[place] for place in order],
+            train_dataset=[[*rows.trained, BLANK][place] for place in order],
             data_collator=Collator(tokenizer.pad_token_id),
             processing_class=tokenizer,
             callbacks=[Watch(report, epochs)],
@@ -120,10 +118,11 @@ class _OverStates(InOrder, transformers.Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The mean over rows, by weight, of - V log p(yes) - (1 - V) log p(no)."""
+        """The mean over the rows of all processes, by weight, of - V log p(yes) - (1 - V) log p(no)."""
         found, values, weights = self.answers(model, inputs), inputs["values"], inputs["weights"]
         rows = -(values * found[:, 0] + (1.0 - values) * found[:, 1])
-        loss = (weights * rows).sum() / weights.sum()
+        (weight,) = self.over_all(weights.sum())
+        loss = self.of_all((weights * rows).sum(), weight)
         return (loss, None) if return_outputs else loss
 
     def expected(self, states: Sequence[State], batch_size: int) -> list[float]:

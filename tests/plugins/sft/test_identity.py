@@ -11,7 +11,17 @@ from typing import Any, get_args
 import pytest
 from click.testing import CliRunner
 
-from agentr_core import Checkpoint, Example, Message, ResumeError, TrainingSet, UsageError, content_hash, model_files
+from agentr_core import (
+    PLACE_SETTINGS,
+    Checkpoint,
+    Example,
+    Message,
+    ResumeError,
+    TrainingSet,
+    UsageError,
+    content_hash,
+    model_files,
+)
 from agentr_core.train.export import example_row, write_rows
 
 pytest.importorskip("torch")
@@ -24,7 +34,7 @@ from agentr_training.identity import differences, fingerprint, identity
 
 pytestmark = pytest.mark.model
 
-INPUTS: dict[str, Any] = {"dataset_hash": "data", "seed": 5, "processes": 1, "precision": "fp32"}
+INPUTS: dict[str, Any] = {"dataset_hash": "data", "seed": 5, "precision": "fp32"}
 OTHERS: dict[str, Any] = {"epochs": (1.0,), "template_options": {"a": 1}, "warmup_ratio": 0.5}
 
 
@@ -47,7 +57,7 @@ def start(model_folder: Path) -> Checkpoint:
     return Checkpoint(model=str(model_folder), base_model="base")
 
 
-@pytest.mark.parametrize("name", SFTSettings.model_fields)
+@pytest.mark.parametrize("name", [name for name in SFTSettings.model_fields if name not in PLACE_SETTINGS])
 def test_every_setting_tells_trainings_apart(name: str, start: Checkpoint) -> None:
     changed = SFTSettings(**{name: other_value(name)})
     (told,) = differences(of(start), of(start, changed))
@@ -59,7 +69,7 @@ def test_every_setting_tells_trainings_apart(name: str, start: Checkpoint) -> No
     [
         ("dataset_hash", "other", "another dataset"),
         ("seed", 6, "seed: 5 -> 6"),
-        ("processes", 2, "processes: 1 -> 2"),
+        ("checkpoints", "fsdp2", "checkpoints: whole -> fsdp2"),
         ("precision", "bf16", "precision: fp32 -> bf16"),
     ],
 )
@@ -67,6 +77,14 @@ def test_every_input_tells_trainings_apart(name: str, value: Any, told: str, sta
     assert differences(of(start), of(start, **{name: value})) == [told]
     assert differences(of(start), of(start.model_copy(update={"iteration": 1}))) == ["iteration: 1 -> 2"]
     assert differences(of(start), of(start)) == []
+
+
+def test_how_many_processes_share_a_training_does_not(start: Checkpoint) -> None:
+    spread = SFTSettings(processes=2, sharding="fsdp2", accelerate="mine.yaml")
+    assert differences(of(start), of(start, spread)) == []
+    before = {key: value for key, value in of(start).items() if key != "checkpoints"}
+    assert differences({**before, "processes": 1}, of(start)) == [], "begun before it was so"
+    assert differences({**before, "processes": 2}, of(start)) == ["processes: 2 -> None"]
 
 
 def test_a_model_is_what_its_files_are(start: Checkpoint, tmp_path: Path) -> None:

@@ -320,7 +320,7 @@ def test_two_processes_train_one_model(dataset: TrainingSet, start: Checkpoint, 
         "--mixed_precision=no",
     ]
     command = [sys.executable, "-m", *launch, "-m", "agentr_sft", str(data), f"--model={start.model}", f"--out={out}"]
-    options = ["-o", "batch_size=2", "-o", "epochs=3", "-o", "learning_rate=0.003", "-o", "save_steps=4"]
+    options = ["-o", "batch_size=4", "-o", "epochs=3", "-o", "learning_rate=0.003", "-o", "save_steps=4"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr

@@ -196,7 +196,7 @@ def test_which_pairs_are_taken() -> None:
 
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: DPOSettings) -> dict[str, Any]:
-        return identity(settings, start, "hash", 1, 1, "fp32")
+        return identity(settings, start, "hash", 1, "fp32")
 
     changed = {
         "pairs": "step", "min_gap": 0.2, "min_visits": 3, "max_longer": None, "max_pairs_per_tree": 3, "beta": 0.2,

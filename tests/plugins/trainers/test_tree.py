@@ -283,7 +283,7 @@ def test_a_training_that_goes_too_far_ends(rows: list[ActionRow], start: Checkpo
 
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: TreeSettings) -> dict[str, Any]:
-        return identity(settings, start, "hash", 1, 1, "fp32")
+        return identity(settings, start, "hash", 1, "fp32")
 
     changed = {
         "loss": "awr", "whole_tree": 0.0, "ratio": "turn", "clip_low": 0.1, "clip_high": 0.5, "dual_clip": 2.0,

@@ -177,7 +177,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(start: Checkpoint, tmp_p
 
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: ValueSettings) -> dict[str, Any]:
-        return identity(settings, start, "hash", 1, 1, "fp32")
+        return identity(settings, start, "hash", 1, "fp32")
 
     changed = {"learning_rate": 1e-6, "held_out": 0.0, "most_visits": 1, "max_rows_per_tree": 3, "before_step": True}
     assert set(ValueSettings.__annotations__) == set(changed)
