@@ -100,10 +100,10 @@ def imported_by(*commands: str) -> list[tuple[str, int, list[str]]]:
 
 def test_a_listing_imports_no_pydantic(db: Path) -> None:
     reads = [each for each in LISTS if not each.startswith("tasks")]  # a task is a record
-    reads += ["runs show", "revisions show", "datasets show", "checkpoints show last", "compare", "compare --critics"]
+    reads += ["trees show", "trees show --failed", "runs show", "revisions show", "datasets show", "checkpoints show last", "compare", "compare --critics"]
     reads = [f"{command} --db {db}" for command in reads]
     assert imported_by(*reads) == [(command, 0, []) for command in reads]
-    [(_, code, found)] = imported_by(f"trees show --db {db}")  # has a tree's records made
+    [(_, code, found)] = imported_by(f"trees export --db {db} --output {db.parent / 'trees.jsonl'}")  # with its records
     assert (code, found) == (0, ["pydantic"])
 
 
