@@ -211,9 +211,7 @@ def verdict_identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) 
     return judge_hash(context.config.critic.model_dump(mode="json"), actor, context.config.seed)
 
 
-def tree_metrics(
-    samples: Sequence[Sample], pairs: int, critique: TreeCritique, shown_in_part: int
-) -> dict[str, float]:
+def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique, shown_in_part: int) -> dict[str, float]:
     """Counts of one tree, summed up by :func:`set_metrics`; ``shown_in_part``: observations of its splices."""
     spliced = [sample for sample in samples if sample.kind != "good"]
     kept = [sample for sample in spliced if sample.kept]
