@@ -11,7 +11,9 @@ from agentr_core.store.store import Store
 
 #: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process, and how
 #: often something had to be tried again, where it was done, how far it was, and who named a setting, is no part of what came of it.
-VOLATILE_NAMES = frozenset({"host", "pid", "executor", "shard", "sources", "stats_json", "attempts", "retried", "under_way"})
+VOLATILE_NAMES = frozenset(
+    {"host", "pid", "executor", "shard", "sources", "stats_json", "attempts", "retried", "under_way"}
+)
 #: Endings of names (columns, JSON keys, metrics) of what depends on the clock.
 VOLATILE_ENDINGS = ("_at", "_seconds", "_per_second")
 
