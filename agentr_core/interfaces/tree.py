@@ -1,7 +1,7 @@
 """The search tree: every attempt at one task that a searcher made, sharing what they have in common.
 
-Plain slotted objects, no I/O; who only looks at them imports no records. Nodes are numbered in the order in which they were made; the root is 0, has no
-response, and carries the first observation.
+Plain slotted objects, no I/O; who only looks at them imports no records. Nodes are numbered in the order in which
+they were made; the root is 0, has no response, and carries the first observation.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""What is said while a model hub does not answer: a line for each reason, not two for each of a dozen tries.
+"""A model hub that does not answer: no request waits for ever, and each reason is a line, not two for each try.
 
-``huggingface_hub`` logs every failed request and every pause. Its loggers are found by their names: nothing is imported.
+``huggingface_hub`` gives most of its requests no limit of time, and logs every one that failed and every pause.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import cache
+from typing import Any
 
 #: Where ``huggingface_hub`` tells of requests that failed, and of downloads that broke off.
 _LOGGERS = ("huggingface_hub.utils._http", "huggingface_hub.file_download")
@@ -35,10 +37,22 @@ class _OneLineEach(logging.Filter):
         return True
 
 
-_FILTER = _OneLineEach()
-
-
-def say_waits_once() -> None:
-    """From now on each reason why the hub does not answer is said once. May be called any number of times."""
+@cache
+def bound_waits() -> None:
+    """From now on a request to the hub waits as long as ``HF_HUB_ETAG_TIMEOUT`` says (10 seconds), and each reason why
+    it does not answer is said once. Nothing where ``huggingface_hub`` is not installed."""
+    only_once = _OneLineEach()
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)
+        logging.getLogger(name).addFilter(only_once)
+    try:
+        from huggingface_hub import constants, set_client_factory
+        from huggingface_hub.utils._http import default_client_factory
+    except ImportError:
+        return
+
+    def impatient() -> Any:
+        client = default_client_factory()
+        client.timeout = constants.HF_HUB_ETAG_TIMEOUT
+        return client
+
+    set_client_factory(impatient)
