@@ -138,6 +138,7 @@ if TYPE_CHECKING:
     from agentr_core.registry.specs import ModelSpec as ModelSpec
     from agentr_core.registry.specs import PluginSpec as PluginSpec
     from agentr_core.registry.specs import hookimpl as hookimpl
+    from agentr_core.report.revision_parts import revision_part as revision_part
     from agentr_core.run_context import RunContext as RunContext
     from agentr_core.runs.plots import Plot as Plot
     from agentr_core.runs.plots import Series as Series
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from agentr_core.runs.report import iteration_rows as iteration_rows
     from agentr_core.runs.report import set_labels as set_labels
     from agentr_core.runs.scratch import scratch_run as scratch_run
+    from agentr_core.runs.stages import under_way as under_way
     from agentr_core.runs.summary import account_rows as account_rows
     from agentr_core.runs.summary import account_warnings as account_warnings
     from agentr_core.runs.summary import run_settings as run_settings
@@ -252,10 +254,12 @@ _SCRIPT = {
     "play.in_flight": ["run_bounded"],
     "play.worlds": ["World", "Worlds"],
     "process.progress": ["Progress"],
+    "report.revision_parts": ["revision_part"],
     "run_context": ["RunContext"],
     "runs.plots": ["Plot", "Series", "comparison_plots", "run_plots"],
     "runs.report": ["Table", "critic_agreement", "iteration_rows", "set_labels"],
     "runs.scratch": ["scratch_run"],
+    "runs.stages": ["under_way"],
     "runs.summary": ["account_rows", "account_warnings", "run_settings", "run_summary"],
     "runs.tables": ["comparison_tables", "critic_tables", "run_tables"],
     "search.stage": ["grow_trees"],

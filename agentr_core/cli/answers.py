@@ -14,10 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from agentr_core.cli.options import db_option, json_option
-from agentr_core.cli.output import echo_json, print_json, print_listing, say
+from agentr_core.cli.output import echo_json, print_json, print_listing, print_page, say
 from agentr_core.cli.reading import limit_option, output_option, reading
 from agentr_core.errors import NothingToDo
 
@@ -70,8 +68,7 @@ class Page:
         if json_:
             print_json(self.data)
             return
-        for line in self.lines:
-            click.echo(line)
+        print_page(self.lines)
         if self.note:
             say(self.note)
 

@@ -33,18 +33,21 @@ def path(db: str, json_: bool) -> None:
 
 
 @db.command()
+@click.option("--check", is_flag=True, help="Also read the whole file and say whether any of it is damaged.")
 @db_option
 @json_option
-def status(db: str, json_: bool) -> None:
+def status(check: bool, db: str, json_: bool) -> None:
     """How large the database is, and how many rows each table has."""
     with reading(db) as store:
         state = store.connection.status()
+        if check:
+            state["integrity"] = store.connection.integrity()
     if json_:
         print_json(state)
         return
     rows: list[tuple[str, Any]] = [("path", state["path"]), ("schema", state["schema"])]
     rows += [("size", f"{state['bytes'] / MEGABYTE:.1f} MB"), ("log", f"{state['log_bytes'] / MEGABYTE:.1f} MB")]
-    rows += [("integrity", state["integrity"])]
+    rows += [("integrity", state["integrity"])] if check else []
     print_table(("database", ""), rows)
     click.echo()
     print_table(("table", "rows"), [(name, f"{count:,}") for name, count in state["rows"].items()])

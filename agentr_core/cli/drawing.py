@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
-from agentr_core.interfaces.tree import Node, Tree
+from agentr_core.interfaces.tree import Node, TreeNodes
 from agentr_core.process.terminal import one_line
-from agentr_core.records import Label
 from agentr_core.report.folding import count_below, cut_text, step_text, subtree
 from agentr_core.report.marks import Marks
+
+if TYPE_CHECKING:
+    from agentr_core.records import Label
 
 #: Below so many columns the branches are thin and the notes short.
 NARROW = 80
@@ -49,7 +52,7 @@ class _Line:
     node: Node | None = None
 
 
-def draw(tree: Tree, marks: Marks, view: View, width: int) -> Iterator[str]:
+def draw(tree: TreeNodes, marks: Marks, view: View, width: int) -> Iterator[str]:
     """The lines of the drawing, ``width`` columns wide, with colours as click styles.
 
     ``├─`` and ``└─`` are alternatives; ``↓`` is the only step that follows, and is not indented any further. ``…``

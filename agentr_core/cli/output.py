@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -55,6 +58,27 @@ def print_listing(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None
         click.echo(line)
     if missing := [headers[at] for block in rest for at in block.columns[1:]]:
         say(f"no room for: {', '.join(missing)} (--json has all)")
+
+
+def print_page(lines: Iterable[str]) -> None:
+    """Lines to read from their beginning: more than the terminal has go through the user's pager, as in ``git log``.
+
+    The pager is ``PAGER``, else ``less``; ``PAGER=`` and ``PAGER=cat`` are none. A pipe gets the lines as they are.
+    """
+    shown = list(lines)
+    if not _is_paged(len(shown)):
+        for line in shown:
+            click.echo(line)
+        return
+    os.environ.setdefault("LESS", "-FRX")  # colours, and what was read stays on the screen
+    click.echo_via_pager("\n".join(shown))
+
+
+def _is_paged(count: int) -> bool:
+    pager = shlex.split(os.environ.get("PAGER", "less"))
+    if not pager or pager[0] == "cat" or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return count >= os.get_terminal_size(sys.stdout.fileno()).lines and shutil.which(pager[0]) is not None
 
 
 def heading(text: str) -> str:

@@ -30,7 +30,7 @@ from agentr_core.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
     from agentr_core.cli.drawing import View
-    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.interfaces.tree import Node, TreeNodes
     from agentr_core.report.marks import Marks
     from agentr_core.store import RevisionSetRow, RunRow, Store, TreeRow, WorkStatus
 
@@ -116,13 +116,13 @@ def _drawing(store: Store, run: RunRow, row: TreeRow, critic: str | None, view: 
     from agentr_core.cli.drawing import draw
     from agentr_core.report.marks import marks_of
 
-    tree = store.trees.load(row.id)
+    tree = store.trees.nodes(row.id)
     revision_set = _newest_set(store, run, row.iteration, critic)
     marks = marks_of(store, tree, row.id, revision_set)
     nodes = [_marked(node, marks) for node in tree.nodes]
     data = {**row.as_dict(), "critic": revision_set and revision_set.critic, "nodes": nodes}
     width = screen_width()
-    title, size = headline(row, tree)
+    title, size = _headline(store, row, tree)
     drawn = draw(tree, marks, view, width)
     return Page(data, chain([heading(one_line(title, width)), size], drawn), _legend(revision_set))
 
@@ -249,9 +249,9 @@ def find_tree(store: Store, run: RunRow, which: str) -> TreeRow:
     return matches[-1]
 
 
-def headline(row: TreeRow, tree: Tree) -> tuple[str, str]:
+def _headline(store: Store, row: TreeRow, tree: TreeNodes) -> tuple[str, str]:
     """What a tree is of, and its size."""
-    goal = tree.task.instruction.strip().rpartition("\n")[2]
+    goal = store.tasks.get(row.task_id).instruction.strip().rpartition("\n")[2]
     state = "" if row.status == "done" else f" · {row.status}"
     counts = f"{tree.simulations} simulations, {len(tree.nodes)} nodes, {len(tree.leaves())} attempts"
     title = f"tree {row.id}  {' · '.join(part for part in (row.task, goal) if part)}"
@@ -281,7 +281,7 @@ def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) ->
             if row.id in spliced:
                 return row
     for row in rows:
-        if not failed or any(leaf.reward < 1.0 for leaf in store.trees.load(row.id).leaves()):
+        if not failed or any(leaf.reward < 1.0 for leaf in store.trees.nodes(row.id).leaves()):
             return row
     raise NothingToDo(f"run {run.short} has no tree {'with a failed attempt' if failed else 'yet'}")
 

@@ -1,7 +1,7 @@
 """The search tree: every attempt at one task that a searcher made, sharing what they have in common.
 
-Plain slotted objects, no I/O. Nodes are numbered in the order in which they were made; the root is 0, has no
-response, and carries the first observation.
+Plain slotted objects, no I/O; who only looks at them imports no records. Nodes are numbered in the order in which
+they were made; the root is 0, has no response, and carries the first observation.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentr_core.records import Completion, Step, Task, Trajectory
 from agentr_core.turns import Message
+
+if TYPE_CHECKING:
+    from agentr_core.records import Completion, Step, Task, Trajectory
 
 T = TypeVar("T")
 
@@ -83,6 +85,8 @@ class Node:
 
     def step(self) -> Step:
         """The node as a step of a trajectory."""
+        from agentr_core.records import Step
+
         return Step(
             response=self.response,
             action=self.action,
@@ -97,16 +101,14 @@ class Node:
         )
 
 
-class Tree:
-    """All attempts at ``task``. ``head`` are the turns before the first action.
+class TreeNodes:
+    """The nodes of a tree below its ``root``, whatever they are attempts at.
 
     ``simulations`` counts those whose nodes and values are complete; a resumed search goes on from there.
     """
 
-    def __init__(self, task: Task, head: tuple[Message, ...], *, seed: int, state_key: str = "") -> None:
-        self.task, self.head, self.seed = task, head, seed
-        self.root = Node(0, None, 0, observation=head[-1].content if head else "", state_key=state_key)
-        self.nodes: list[Node] = [self.root]
+    def __init__(self, root: Node) -> None:
+        self.root, self.nodes = root, [root]
         self.simulations = 0
 
     def add(self, parent: Node, **values: Any) -> Node:
@@ -120,8 +122,23 @@ class Tree:
         """The terminal nodes, in the order they were made: the ends of all whole attempts."""
         return [node for node in self.nodes if node.terminal and not node.children]
 
+    @property
+    def best_reward(self) -> float:
+        """The highest reward of any leaf; 0 where there is none."""
+        return max((leaf.reward for leaf in self.leaves()), default=0.0)
+
+
+class Tree(TreeNodes):
+    """All attempts at ``task``. ``head`` are the turns before the first action."""
+
+    def __init__(self, task: Task, head: tuple[Message, ...], *, seed: int, state_key: str = "") -> None:
+        super().__init__(Node(0, None, 0, observation=head[-1].content if head else "", state_key=state_key))
+        self.task, self.head, self.seed = task, head, seed
+
     def trajectory(self, leaf: Node) -> Trajectory:
         """The attempt that ends in ``leaf``."""
+        from agentr_core.records import Trajectory
+
         return Trajectory(self.task, self.head, tuple(node.step() for node in leaf.path()))
 
     def messages(self, node: Node) -> list[Message]:
@@ -130,11 +147,6 @@ class Tree:
         for step in node.path():
             turns += (Message("assistant", step.response), Message("user", step.observation))
         return turns
-
-    @property
-    def best_reward(self) -> float:
-        """The highest reward of any leaf; 0 where there is none."""
-        return max((leaf.reward for leaf in self.leaves()), default=0.0)
 
 
 def take_apart(tree: Tree) -> None:

@@ -28,7 +28,8 @@ class NodePlayer:
 
     ``branches`` need not know the tree yet: it is shown to them when it is first played in.
     ``tokens`` (prompts and completions) and ``steps`` (actions that the environment was asked to do, whether or not it
-    had been asked before) are what was played so far; ``mismatches`` replays did not show what was recorded.
+    had been asked before) are what was played so far; ``mismatches`` replays did not show what was recorded, and
+    ``shortened`` observations were shown in part.
     """
 
     tree: Tree
@@ -39,6 +40,7 @@ class NodePlayer:
     admission: Admission | None = None
     tokens: int = 0
     steps: int = 0
+    shortened: int = 0
     _follows: bool = False
     #: Numbers for what is no node of the tree: :class:`Branches` knows places by them.
     _numbers: count[int] = field(init=False)
@@ -92,6 +94,7 @@ class NodePlayer:
         if self.branches.reaches(parsed.action):
             self.steps += 1
             result = (await self.branches.step(here, [parsed.action]))[0].result
+            self.shortened += "left_out" in result.info
         step = step_of(said.text, parsed, result, reward=here.reward, score=here.score, cut_off=cut_off)
         return Node(
             next(self._numbers),

@@ -19,6 +19,8 @@ from agentr_core.process.terminal import columns, visible
 PLAIN_INTERVAL_SECONDS = 30.0
 #: How often the line of a terminal is drawn anew, and the text at its right end asked for at the most.
 PER_SECOND = 4
+#: Seconds between two words at the least to whoever else follows a stage.
+HEARD_SECONDS = 2.0
 #: The time left is said from here on: earlier, a few units that happened to be short would promise too much.
 KNOWN_AFTER_SECONDS = 5.0
 KNOWN_AFTER_SHARE = 0.03
@@ -43,13 +45,17 @@ class StageProgress:
     #: What an earlier run had done: it took no time in this one.
     before: float = 0.0
     now: Callable[[], float] = time.monotonic
+    #: Told when the stage has moved, not more often than every :data:`HEARD_SECONDS`.
+    heard: Callable[[StageProgress], None] | None = None
     _shares: dict[object, float] = field(default_factory=dict)
     _draw: Callable[[StageProgress], None] | None = None
     _started: float = field(init=False)
     _last_drawn: float = field(init=False)
+    _last_heard: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._started = self._last_drawn = self.now()
+        self._last_heard = self._started - HEARD_SECONDS
 
     def resume(self, count: int, shares: Mapping[object, float] | None = None) -> None:
         """So many were done by an earlier run, and of some others a share."""
@@ -65,16 +71,23 @@ class StageProgress:
             self.note = note
         if self._draw is not None:
             self._draw(self)
+        self._tell()
 
     def partly(self, key: object, share: float, note: Callable[[], str] | None = None) -> None:
         """The unit ``key`` is done by ``share`` (0 to 1) so far; the note is asked for where it is about to be seen."""
         self._shares[key] = min(max(share, self._shares.get(key, 0.0)), 1.0)
+        self._tell()
         if self._draw is None or self.now() - self._last_drawn < 1 / PER_SECOND:
             return
         self._last_drawn = self.now()
         if note is not None:
             self.note = note()
         self._draw(self)
+
+    def _tell(self) -> None:
+        if self.heard is not None and self.now() - self._last_heard >= HEARD_SECONDS:
+            self._last_heard = self.now()
+            self.heard(self)
 
     @property
     def share(self) -> float:
@@ -97,7 +110,12 @@ class StageProgress:
 
 
 class Progress:
-    """Reports a run's stages. ``quiet`` says nothing at all (for use as a library)."""
+    """Reports a run's stages. ``quiet`` says nothing at all (for use as a library).
+
+    ``heard`` is told now and then how far the stage at hand is, whatever is said.
+    """
+
+    heard: Callable[[StageProgress], None] | None = None
 
     def __init__(
         self, *, quiet: bool = False, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
@@ -114,7 +132,7 @@ class Progress:
     @contextmanager
     def stage(self, label: str, total: int, unit: str) -> Iterator[StageProgress]:
         """A stage of ``total`` ``unit``; its last note stays on the screen."""
-        stage = StageProgress(label, total, unit, now=self.now)
+        stage = StageProgress(label, total, unit, now=self.now, heard=self.heard)
         if self.quiet:
             yield stage
             return
@@ -166,9 +184,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def time_left(stage: StageProgress) -> str:
-    """``~1:20 left``, no finer than it can be known: to 5 or 10 seconds, half a minute, five minutes."""
-    left = stage.seconds_left
+def time_left(left: float | None) -> str:
+    """``~1:20 left``, no finer than it can be known: to 5 or 10 seconds, half a minute, five minutes.
+
+    ``left`` in seconds; nothing where it is None.
+    """
     if left is None:
         return ""
     step = next(step for below, step in ((30, 5), (120, 10), (1800, 30), (float("inf"), 300)) if left < below)
@@ -177,7 +197,7 @@ def time_left(stage: StageProgress) -> str:
 
 def plain_line(stage: StageProgress) -> str:
     """The stage in one line for a log, however long."""
-    return f"{_size(stage)} {_pace(stage)}   {_joined((time_left(stage), stage.note))}".rstrip()
+    return f"{_size(stage)} {_pace(stage)}   {_joined((time_left(stage.seconds_left), stage.note))}".rstrip()
 
 
 def last_lines(stage: StageProgress, width: int | None) -> Iterator[str]:
@@ -204,7 +224,7 @@ def moving_parts(stage: StageProgress, width: int) -> tuple[str, int, str]:
     if bar < 1:
         return f"{stage.label[: max(0, width - len(right))]}", 0, right
     room = width - len(left) - bar - len(right) - 3
-    told = _joined((time_left(stage), stage.note))
+    told = _joined((time_left(stage.seconds_left), stage.note))
     while len(told) > room and _DOT in told:
         told = told.rpartition(_DOT)[0]
     if len(told) > room:

@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 from agentr_core.errors import ModelNotHere, UsageError
+from agentr_core.registry.hub_waits import bound_waits
 from agentr_core.registry.lookup import registry
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
@@ -34,6 +35,7 @@ def resolve_model(name: str) -> Path | str:
         return _checked(folder, name)
     if name.startswith((".", "/", "~")) or "\\" in name or not _HUB_ID.fullmatch(name):
         raise UsageError(f"there is no model folder '{name}'; {_choices()}")
+    bound_waits()
     return name
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.interfaces.tree import Node, TreeNodes
     from agentr_core.records import Label
     from agentr_core.store import RevisionSetRow, Sample, Store
 
@@ -30,7 +30,7 @@ class Marks:
 NO_MARKS = Marks({}, {}, {})
 
 
-def marks_of(store: Store, tree: Tree, tree_id: int, revision_set: RevisionSetRow | None) -> Marks:
+def marks_of(store: Store, tree: TreeNodes, tree_id: int, revision_set: RevisionSetRow | None) -> Marks:
     """The verdicts of a set's critic on a tree, and the cuts of that set; none where there is no set."""
     if revision_set is None:
         return NO_MARKS
@@ -43,7 +43,7 @@ def marks_of(store: Store, tree: Tree, tree_id: int, revision_set: RevisionSetRo
     return Marks(labels, cuts, reasons, values)
 
 
-def cut_node(tree: Tree, sample: Sample) -> Node:
+def cut_node(tree: TreeNodes, sample: Sample) -> Node:
     """The last node that a revision keeps of the bad attempt."""
     return tree.nodes[sample.bad_leaf].path()[sample.cut - 1]
 

@@ -18,27 +18,41 @@ HEAD_TURNS = 2
 _REASON = 300
 
 
+PartName = Literal["shared", "bad", "signal", "good"]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Some steps of a revision, each an agent's turn and its answer."""
 
-    name: Literal["shared", "bad", "signal", "good"]
+    name: PartName
     turns: Sequence[Message]
+
+
+def revision_part(sample: Sample, step: int) -> PartName:
+    """To which part of a sample a step belongs, counted from 0; all of a good trajectory is good."""
+    if sample.kind == "good":
+        return "good"
+    if step < sample.divergence:
+        return "shared"
+    if step < sample.cut:
+        return "bad"
+    return "signal" if step == sample.cut else "good"
 
 
 def before_the_cut(sample: Sample, messages: Sequence[Message]) -> list[Part]:
     """The steps that are kept of the bad attempt; none of a good trajectory."""
-    steps = messages[HEAD_TURNS:]
-    shared, cut = 2 * sample.divergence, 2 * sample.cut
-    return [] if sample.kind == "good" else [Part("shared", steps[:shared]), Part("bad", steps[shared:cut])]
+    return [] if sample.kind == "good" else _parts(sample, messages, "shared", "bad")
 
 
 def after_the_cut(sample: Sample, messages: Sequence[Message]) -> list[Part]:
     """The revision signal and the good continuation; of a good trajectory all of it."""
-    steps, cut = messages[HEAD_TURNS:], 2 * sample.cut
-    if sample.kind == "good":
-        return [Part("good", steps)]
-    return [Part("signal", steps[cut : cut + 2]), Part("good", steps[cut + 2 :])]
+    return _parts(sample, messages, "good") if sample.kind == "good" else _parts(sample, messages, "signal", "good")
+
+
+def _parts(sample: Sample, messages: Sequence[Message], *names: PartName) -> list[Part]:
+    steps = list(enumerate(messages[HEAD_TURNS:]))
+    return [Part(name, [turn for at, turn in steps if revision_part(sample, at // 2) == name]) for name in names]
 
 
 def told_at_the_cut(sample: Sample, reason: str) -> str:

@@ -65,6 +65,11 @@ class TreeCritique:
         return self._player.mismatches if self._player is not None else 0
 
     @property
+    def shown_in_part(self) -> int:
+        """Observations of its rollouts that were shortened."""
+        return self._player.shortened if self._player is not None else 0
+
+    @property
     def domain(self) -> str:
         """What the environment calls the world of the tree's task."""
         return self._domain

@@ -157,6 +157,7 @@ def set_metrics(trees: Any) -> dict[str, float]:
     names = (
         "pairs", "good", "revisions", "verified", "tried", "judged", "mismatches", "verdicts", "unreadable",
         "judge_tokens", "judge_steps", "rollouts", "unplayed",
+        "shown_in_part",
     )  # fmt: skip
     sums = {name: float(total[name]) for name in names}
     return {**sums, "cut_mean": total["cut_sum"] / total["pairs"] if total["pairs"] else 0.0}
@@ -175,6 +176,7 @@ def set_account(metrics: Mapping[str, float], trees: int) -> dict[str, int]:
         "lost": int(metrics["tried"] - metrics["verified"]),
         "rollouts": int(metrics["rollouts"]),
         "unplayed": int(metrics["unplayed"]),
+        "shown_in_part": int(metrics["shown_in_part"]),
     }
 
 

@@ -35,6 +35,8 @@ class TreeReviser:
     admission: Admission
     #: Told how much of the tree is done, 0 to 1.
     told: Callable[[float], None] = lambda share: None
+    #: Observations of the splices made of it that were shown in part.
+    shown_in_part: int = 0
 
     async def revise(self) -> None:
         """Make and store all samples of the tree."""
@@ -69,7 +71,7 @@ class TreeReviser:
             self.told(number / len(pairs))
         parted = contrasts(tree, alpha=alpha, beta=settings.beta, mode=settings.beta_mode)
         preferences = [self._preference(tree, one) for one in parted]
-        metrics = tree_metrics(samples, len(pairs), critique)
+        metrics = tree_metrics(samples, len(pairs), critique, self.shown_in_part)
         judge = verdict_identity(context, self.policy, self.critic)
         store = context.store
         verdicts = store.trees.verdict_rows(self.row.id, context.config.critic.name, judge, critique.fresh)
@@ -137,6 +139,7 @@ class TreeReviser:
         if self.context.config.revise.splice == "verified":
             rollout, verified = await self._verify(tree, steps, cut, good, names)
             seen, mismatches = rollout.trajectory.steps, rollout.mismatches
+            self.shown_in_part += rollout.shortened
         return Sample(
             tree_id=self.row.id,
             kind="revision" if cut.judged else "direct",
@@ -208,8 +211,8 @@ def verdict_identity(context: RunContext, policy: AnyPolicy, critic: AnyCritic) 
     return judge_hash(context.config.critic.model_dump(mode="json"), actor, context.config.seed)
 
 
-def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) -> dict[str, float]:
-    """Counts of one tree, summed up by :func:`set_metrics`."""
+def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique, shown_in_part: int) -> dict[str, float]:
+    """Counts of one tree, summed up by :func:`set_metrics`; ``shown_in_part``: observations of its splices."""
     spliced = [sample for sample in samples if sample.kind != "good"]
     kept = [sample for sample in spliced if sample.kept]
     return {
@@ -227,4 +230,5 @@ def tree_metrics(samples: Sequence[Sample], pairs: int, critique: TreeCritique) 
         "judge_steps": critique.steps,
         "rollouts": critique.played,
         "unplayed": critique.unplayed,
+        "shown_in_part": shown_in_part + critique.shown_in_part,
     }

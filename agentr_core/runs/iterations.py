@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,12 +129,23 @@ class RunLoop:
         if runs.open_stage(run_id, iteration, stage).status == "done":
             return
         self._model = self._model_for(stage, iteration)
-        with self._told_how_to_go_on():
+        with self._told_how_to_go_on(), self._under_way(stage, iteration):
             made = await work(iteration)
         runs.save_account(run_id, iteration, stage, made.account)
         for warning in warnings(made.account):
             self.context.progress.say(f"warning: {warning}")
         runs.finish_stage(run_id, iteration, stage, made.metrics, result_id=made.row_id)
+
+    @contextmanager
+    def _under_way(self, stage: StageName, iteration: int) -> Iterator[None]:
+        """How far the stage is stands in the store meanwhile, as its line has it, for whoever looks at the run."""
+        progress, move = self.context.progress, partial(self.context.store.runs.move_stage, self.context.run.id)
+        move(iteration, stage, None, None)  # what a killed process said of it is no longer true
+        progress.heard = lambda bar: move(iteration, stage, bar.share, bar.seconds_left)
+        try:
+            yield
+        finally:
+            progress.heard = None
 
     async def revise_once(self, iteration: int) -> Mapping[str, float]:
         """Revise an iteration's trees with the settings at hand, beside what the run made of them."""

@@ -10,8 +10,11 @@ from agentr_core.hashing import canonical_json
 from agentr_core.store.store import Store
 
 #: Columns and JSON keys that differ from process to process; a tree's costs are those of its last process, and how
-#: often something had to be tried again, where it was done, and who named a setting, is no part of what came of it.
-VOLATILE_NAMES = frozenset({"host", "pid", "executor", "shard", "sources", "stats_json", "attempts", "retried"})
+#: often something had to be tried again, where it was done, how far it was, and who named a setting, is no part of what
+#: came of it.
+VOLATILE_NAMES = frozenset(
+    {"host", "pid", "executor", "shard", "sources", "stats_json", "attempts", "retried", "under_way"}
+)
 #: Endings of names (columns, JSON keys, metrics) of what depends on the clock.
 VOLATILE_ENDINGS = ("_at", "_seconds", "_per_second")
 

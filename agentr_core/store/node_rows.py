@@ -23,6 +23,7 @@ from agentr_core.store.texts import Packer
 
 if TYPE_CHECKING:
     from agentr_core.interfaces.tree import Node
+    from agentr_core.records import Completion
 
 #: The order of :func:`node_row`.
 NODE_COLUMNS = (
@@ -60,10 +61,12 @@ def touched_row(tree_id: int, node: Node) -> Values:
     return pack_flags(node), node.copies, node.visits, node.value_sum, tree_id, node.index
 
 
-def node_values(row: sqlite3.Row) -> dict[str, Any]:
-    """The fields of a node from its row, in which ``NAME_text`` are the texts behind hashes."""
+def node_values(row: sqlite3.Row, *, completion: bool = True) -> dict[str, Any]:
+    """The fields of a node from its row, in which ``NAME_text`` are the texts behind hashes.
+
+    Without ``completion`` that field is None: it is a record, and most of what a tree takes to load.
+    """
     response = unpack_text(row["response_text"])
-    said = response if row["completion"] is None else unpack_text(row["completion_text"])
     score = row["score"]
     return {
         "response": response,
@@ -76,6 +79,11 @@ def node_values(row: sqlite3.Row) -> dict[str, Any]:
         "value_sum": row["value_sum"],
         "state_key": unpack_state(row["state"]),
         "info": json.loads(row["info_json"]) if row["info_json"] else {},
-        "completion": unpack_completion(said, row["tokens"], row["finish"], row["prompt_tokens"], row["cached_tokens"]),
+        "completion": _completion(row, response) if completion else None,
         **unpack_flags(row["flags"]),
     }
+
+
+def _completion(row: sqlite3.Row, response: str) -> Completion | None:
+    said = response if row["completion"] is None else unpack_text(row["completion_text"])
+    return unpack_completion(said, row["tokens"], row["finish"], row["prompt_tokens"], row["cached_tokens"])

@@ -227,6 +227,19 @@ class Runs:
                 (run_id, iteration, stage),
             )
 
+    def move_stage(self, run_id: int, iteration: int, stage: str, share: float | None, left: float | None) -> None:
+        """How far a stage at work is, 0 to 1, and the seconds that it still takes; None for what is not known.
+
+        It stands in the place of the stage's metrics, as ``under_way``, until the stage ends.
+        """
+        told = None if share is None else {"under_way": {"share": round(share, 4), "seconds_left": left}}
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE stages SET metrics_json = ?"
+                " WHERE run_id = ? AND iteration = ? AND stage = ? AND status = 'running'",
+                (pack_json(told), run_id, iteration, stage),
+            )
+
     def finish_stage(
         self,
         run_id: int,

@@ -18,7 +18,7 @@ from agentr_core.store.tasks import Tasks
 from agentr_core.store.texts import Conversations
 
 if TYPE_CHECKING:
-    from agentr_core.interfaces.tree import Node, Tree
+    from agentr_core.interfaces.tree import Node, Tree, TreeNodes
     from agentr_core.records import Verdict
 
 _TREES = "SELECT trees.*, tasks.env, tasks.key AS task FROM trees JOIN tasks ON tasks.id = trees.task_id"
@@ -87,18 +87,29 @@ class Trees:
         from agentr_core.interfaces.tree import Tree
 
         row = self.get(tree_id)
-        if row.head is None:
-            raise UsageError(f"tree {tree_id} was planned but never started")
-        tree = Tree(self._tasks.get(row.task_id).task(), self._conversations.get(row.head), seed=row.seed)
+        tree = Tree(self._tasks.get(row.task_id).task(), self._conversations.get(_head(row)), seed=row.seed)
+        self._fill(tree, row, completions=True)
+        return tree
+
+    def nodes(self, tree_id: int) -> TreeNodes:
+        """The nodes of :meth:`load` without their completions: nothing is made of records that only slow a look."""
+        from agentr_core.interfaces.tree import Node, TreeNodes
+
+        row, tree = self.get(tree_id), TreeNodes(Node(0, None, 0))
+        _head(row)
+        self._fill(tree, row, completions=False)
+        return tree
+
+    def _fill(self, tree: TreeNodes, row: TreeRow, *, completions: bool) -> None:
+        """Add the stored nodes."""
         tree.simulations = row.simulations
-        for node in self._connection.all(_NODES, (tree_id,)):
-            values = node_values(node)
+        for node in self._connection.all(_NODES, (row.id,)):
+            values = node_values(node, completion=completions)
             if node["parent"] is None:
                 for name, value in values.items():
                     setattr(tree.root, name, value)
             else:
                 tree.add(tree.nodes[node["parent"]], **values)
-        return tree
 
     def plan(
         self,
@@ -278,6 +289,12 @@ class Trees:
             rows = self.verdict_rows(tree_id, critic, judge_hash, verdicts)
             self._conversations.insert(self._conversations.packer.written())
             self.put_verdicts(rows)
+
+
+def _head(row: TreeRow) -> bytes:
+    if row.head is None:
+        raise UsageError(f"tree {row.id} was planned but never started")
+    return row.head
 
 
 def _check_same(row: TreeRow, wanted: tuple[str, str, str, int]) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +21,9 @@ from agentr_core.cli.main import main
 from agentr_core.process.file_lock import held
 from agentr_core.store import open_store
 from agentr_core.turns import Example
+
+if os.name == "posix":
+    from typing_terminal import Terminal
 
 RUN = ["run", "--env", "textcraft", "--searcher", "mcts", "--policy", "flawed", "--trainer", "none"]
 SIZE = ["--name", "first", "--tasks", "6", "--eval-tasks", "4", "--iterations", "1"]
@@ -100,10 +107,19 @@ def imported_by(*commands: str) -> list[tuple[str, int, list[str]]]:
 
 def test_a_listing_imports_no_pydantic(db: Path) -> None:
     reads = [each for each in LISTS if not each.startswith("tasks")]  # a task is a record
-    reads += ["runs show", "revisions show", "datasets show", "checkpoints show last", "compare", "compare --critics"]
+    reads += [
+        "trees show",
+        "trees show --failed",
+        "runs show",
+        "revisions show",
+        "datasets show",
+        "checkpoints show last",
+        "compare",
+        "compare --critics",
+    ]
     reads = [f"{command} --db {db}" for command in reads]
     assert imported_by(*reads) == [(command, 0, []) for command in reads]
-    [(_, code, found)] = imported_by(f"trees show --db {db}")  # has a tree's records made
+    [(_, code, found)] = imported_by(f"trees export --db {db} --output {db.parent / 'trees.jsonl'}")  # with its records
     assert (code, found) == (0, ["pydantic"])
 
 
@@ -196,11 +212,13 @@ def test_a_run_is_called_killed_where_nobody_works_on_it(agentr: Any, tmp_path: 
         with held(store.runs.lock_file(runs["here"])):
             for row in runs.values():
                 store.runs.open_stage(row.id, 1, "search")
+                store.runs.move_stage(row.id, 1, "search", 0.4167, 83.0)
             shown = {name: agentr(f"runs show {name}", path).out for name in runs}
             states = {name: text.split("\n")[0].split()[-1] for name, text in shown.items()}
             assert states == {"gone": "killed", "here": "running"}
             at_work = {name: re.findall(r"^1 +search +(\w+)", text, re.MULTILINE) for name, text in shown.items()}
             assert at_work == {"gone": ["killed"], "here": ["running"]}
+            assert "41% · ~1:20 left" in shown["here"] and "left" not in shown["gone"]
             killed = agentr("runs list --status killed --json", path).json
             assert [row["name"] for row in killed] == ["gone"]
             assert {row["name"]: row["alive"] for row in agentr("runs list --json", path).json} == {
@@ -333,10 +351,45 @@ def test_a_task_is_shown_with_its_demonstration(agentr: Any) -> None:
 def test_the_database_is_told_backed_up_and_dumped(agentr: Any, db: Path, tmp_path: Path) -> None:
     assert agentr("db path").out.strip() == str(db)
     state = agentr("db status --json").json
-    assert (state["integrity"], state["rows"]["trees"]) == ("ok", 6)
+    assert state["rows"]["trees"] == 6
     assert f"trees          {state['rows']['trees']}" in agentr("db status").out
     copy = tmp_path / "copy.db"
     assert agentr(f"db backup {copy}").code == 0
     whole = agentr("db dump").lines
     assert agentr("db dump", copy).lines[-1] == whole[-1]
     assert {row[0] for row in whole} == {table for table, count in state["rows"].items() if count}
+
+
+def test_whether_the_file_is_damaged_is_looked_into_when_asked_for(agentr: Any, db: Path, tmp_path: Path) -> None:
+    """It takes a read of every page, which is most of what the command would take."""
+    assert "integrity" not in agentr("db status --json").json and "integrity" not in agentr("db status").out
+    assert agentr("db status --check --json").json["integrity"] == "ok"
+    copy = tmp_path / "damaged.db"
+    shutil.copy(db, copy)
+    with sqlite3.connect(copy) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'texts'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with copy.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    assert agentr("db status", copy).code == 0
+    assert "btreeInitPage" in agentr("db status --check --json", copy).json["integrity"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo terminals are POSIX's")
+def test_what_is_longer_than_the_terminal_goes_through_the_users_pager(agentr: Any, db: Path, tmp_path: Path) -> None:
+    """As ``git log`` does it; what stays below the terminal's 40 lines, is piped, or has no pager is printed."""
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\ncat > paged\necho turned the pages\n")
+    pager.chmod(0o755)
+    show = [sys.executable, "-m", "agentr_core", "trees", "show", "--db", str(db), "--all"]
+    drawn = {}
+    for name, more, chosen in (("long", [], str(pager)), ("short", ["--depth", "1"], str(pager)), ("none", [], "")):
+        with closing(Terminal([*show, *more], tmp_path, PAGER=chosen)) as terminal:
+            assert terminal.end() == 0
+            drawn[name] = terminal.text
+    paged = (tmp_path / "paged").read_text()
+    assert len(paged.splitlines()) > 40
+    assert "turned the pages" in drawn["long"] and paged.splitlines()[5] not in drawn["long"]
+    assert "turned the pages" not in drawn["short"] + drawn["none"]
+    assert [line.rstrip() for line in drawn["none"].splitlines()][: len(paged.splitlines())] == paged.splitlines()

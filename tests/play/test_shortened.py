@@ -24,6 +24,10 @@ def test_search_splices_and_episodes_show_the_same_shortened_texts(empty: Any, s
         (made,) = store.revisions.select(run.id)
         assert made.metrics["mismatches"] == 0 and made.metrics["verified"] > 0
         accounts = store.runs.accounts(run.id)
+        spliced = [each for each in store.revisions.samples(made.id) if each.verified is not None]
+        turns = [turn for each in spliced for turn in store.conversations.get(each.conversation)]
+        shown = sum("characters left out]" in turn.content for turn in turns if turn.role == "user")
+        assert accounts[1, "revise"]["shown_in_part"] == made.metrics["shown_in_part"] == shown >= len(spliced) > 0
         assert accounts[1, "search"]["shown_in_part"] == sum("characters left out]" in text for text in seen)
         played = [
             row

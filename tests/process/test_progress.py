@@ -72,9 +72,9 @@ def test_the_time_left_follows_from_what_is_done_and_in_flight(clock: Clock) -> 
     assert stage.seconds_left is None, "too early to say"
     clock.time += 6
     stage.partly(2, 0.5)
-    assert stage.seconds_left == pytest.approx(90) and time_left(stage) == "~1:30 left"
+    assert stage.seconds_left == pytest.approx(90) and time_left(stage.seconds_left) == "~1:30 left"
     stage.advance(10)
-    assert stage.seconds_left is None and time_left(stage) == ""
+    assert stage.seconds_left is None and time_left(stage.seconds_left) == ""
 
 
 def test_what_an_earlier_run_did_took_no_time_in_this_one(clock: Clock) -> None:
@@ -99,7 +99,7 @@ def test_the_time_left_is_no_finer_than_it_is_known(clock: Clock, seconds: float
     stage = a_stage(clock, total=2)
     clock.time += seconds
     stage.advance(1)
-    assert time_left(stage) == said
+    assert time_left(stage.seconds_left) == said
 
 
 def test_a_log_gets_a_whole_line_now_and_then(clock: Clock) -> None:
@@ -124,3 +124,15 @@ def test_what_stays_on_a_narrow_terminal_is_folded_between_its_parts(clock: Cloc
     assert list(last_lines(stage, None)) == [plain_line(stage)]
     stage.note = ""
     assert list(last_lines(stage, 80)) == ["iter 1 search, revise     40 trees  100%   0:00"]
+
+
+def test_who_follows_a_stage_is_told_what_its_line_says_now_and_then(clock: Clock) -> None:
+    heard, progress = [], Progress(quiet=True, now=clock)
+    progress.heard = lambda bar: heard.append((bar.share, bar.seconds_left))
+    with progress.stage("iter 1 search", 4, "trees") as bar:
+        bar.partly("a tree", 0.5)
+        clock.time += 1
+        bar.partly("a tree", 0.75)
+        clock.time += 9
+        bar.advance(key="a tree")
+    assert heard == [(0.125, None), (0.25, pytest.approx(30))]

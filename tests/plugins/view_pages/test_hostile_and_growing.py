@@ -104,7 +104,7 @@ def test_a_run_is_followed_while_it_grows(screen: Any, hostile_db: Path) -> None
     screen.open("#/runs")
     words = [
         *(sys.executable, "-m", "agentr_core", "run", "--env", "textcraft", "--policy", "flawed", "--trainer", "none"),
-        *("--db", str(hostile_db), "--name", "growing", "--tasks", "400", "--iterations", "1", "--concurrency", "1"),
+        *("--db", str(hostile_db), "--name", "growing", "--tasks", "40", "--iterations", "1", "--concurrency", "1"),
         *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "mcts.simulations=200"),
         *("--eval-tasks", "1", "-o", "flawed.rate=0.5"),
     ]
@@ -123,5 +123,12 @@ def test_a_run_is_followed_while_it_grows(screen: Any, hostile_db: Path) -> None
             since = ["since=" in url for url in asked if re.search(r"/api/trees/\d+(\?|$)", url)]
             assert since[-1] and all(since[since.index(True) :])  # the whole tree only until the first answer
             assert screen.page.evaluate("() => document.querySelector('.connection').textContent") == "live"
+            screen.click("run")
+            there = screen.page.locator(".at-work:has-text('left')")
+            said = there.inner_text()
+            assert re.fullmatch(r"at work: search of iteration 1, \d+% · ~[\d:]+ left", said)
+            screen.page.wait_for_function(
+                "(before) => document.querySelector('.at-work').innerText !== before", arg=said
+            )
         finally:
             run.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agentr_core import Store, UsageError, preference_row
+from agentr_core import Store, UsageError, preference_row, revision_part
 from agentr_view.asked import Asked
 from agentr_view.pages.listing import as_list, cursor
 from agentr_view.pages.trees import way_to
@@ -94,22 +94,11 @@ def _turns(store: Store, tree: Any, sample: Any) -> list[dict[str, Any]]:
     turns = []
     for index, message in enumerate(messages):
         turn = {"role": message.role, "text": message.content, "train": message.train}
-        turn["band"] = "head" if index < head else band(sample, (index - head) // 2)
+        turn["band"] = "head" if index < head else revision_part(sample, (index - head) // 2)
         if recorded.get(index, message.content) != message.content:
             turn["recorded"] = recorded[index]
         turns.append(turn)
     return turns
-
-
-def band(sample: Any, step: int) -> str:
-    """To which part of a sample a step belongs, counted from 0."""
-    if sample.kind == "good":
-        return "good"
-    if step < sample.divergence:
-        return "shared"
-    if step < sample.cut:
-        return "bad"
-    return "signal" if step == sample.cut else "good"
 
 
 def _recorded(store: Store, tree_id: int, sample: Any, head: int) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from agentr_core import (
     run_summary,
     run_tables,
     set_labels,
+    under_way,
 )
 from agentr_view.asked import Asked, BadRequest
 from agentr_view.pages.listing import as_plots, as_tables, cursor
@@ -64,7 +65,7 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
     about = {"agentr_version": run.agentr_version, "host": run.host, "pid": run.pid}
     return {
         "run": {**run_item(store, run, counts), **about},
-        "stages": [{**row.as_dict(), "seconds": _seconds(row)} for row in store.runs.stages(run.id)],
+        "stages": [_stage(row, store.runs.state(run)) for row in store.runs.stages(run.id)],
         "tables": as_tables(run_tables(store, run, rows)),
         "plots": as_plots(run_plots(store, run, rows)),
         "account": list(account_rows(store, run)),
@@ -76,6 +77,14 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
         "checkpoints": [row.as_dict() for row in store.checkpoints.select(run.id)],
         "evals": eval_items(store, run, rows),
     }
+
+
+def _stage(row: Any, run: str) -> dict[str, Any]:
+    """A stage; of one at work how far it is and what it still takes. ``run`` is the state that its run is in."""
+    status = run if row.status == "running" else row.status
+    metrics = {name: value for name, value in row.metrics.items() if name != "under_way"}
+    told = under_way(row) if status == "running" else ""
+    return {**row.as_dict(), "status": status, "metrics": metrics, "seconds": _seconds(row), "under_way": told}
 
 
 def set_items(store: Store, run: Any, iteration: int | None = None) -> list[dict[str, Any]]:

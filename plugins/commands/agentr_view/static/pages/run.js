@@ -17,6 +17,7 @@ export function RunPage({ run }) {
   return html`<${Page} title=${name} run=${run}>
     <${Answered} answer=${answer} what="the run">${(/** @type {any} */ data) => html`
       <${Head} run=${data.run} />
+      <${AtWork} stages=${data.stages ?? []} />
       ${data.warnings?.length > 0 && html`<ul class="warnings" aria-label="warnings">${data.warnings.map((/** @type {string} */ each) => html`<li><${Line} text=${each} limit=${1000} /></li>`)}</ul>`}
       <${Made} run=${run} data=${data} />
       <div class="plots">${data.plots?.map((/** @type {any} */ plot) => html`<${Plot} key=${plot.id} plot=${plot} />`)}</div>
@@ -54,6 +55,13 @@ function Head(/** @type {{run: any}} */ { run }) {
   <dl class="figures">
     ${[["trees", number(run.trees)], ["nodes", number(run.nodes)], ["baseline", percent(run.baseline, 1)], ["success", percent(run.success, 1)]].map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
   </dl>`;
+}
+
+/** What is done at the moment, how far it is, and the time that it still takes, as the terminal's line has it. */
+function AtWork(/** @type {{stages: any[]}} */ { stages }) {
+  const here = stages.filter((each) => each.status === "running");
+  if (!here.length) return null;
+  return html`<p class="at-work">${here.map((each) => html`<span>at work: <${Line} text=${each.stage} />${each.iteration ? ` of iteration ${each.iteration}` : " of the baseline"}${each.under_way && html`, <b><${Line} text=${each.under_way} /></b>`}</span>`)}</p>`;
 }
 
 /** What the run made, each a way on. */
