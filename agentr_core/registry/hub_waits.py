@@ -39,8 +39,10 @@ class _OneLineEach(logging.Filter):
 
 @cache
 def bound_waits() -> None:
-    """From now on a request to the hub waits as long as ``HF_HUB_ETAG_TIMEOUT`` says (10 seconds), and each reason why
-    it does not answer is said once. Nothing where ``huggingface_hub`` is not installed."""
+    """From now on each reason why the hub does not answer is said once, and no request waits for ever.
+
+    One without a limit of its own waits as long as ``HF_HUB_ETAG_TIMEOUT`` says (10 seconds).
+    """
     only_once = _OneLineEach()
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(only_once)
