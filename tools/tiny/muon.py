@@ -15,7 +15,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """The matrix with all its singular values brought near 1, in its own precision."""
     a, b, c = COEFFICIENTS
     tall = matrix.size(0) > matrix.size(1)
-    x = matrix.T if tall else matrix
+    x: torch.Tensor = matrix.T if tall else matrix
     x = x / x.norm().clamp(min=1e-7)
     for _ in range(REPEATS):
         gram = x @ x.T
