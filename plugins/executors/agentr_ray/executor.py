@@ -115,6 +115,7 @@ class RayExecutor(Executor[RayConfig]):
             else:
                 cpus = max(1, round(self.workers * self.config.cpus_per_worker))
                 ray.init(
+                    address="local",  # none that runs here already, which may be anybody's
                     num_cpus=cpus,
                     include_dashboard=False,
                     log_to_driver=False,
