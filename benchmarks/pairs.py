@@ -4,7 +4,7 @@
     python benchmarks/pairs.py COMMIT store µs/node [--pairs 5] [--] --trees 4
 
 The third word is the column that is read, of the last line that is printed. Each commit is laid out in a folder of its
-own, with its own benchmark; both run in this Python, one after the other, so that a machine whose speed changes is the same
+own, with its own benchmark; both run in this Python, one after the other, so that one machine, however its speed changes, is the same
 for both of a pair. The order changes from pair to pair.
 """
 

@@ -45,7 +45,8 @@ def test_a_run_over_all_environments_killed_five_times_ends_like_one_that_was_no
     agentr: Agentr, tmp_path: Path
 ) -> None:
     few = ("-o", "sciworld.only=lifespan-longest-lived", "-o", "sciworld.search.tasks=1")
-    few = (*few, "-o", "sciworld.evaluate.tasks=1", "--no-revision-test") if "sciworld" in worlds() else ()
+    few = (*few, "-o", "sciworld.evaluate.tasks=1", "-o", "sciworld.workers=1", "--no-revision-test")
+    few = few if "sciworld" in worlds() else ()
     start = ("run", "--env", ",".join(worlds()), *SMALL, *few)
     whole, killed, killer = tmp_path / "whole", tmp_path / "killed", tmp_path / "killer.py"
     whole.mkdir()
