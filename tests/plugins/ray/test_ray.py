@@ -34,6 +34,8 @@ SMALL = (
     *(*PLUGINS, "--policy", "dying:Dying", "-o", "policy.rate=0.5"),
 )
 Inside = Callable[..., int]
+#: Requests after which a worker is well at work.
+BEGUN = 12
 
 
 def small(*more: str) -> list[str]:
@@ -128,14 +130,13 @@ def test_while_nothing_can_be_written_workers_wait(
 ) -> None:
     """The disk is stuck until the worker is asked nothing any more, by when it has done a small part of the work."""
     monkeypatch.setattr(crew, "QUEUE", 2)
-    said, stuck, heard = Crew._said, list[int](), list[int]()
+    said, stuck = Crew._said, list[int]()
 
     def asked() -> int:
         return sum(int(path.read_text() or 0) for path in (tmp_path / "pids").iterdir())
 
     async def waiting(self: Crew) -> Sequence[Any]:
-        heard.append(len(heard))
-        if len(heard) > 8 and not stuck:
+        if asked() > BEGUN and not stuck:
             looks = [-1]
             while len(looks) < 6 or len(set(looks[-6:])) > 1:
                 await asyncio.sleep(0.5)
