@@ -4,8 +4,8 @@
     python benchmarks/pairs.py COMMIT store µs/node [--pairs 5] [--] --trees 4
 
 The third word is the column that is read, of the last line that is printed. Each commit is laid out in a folder of its
-own, with its own benchmark; both run in this Python, one after the other, so that one machine, however its speed changes, is the same
-for both of a pair. The order changes from pair to pair.
+own, with its own benchmark; both run in this Python, one after the other, so that one machine, however its speed
+changes, is the same for both of a pair. The order changes from pair to pair.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def pytest_configure() -> None:
     # fifth of its start is the check of classes that javac made.
     quick = "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
     os.environ.setdefault("JAVA_TOOL_OPTIONS", quick)
-    # A model that is not here is not here: looked for on the net, it is tried again for half a minute where there is none.
+    # A model that is not here is not here: on a net that is not there it would be looked for half a minute long.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.pop("COLUMNS", None)  # whoever runs the tests may have said how wide their terminal is
 
