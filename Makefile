@@ -60,10 +60,10 @@ vllm-test:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
 	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
-# Most of it is waiting for processes, so the three files run at once.
+# Much of it is waiting for processes, so two files run at once.
 ray-test:
 	@$(MAKE) --no-print-directory VENV=$(RAY_VENV) $(RAY_VENV)/.ray-dev
-	@$(RAY_VENV)/bin/python -m pytest tests/plugins/ray -n 3 --dist loadfile $(ARGS)
+	@$(RAY_VENV)/bin/python -m pytest tests/plugins/ray -n 2 --dist loadfile $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(VLLM_VENV) $(RAY_VENV) tools/viewer_types/node_modules dist build site
