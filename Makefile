@@ -60,9 +60,10 @@ vllm-test:
 	@$(MAKE) --no-print-directory VENV=$(VLLM_VENV) $(VLLM_VENV)/.vllm-dev
 	@$(VLLM_VENV)/bin/python -m pytest tests/plugins/vllm -n 3 --dist loadfile $(ARGS)
 
+# Much of it is waiting for processes, so two files run at once.
 ray-test:
 	@$(MAKE) --no-print-directory VENV=$(RAY_VENV) $(RAY_VENV)/.ray-dev
-	@$(RAY_VENV)/bin/python -m pytest tests/plugins/ray $(ARGS)
+	@$(RAY_VENV)/bin/python -m pytest tests/plugins/ray -n 2 --dist loadfile $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(VLLM_VENV) $(RAY_VENV) tools/viewer_types/node_modules dist build site
@@ -102,7 +103,7 @@ tools/viewer_types/node_modules: tools/viewer_types/package-lock.json
 
 $(VENV)/.ray-dev: $(VENV)/.python pyproject.toml
 	@echo "install  agentr and Ray"
-	@$(PIP) --editable '.[ray]' pytest
+	@$(PIP) --editable '.[ray]' pytest pytest-xdist
 	@touch $@
 
 # The three packages of torch are built for CUDA: vLLM asks for them, does not start beside them, and runs without.

@@ -47,7 +47,7 @@ def serve(pipe: Any) -> None:
             {"index": n, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
             for n, text in enumerate(texts)
         ]
-        usage = {"prompt_tokens": 300, "completion_tokens": 12 * len(texts)}
+        usage = {"prompt_tokens": 3000, "completion_tokens": 12 * len(texts)}
         return web.json_response({"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
 
     async def run() -> None:

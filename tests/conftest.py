@@ -13,8 +13,12 @@ def pytest_configure() -> None:
     """Here and in every worker, before anything is collected; programs that tests start inherit it."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of programs compiles all of agentr anew
-    # A Java process of a test lives for seconds: what the second compiler makes of the simulator is never used.
-    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+    # A Java process of a test lives for seconds: what the second compiler makes of the simulator is never used, and a
+    # fifth of its start is the check of classes that javac made.
+    quick = "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", quick)
+    # A model that is not here is not here: on a net that is not there it would be looked for half a minute long.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.pop("COLUMNS", None)  # whoever runs the tests may have said how wide their terminal is
 
 

@@ -86,17 +86,15 @@ class Revisions:
         return TreeRevised(set_id, tree_id, verdicts, packed, preferred, pack_json(metrics), written)
 
     def put_tree(self, event: TreeRevised) -> None:
-        """Mark a tree as revised and keep what came out of it, in place of what an earlier attempt left."""
-        key = (event.set_id, event.tree_id)
+        """Mark a tree as revised and keep all that came out of it; nothing where it is marked already.
+
+        Who does a tree again, because the first did not live to say so, finds its verdicts there and counts none.
+        """
         with self._connection.transaction():
             self._conversations.insert(event.written)
-            for table in ("samples", "preferences"):
-                self._connection.execute(f"DELETE FROM {table} WHERE set_id = ? AND tree_id = ?", key)
-            self._connection.execute(
-                "INSERT INTO revised_trees VALUES (?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET metrics_json = excluded.metrics_json",
-                (*key, event.metrics_json),
-            )
+            marked = "INSERT INTO revised_trees VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            if not self._connection.execute(marked, (event.set_id, event.tree_id, event.metrics_json)):
+                return
             self._connection.executemany(
                 f"INSERT INTO samples ({_SAMPLE_COLUMNS}) VALUES ({', '.join('?' * 16)})", event.samples
             )

@@ -257,8 +257,8 @@ class Crew:
         if member.leaving:
             self._let_go(member)
             return
-        if not self._begun.is_set():  # the first that says anything says what is wrong with all of them
-            raise AgentrError(f"a worker could not be started: {error}") if isinstance(error, WorkerLost) else error
+        if not self._begun.is_set() and not isinstance(error, WorkerLost):
+            raise error  # the first that cannot be started says what is wrong with all of them
         self._lost_in_a_row += 1
         if self._lost_in_a_row > ATTEMPTS * self._size:
             raise AgentrError(f"{self._lost_in_a_row} workers have died and nothing was done; the last: {error}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from interrupting import interrupt
 from pydantic import ValidationError
-from scripted_runs import SCRIPTED, command, environment
+from scripted_runs import SCRIPTED, Agentr
 
 from agentr_core import RunConfig
 from agentr_core.process.progress import Progress
@@ -139,12 +137,8 @@ def test_a_gain_of_repeats_is_over_the_means_of_the_tasks(empty, settings) -> No
     assert compared.rows[0][compared.columns.index("pass@K (95%)")].startswith("pass@4 ")
 
 
-def test_the_command_line_plays_repeats_and_shows_them(tmp_path: Path) -> None:
-    def agentr(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*arguments), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-        )
-
+def test_the_command_line_plays_repeats_and_shows_them(inside: Agentr) -> None:
+    agentr = inside
     small = (*SCRIPTED, "--eval-tasks", "3", "--no-revision-test")
     done = agentr("eval", *small, "--repeats", "3")
     assert done.returncode == 0, done.stderr

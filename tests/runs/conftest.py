@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from in_process import inside as inside
 from mixed_runs import together as together
 from mixed_runs import trained as trained
 from project_stages import empty as empty

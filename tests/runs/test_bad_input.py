@@ -50,6 +50,12 @@ class Odd(Policy):
 """
 
 
+@pytest.fixture
+def agentr(inside: Agentr) -> Agentr:
+    """In this process: what is said and what is kept is the same."""
+    return inside
+
+
 @pytest.mark.parametrize("odd", ["nothing", "long", "two", "control", "surrogate"])
 def test_a_policy_may_answer_anything(agentr: Agentr, tmp_path: Path, odd: str) -> None:
     (tmp_path / "odd.py").write_text(ODD)

@@ -40,6 +40,14 @@ RUN = (
     *("--searcher", "mcts", "-o", "mcts.depth=9", "-o", "mcts.simulations=2", "--trainer", "none"),
     *("--tasks", "8", "--iterations", "1", "--eval-tasks", "8", "-o", "evaluate.max_turns=8"),
 )
+
+
+@pytest.fixture
+def agentr(inside: Agentr) -> Agentr:
+    """In this process: what is said and what is kept is the same."""
+    return inside
+
+
 STAGES = {"evaluate": "act plain-", "search": "act [0-9]", "revise": "judge [0-9]"}
 
 

@@ -51,6 +51,12 @@ RUN = (
 
 
 @pytest.fixture
+def agentr(inside: Agentr) -> Agentr:
+    """In this process: what is said and what is kept is the same."""
+    return inside
+
+
+@pytest.fixture
 def away(tmp_path: Path) -> Path:
     (tmp_path / "away.py").write_text(AWAY)
     return tmp_path

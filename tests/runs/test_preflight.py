@@ -10,6 +10,12 @@ import pytest
 from scripted_runs import SCRIPTED, Agentr
 
 
+@pytest.fixture
+def agentr(inside: Agentr) -> Agentr:
+    """In this process: what is said and what is kept is the same."""
+    return inside
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [

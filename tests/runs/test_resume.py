@@ -59,15 +59,15 @@ def test_stores_do_not_depend_on_the_hash_seed_or_on_concurrency(agentr: Agentr,
     assert dumps[0] == dumps[1]
 
 
-def test_another_seed_gives_another_store(agentr: Agentr, tmp_path: Path) -> None:
-    agentr("run", *SCRIPTED, "--seed", "1", "--db", "one.db")
-    agentr("run", *SCRIPTED, "--seed", "2", "--db", "two.db")
+def test_another_seed_gives_another_store(inside: Agentr, tmp_path: Path) -> None:
+    inside("run", *SCRIPTED, "--seed", "1", "--db", "one.db")
+    inside("run", *SCRIPTED, "--seed", "2", "--db", "two.db")
     assert dump(tmp_path / "one.db") != dump(tmp_path / "two.db")
 
 
-def test_resume_refuses_another_configuration_and_shows_it(agentr: Agentr) -> None:
-    assert agentr("search", *SCRIPTED, "--name", "base").returncode == 0
-    refused = agentr("run", *SCRIPTED, "-o", "mcts.depth=13", "--resume", "base")
+def test_resume_refuses_another_configuration_and_shows_it(inside: Agentr) -> None:
+    assert inside("search", *SCRIPTED, "--name", "base").returncode == 0
+    refused = inside("run", *SCRIPTED, "-o", "mcts.depth=13", "--resume", "base")
     assert refused.returncode == 2
     assert "started with another configuration" in refused.stderr
     assert "searcher.options.depth" in refused.stderr and "stored 12" in refused.stderr and "now 13" in refused.stderr
@@ -75,10 +75,10 @@ def test_resume_refuses_another_configuration_and_shows_it(agentr: Agentr) -> No
     assert "Traceback" not in refused.stderr
 
 
-def test_resuming_a_finished_run_changes_nothing(agentr: Agentr, tmp_path: Path) -> None:
-    assert agentr("run", *SCRIPTED).returncode == 0
+def test_resuming_a_finished_run_changes_nothing(inside: Agentr, tmp_path: Path) -> None:
+    assert inside("run", *SCRIPTED).returncode == 0
     before = dump(tmp_path / "agentr.db")
-    again = agentr("resume", "last", "--json")
+    again = inside("resume", "last", "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["status"] == "done"
     assert dump(tmp_path / "agentr.db") == before

@@ -45,7 +45,8 @@ def test_a_run_over_all_environments_killed_five_times_ends_like_one_that_was_no
     agentr: Agentr, tmp_path: Path
 ) -> None:
     few = ("-o", "sciworld.only=lifespan-longest-lived", "-o", "sciworld.search.tasks=1")
-    few = (*few, "-o", "sciworld.evaluate.tasks=1", "--no-revision-test") if "sciworld" in worlds() else ()
+    few = (*few, "-o", "sciworld.evaluate.tasks=1", "-o", "sciworld.workers=1", "--no-revision-test")
+    few = few if "sciworld" in worlds() else ()
     start = ("run", "--env", ",".join(worlds()), *SMALL, *few)
     whole, killed, killer = tmp_path / "whole", tmp_path / "killed", tmp_path / "killer.py"
     whole.mkdir()
@@ -201,23 +202,23 @@ def test_an_environment_that_brings_nothing_to_train_on_is_named(written: Path) 
     assert "warning: nothing of 'worlds_of_mine:Barren' is trained on" in said.getvalue()
 
 
-def test_own_settings_of_a_stage_are_no_other_environment(agentr: Agentr, together: Path, tmp_path: Path) -> None:
+def test_own_settings_of_a_stage_are_no_other_environment(inside: Agentr, together: Path, tmp_path: Path) -> None:
     shutil.copy(together, tmp_path / "agentr.db")
-    done = agentr("eval", "--run", "last", "-o", "webshop.evaluate.tasks=2", "-o", "webshop.evaluate.split=valid")
+    done = inside("eval", "--run", "last", "-o", "webshop.evaluate.tasks=2", "-o", "webshop.evaluate.split=valid")
     assert done.returncode == 0, done.stderr
-    measured = json.loads(agentr("evals", "list", "last", "--json").stdout)[-1]
+    measured = json.loads(inside("evals", "list", "last", "--json").stdout)[-1]
     assert measured["split"] == "test,valid" and measured["metrics"]["webshop/tasks"] == 2
 
 
-def test_the_commands_know_the_environment_of_a_row(agentr: Agentr, together: Path, tmp_path: Path) -> None:
+def test_the_commands_know_the_environment_of_a_row(inside: Agentr, together: Path, tmp_path: Path) -> None:
     shutil.copy(together, tmp_path / "agentr.db")
     for command in (("trees", "list"), ("trajectories", "list"), ("revisions", "list"), ("evals", "show", "1")):
-        told = agentr(*command).stdout
+        told = inside(*command).stdout
         assert "textcraft/synthetic" in told and "webshop/generated" in told, command
-    listed = json.loads(agentr("trees", "list", "--json").stdout)
+    listed = json.loads(inside("trees", "list", "--json").stdout)
     assert {row["env"] for row in listed} == set(WORLDS)
-    assert "textcraft,webshop" in agentr("runs", "list", "--env", "webshop").stdout
-    assert "mean of 2" in agentr("compare", "last").stdout
+    assert "textcraft,webshop" in inside("runs", "list", "--env", "webshop").stdout
+    assert "mean of 2" in inside("compare", "last").stdout
 
 
 def test_listings_of_one_environment_and_tasks_by_the_names_that_listings_have(

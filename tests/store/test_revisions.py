@@ -39,8 +39,8 @@ def test_a_revised_tree_holds_what_was_saved_last(store: Store, tree_id: int) ->
         chosen_messages=GOOD,
         rejected_messages=BAD,
     )
-    store.revisions.save_tree(row.id, tree_id, [replace(good, good_leaf=9), spliced], {"pairs": 9}, [pair])
     store.revisions.save_tree(row.id, tree_id, [spliced, good], {"pairs": 1}, [pair])
+    store.revisions.save_tree(row.id, tree_id, [replace(good, good_leaf=9), spliced], {"pairs": 9}, [pair])
     stored = store.revisions.samples(row.id)
     messages = [store.conversations.get(sample.conversation) for sample in stored]
     assert [replace(s, conversation=b"", messages=m) for s, m in zip(stored, messages, strict=True)] == [good, spliced]

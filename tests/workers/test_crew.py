@@ -124,6 +124,50 @@ def test_while_nothing_can_be_written_workers_wait(
     assert len(sent) > 2 * stuck[0], "too few messages to be held up"
 
 
+def test_a_worker_that_says_nothing_any_more_is_given_up(
+    tasks: Any, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its line stays open, as that of a machine does that cannot be reached; what it holds is begun again elsewhere."""
+    monkeypatch.setattr(crew, "SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr(worker, "ALIVE_SECONDS", 0.1)
+    lost, lose = list[tuple[int, int, str]](), Crew._lose
+
+    def noted(self: Crew, member: Any, error: AgentrError) -> None:
+        lost.append((member.number, len(member.held), str(error)))
+        lose(self, member, error)
+
+    class Muted(Executor[agentr_core.PluginConfig]):
+        workers = WORKERS
+
+        async def start(self, number: int, setting: bytes) -> WorkerLink:
+            link = await made(tasks).start(number, setting)
+            return Mute(link) if number == 1 else link
+
+    monkeypatch.setattr(Crew, "_lose", noted)
+    assert rows(Muted(agentr_core.PluginConfig())) == alone
+    ((number, held, said),) = lost
+    assert (number, said) == (1, "it has said nothing for 2 s") and held
+
+
+class Mute(WorkerLink):
+    """A line on which nothing arrives after a few messages, though both ends are there."""
+
+    def __init__(self, link: WorkerLink) -> None:
+        self.link, self.left = link, 8
+
+    async def send(self, message: bytes) -> None:
+        await self.link.send(message)
+
+    async def receive(self) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            await asyncio.Event().wait()
+        return await self.link.receive()
+
+    async def close(self) -> None:
+        await self.link.close()
+
+
 class Never(WorkerLink):
     """A line to a worker that is gone before it has said a word."""
 
@@ -147,8 +191,21 @@ class Nobody(Executor[agentr_core.PluginConfig]):
 
 
 def test_workers_that_never_begin_end_the_run_with_the_reason() -> None:
-    with pytest.raises(AgentrError, match="a worker could not be started: it never was"):
+    with pytest.raises(AgentrError, match="7 workers have died and nothing was done; the last: it never was"):
         rows(Nobody(agentr_core.PluginConfig()))
+
+
+def test_one_that_dies_before_any_has_begun_is_replaced(tasks: Any, alone: list[str]) -> None:
+    """A machine may go while the workers start, as at any other time."""
+    started = list[int]()
+
+    class FirstNever(Nobody):
+        async def start(self, number: int, setting: bytes) -> WorkerLink:
+            started.append(number)
+            return Never() if number <= WORKERS else await made(tasks).start(number, setting)
+
+    assert rows(FirstNever(agentr_core.PluginConfig())) == alone
+    assert sorted(started) == [1, 2, 3, 4]
 
 
 class Odd(Nobody):

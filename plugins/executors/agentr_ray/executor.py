@@ -22,6 +22,8 @@ UNREAD = 8
 GRACE_SECONDS = 5.0
 #: Seconds within which a cluster's head must answer at all.
 CONNECT_SECONDS = 10.0
+#: How often Ray is started on this machine, where it says that it could not be.
+STARTS = 4
 #: Only messages pass through Ray's object store; unless told, it takes a third of the memory.
 OBJECT_STORE_BYTES = 100_000_000
 
@@ -113,20 +115,32 @@ class RayExecutor(Executor[RayConfig]):
                 _check_there(self.config.address)
                 ray.init(address=self.config.address, log_to_driver=False, logging_level=logging.ERROR)
             else:
-                cpus = max(1, round(self.workers * self.config.cpus_per_worker))
-                ray.init(
-                    num_cpus=cpus,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                )
+                self._start_here()
         except Exception as error:  # Ray raises plain exceptions for much of what can be wrong
             where = f"the Ray cluster at '{self.config.address}'" if self.config.address else "Ray on this machine"
             said = " ".join(str(error).split())
             told = f"{where} cannot be used ({said}); see that it runs, or give another ray.address"
             raise AgentrError(told) from None
         self._ours = True
+
+    def _start_here(self) -> None:
+        """Start Ray on this machine, also where a busy one is slower than the half minute that Ray gives itself."""
+        cpus = max(1, round(self.workers * self.config.cpus_per_worker))
+        for left in reversed(range(STARTS)):
+            try:
+                ray.init(
+                    address="local",  # none that runs here already, which may be anybody's
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                )
+                return
+            except Exception:  # Ray has no class for it
+                if not left:
+                    raise
+                ray.shutdown()
 
 
 def _check_there(address: str) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import SCRIPTED, command, dump, environment, last_of_each
+from raylets import one_more, started
+from scripted_runs import SCRIPTED, Agentr, command, dump, environment, last_of_each
 
 from agentr_core import UsageError, configure
 from agentr_core.cli.main import main
@@ -19,8 +20,9 @@ from agentr_core.process.progress import Progress
 from agentr_core.runs import elsewhere
 from agentr_core.runs.start_and_resume import run
 from agentr_core.store import open_store
+from agentr_core.workers import crew
+from agentr_core.workers.crew import Crew
 
-os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = pytest.mark.slow  # a head and two more raylets take their time
 
@@ -32,6 +34,8 @@ SMALL = (
     *(*PLUGINS, "--policy", "dying:Dying", "-o", "policy.rate=0.5"),
 )
 Inside = Callable[..., int]
+#: Requests after which a worker is well at work.
+BEGUN = 12
 
 
 def small(*more: str) -> list[str]:
@@ -41,26 +45,10 @@ def small(*more: str) -> list[str]:
     return words if drop is None else words[: drop - 1] + words[drop + 1 :]
 
 
-def started(tries: int = 4) -> Any:
-    """A cluster of two nodes; Ray gives each half a minute to start, which a busy machine may not have."""
-    from ray.cluster_utils import Cluster
-
-    made = Cluster()
-    try:
-        made.add_node(num_cpus=0, include_dashboard=False)
-        made.add_node(num_cpus=3, object_store_memory=100_000_000)
-    except Exception:  # Ray raises no class of its own here
-        made.shutdown()
-        if tries == 1:
-            raise
-        return started(tries - 1)
-    return made
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head without room for workers, and a raylet that has some."""
-    made = started()
+    made = started({"num_cpus": 3})
     yield made
     ray.shutdown()
     made.shutdown()
@@ -116,17 +104,17 @@ def test_a_raylet_that_is_killed_takes_nothing_with_it(
     """
     import breaking  # the very module that --plugin names
 
-    place = {"num_cpus": 1, "resources": {"place": 1}, "object_store_memory": 100_000_000}
-    lost = cluster.add_node(**place)
+    place = {"num_cpus": 1, "resources": {"place": 1}}
+    lost = one_more(cluster, **place)
 
     def move() -> None:
         cluster.remove_node(lost, allow_graceful=False)
         (worker,) = (tmp_path / "pids").iterdir()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while Path(f"/proc/{worker.name}").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        cluster.add_node(**place)
+        one_more(cluster, **place)
 
     breaking.ended.clear()
     breaking.actions[2] = move
@@ -137,11 +125,45 @@ def test_a_raylet_that_is_killed_takes_nothing_with_it(
     assert dump(tmp_path / "agentr.db") == alone
 
 
-def test_a_killed_run_is_gone_on_with_without_ray(alone: list[str], tmp_path: Path, cluster: Any) -> None:
-    def call(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        told = command(*arguments)
-        return subprocess.run(told, cwd=tmp_path, env=environment(**extra), capture_output=True, text=True, timeout=240)
+def test_while_nothing_can_be_written_workers_wait(
+    inside: Inside, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is stuck until the worker is asked nothing any more, by when it has done a small part of the work."""
+    monkeypatch.setattr(crew, "QUEUE", 2)
+    said, stuck = Crew._said, list[int]()
 
+    def asked() -> int:
+        return sum(int(path.read_text() or 0) for path in (tmp_path / "pids").iterdir())
+
+    async def waiting(self: Crew) -> Sequence[Any]:
+        if asked() > BEGUN and not stuck:
+            looks = [-1]
+            while len(looks) < 6 or len(set(looks[-6:])) > 1:
+                await asyncio.sleep(0.5)
+                looks.append(asked())
+            stuck.append(looks[-1])
+        return await said(self)
+
+    monkeypatch.setattr(Crew, "_said", waiting)
+    (tmp_path / "pids").mkdir()
+    there = ("-o", f'ray.environment={{PIDS = "{tmp_path}/pids"}}', "--tasks", "24", "--concurrency", "4")
+    search = small(*on(cluster, 1, *there, "-o", "mcts.simulations=8"))
+    assert inside("search", *search[1:]) == 0
+    assert 0 < stuck[0] < asked() / 2
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Agentr:
+    """The program in a process of its own."""
+
+    def called(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        told = command(*arguments)
+        return subprocess.run(told, cwd=tmp_path, env=environment(**extra), capture_output=True, text=True, timeout=900)
+
+    return called
+
+
+def test_a_killed_run_is_gone_on_with_without_ray(call: Agentr, alone: list[str], tmp_path: Path, cluster: Any) -> None:
     killed = call(*small(*on(cluster, 2)), SIGNAL_AFTER=f"3:{int(signal.SIGKILL)}")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     resumed = call("resume", "last", "--executor", "local")
@@ -149,11 +171,7 @@ def test_a_killed_run_is_gone_on_with_without_ray(alone: list[str], tmp_path: Pa
     assert dump(tmp_path / "agentr.db") == alone
 
 
-def test_the_first_interrupt_drains(alone: list[str], tmp_path: Path, cluster: Any) -> None:
-    def call(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        told = command(*arguments)
-        return subprocess.run(told, cwd=tmp_path, env=environment(**extra), capture_output=True, text=True, timeout=240)
-
+def test_the_first_interrupt_drains(call: Agentr, alone: list[str], tmp_path: Path, cluster: Any) -> None:
     stopped = call(*small(*on(cluster, 2)), SIGNAL_AFTER=f"3:{int(signal.SIGINT)}")
     assert stopped.returncode == 130 and "Traceback" not in stopped.stderr, stopped.stderr
     with open_store(tmp_path / "agentr.db", read_only=True) as store:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -132,7 +130,6 @@ def dataset() -> TrainingSet:
     return TrainingSet("test", examples, content_hash([each.content() for each in examples]))
 
 
-@pytest.mark.slow
 def test_the_program_refuses_another_model_or_iteration_in_the_same_folder(
     dataset: TrainingSet, start: Checkpoint, tmp_path: Path
 ) -> None:
@@ -146,11 +143,11 @@ def test_the_program_refuses_another_model_or_iteration_in_the_same_folder(
     def words(model: str, *more: str) -> list[str]:
         return [str(data), f"--model={model}", f"--out={out}", "-o", "epochs=1", *more]
 
-    program = [sys.executable, "-m", "agentr_sft", *words(start.model)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    # Here, where all that it imports is imported already; test_sft.py starts the program itself.
+    done = CliRunner().invoke(main, words(start.model))
+    assert done.exit_code == 0, done.stderr
     assert f"'{data}': 1 of 5 skipped (1 empty, line 5)" in done.stderr
-    again = CliRunner().invoke(main, words(start.model))  # here, where all that it imports is imported already
+    again = CliRunner().invoke(main, words(start.model))
     assert (again.exit_code, again.stdout) == (0, done.stdout)  # it is over: not done again
     refused = CliRunner().invoke(main, words(str(other), "--iteration=2"))
     assert (refused.exit_code, refused.stdout) == (2, "")
