@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -57,6 +58,19 @@ def test_an_unchanged_page_is_not_sent_again(own_db: Path) -> None:
         again = visitor.ask("/", headers={"If-None-Match": static.headers["etag"]})
         policy = "content-security-policy"
         assert (again.status, again.headers[policy]) == (304, static.headers[policy])
+
+
+def test_files_are_asked_for_once_until_any_of_them_changes(visitor: Visitor) -> None:
+    """The page names files below a version, where a browser may keep them; elsewhere it asks whether they changed."""
+    page = visitor.ask("/").body.decode()
+    named = re.search(r'src="([0-9a-f]{16})/main\.js"', page)
+    assert named is not None and f'"./{named[1]}/vendor/preact-' in page and f'href="{named[1]}/style/base.css"' in page
+    kept = visitor.ask(f"/{named[1]}/main.js")
+    assert kept.status == 200 and kept.headers["cache-control"].endswith("immutable")
+    plain = visitor.ask("/main.js")
+    assert plain.body == kept.body and plain.headers["cache-control"] == "private, no-cache"
+    for path in ("/0123456789abcdef/main.js", f"/{named[1]}/none.js", f"/{named[1]}", f"/{named[1]}/../app.py"):
+        assert visitor.ask(path).status == 404, path
 
 
 def test_a_mark_of_another_server_is_not_believed(own_db: Path) -> None:
