@@ -184,6 +184,8 @@ async def train_checkpoint(
                 trainer.train, dataset, start, out, resume=True, seed=seed, report=report
             )
         bar.advance(len(dataset) - bar.done, line.after(checkpoint.metrics))
+    for warning in _ended_early(checkpoint):
+        context.progress.say(f"warning: {warning}")
     made = {**with_left_out(checkpoint.metrics, dataset.selection), TRAINING_SECONDS: seconds()}
     context.store.checkpoints.finish(row.id, step=checkpoint.step, metrics=made)
     context.registry.notify(CheckpointSaved(context.run.key, iteration, checkpoint.model, made))
@@ -203,6 +205,13 @@ def _timed(store: Store, row: CheckpointRow) -> Iterator[Callable[[], float]]:
     except BaseException:
         store.checkpoints.save_metrics(row.id, {TRAINING_SECONDS: seconds()})
         raise
+
+
+def _ended_early(checkpoint: Checkpoint) -> Iterator[str]:
+    """A sentence for each limit of the trainer that ended the training (metrics ``ended_...``)."""
+    for name, value in checkpoint.metrics.items():
+        if name.startswith("ended_") and value:
+            yield f"the training ended early, at step {checkpoint.step} ({name}); docs/trainers.md says by which limit"
 
 
 def _account(dataset: AnySet, metrics: Mapping[str, float]) -> dict[str, int]:

@@ -41,6 +41,13 @@ class TreeSettings(TrainingSettings):
         description="pg: training ends where a step's distance to what drew the actions, a token, "
         "is larger (KL divergence); none: never",
     )
+    min_entropy: float | None = Field(
+        default=0.33,
+        gt=0.0,
+        lt=1.0,
+        description="pg: training ends where the entropy of a token over the last 8 logs is below this share of what "
+        "it was before; none: never",
+    )
     revision_weight: float = Field(
         default=0.0, ge=0.0, description="weight of fine-tuning on the conversations of the recipe, mixed in"
     )

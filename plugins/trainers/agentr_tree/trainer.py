@@ -112,6 +112,7 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
             return {}
         known = [row for row in rows if row.by_ratio]
         found = drift(trainer, known[: self.config.checked_rows], self.config.batch_size)
+        trainer.limits.entropy_before = found["entropy_before"]
         if found["drift"] > self.config.max_drift or found["far"] > self.config.max_far:
             raise UsageError(
                 f"the model that training starts from is not the one that drew the actions, or reads them otherwise: "
@@ -125,7 +126,7 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         """See :meth:`ModelTrainer.after`: where the last step had come to."""
         logged = [entry for entry in trainer.state.log_history if "kl" in entry]
         last = {name: float(logged[-1][name]) for name in _REPORTED} if logged else {}
-        ended = {"ended_far": float(trainer.far.ended)} if self.config.loss == "pg" else {}
+        ended = trainer.limits.metrics() if self.config.loss == "pg" else {}
         return {**last, **ended, "trained_tokens": float(sum(row.tokens() for row in rows))}
 
 
@@ -142,21 +143,26 @@ def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
 
 
 def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, float]:
-    """How the model's log-probabilities differ from the stored ones: mean and largest difference, share far off."""
-    differences = list[torch.Tensor]()
+    """How the model's log-probabilities differ from the stored ones: mean and largest difference, share far off.
+
+    And the mean entropy of a token, ``entropy_before`` the training.
+    """
+    differences, entropies = list[torch.Tensor](), list[torch.Tensor]()
     collate = trainer.data_collator
     trainer.model.eval()
     with torch.no_grad(), trainer.compute_loss_context_manager(), trainer.placed() as model:
         for first in range(0, len(rows), batch_size):
             batch = trainer._prepare_inputs(collate(rows[first : first + batch_size]))
-            logprobs, _, mask = _scored(model, batch)
+            logprobs, entropy, mask = _scored(model, batch)
             differences.append((logprobs - batch["old"][:, 1:])[mask.bool()].float().cpu())
+            entropies.append(entropy[mask.bool()].float().cpu())
     trainer.model.train()
     apart = torch.cat(differences).abs()
     return {
         "drift": float(apart.mean()),
         "drift_largest": float(apart.max()),
         "far": float((apart > torch.log(torch.tensor(2.0))).float().mean()),
+        "entropy_before": float(torch.cat(entropies).mean()),
     }
 
 
@@ -189,18 +195,40 @@ class Collator:
         }
 
 
-class Far(transformers.TrainerCallback):  # type: ignore[misc]
-    """Ends a training whose steps have gone too far from what drew the actions: the ratio means nothing there."""
+class Limits(transformers.TrainerCallback):  # type: ignore[misc]
+    """Ends a training that has gone too far from what drew the actions, where the ratio means nothing, or whose model
+    has hardly a choice left, so that the next search would draw copies.
 
-    def __init__(self, most: float | None) -> None:
-        self.most, self.distances, self.ended = most, list[float](), False
+    Batches are of like length, and the entropy of one says little: so it is that of the last :attr:`WINDOW` logs, which
+    checkpoints hold.
+    """
+
+    WINDOW = 8
+
+    def __init__(self, settings: TreeSettings) -> None:
+        self.most, self.least = settings.max_kl, settings.min_entropy
+        self.entropy_before: float | None = None
+        self.distances = list[float]()
+        self.far = self.low = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Looks at the batches of one step."""
         mean = sum(self.distances) / len(self.distances) if self.distances else 0.0
         self.distances.clear()
         if self.most is not None and mean > self.most:
-            control.should_training_stop = self.ended = True
+            control.should_training_stop = self.far = True
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Looks at what has been logged so far."""
+        lately = [entry["entropy"] for entry in state.log_history if "kl" in entry][-self.WINDOW :]
+        if self.least is None or self.entropy_before is None or len(lately) < self.WINDOW:
+            return
+        if sum(lately) / len(lately) < self.least * self.entropy_before:
+            control.should_training_stop = self.low = True
+
+    def metrics(self) -> dict[str, float]:
+        """Whether the training ended by one of them."""
+        return {"ended_far": float(self.far), "ended_low": float(self.low)}
 
 
 class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
@@ -210,8 +238,8 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
         super().__init__(**given)
         self._settings = settings
         self._seen = defaultdict[str, list[float]](list)
-        self.far = Far(settings.max_kl)
-        self.add_callback(self.far)
+        self.limits = Limits(settings)
+        self.add_callback(self.limits)
         self.model_accepts_loss_kwargs = False  # the loss is a mean over rows: the trainer divides by steps added up
 
     def compute_loss(
@@ -233,13 +261,15 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
         with torch.no_grad():
             drawn = mask.bool() & by_ratio[:, None]
             away = (logprobs - old)[drawn]
-            own = (mask.any(1).sum(), mask.sum(), (entropy * mask).sum())
+            counted = drawn if self._settings.loss == "pg" else mask.bool()
+            own = (mask.any(1).sum(), counted.sum(), entropy[counted].sum())
             far = (drawn.sum(), (away.exp() - 1 - away).sum(), clipped)
             rows, tokens, entropies, by_ratios, distance, clips = self.over_all(*own, *far)
-            self._seen["entropy"].append(float(entropies / tokens))
+            if tokens:
+                self._seen["entropy"].append(float(entropies / tokens))
             if by_ratios:
                 self._seen["kl"].append(float(distance / by_ratios))
-                self.far.distances.append(float(distance / by_ratios))
+                self.limits.distances.append(float(distance / by_ratios))
                 self._seen["clipped"].append(float(clips / by_ratios))
         return rows
 

@@ -281,6 +281,17 @@ def test_a_training_that_goes_too_far_ends(rows: list[ActionRow], start: Checkpo
     assert (ended.path / "model.safetensors").is_file() and ended.metrics["kl"] > 0.01
 
 
+def test_training_ends_once_hardly_a_choice_is_left(rows: list[ActionRow], start: Checkpoint, tmp_path: Path) -> None:
+    """Every action is made likelier, the entropy of eight steps falls, and a training that goes on counts all eight."""
+    better = [replace(row, q=1.0, baseline=0.0, root=0.0) for row in rows]
+    dataset = action_set([*better, *better])
+    sure = {"learning_rate": 3e-2, "epochs": 6, "schedule": "constant", "max_kl": None, "clip_high": 1e9}
+    whole = train(dataset, start, tmp_path / "whole", **sure, min_entropy=None)
+    ended = train(dataset, start, tmp_path / "ended", **sure, min_entropy=0.9)
+    assert whole.metrics["ended_low"] == 0.0 and whole.metrics["entropy"] < 0.9 * whole.metrics["entropy_before"]
+    assert ended.metrics["ended_low"] == 1.0 and 8 <= ended.step < whole.step
+
+
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     def known(settings: TreeSettings) -> dict[str, Any]:
         return identity(settings, start, "hash", 1, "fp32")
@@ -288,7 +299,8 @@ def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
     changed = {
         "loss": "awr", "whole_tree": 0.0, "ratio": "turn", "clip_low": 0.1, "clip_high": 0.5, "dual_clip": 2.0,
         "awr_temperature": 1.0, "awr_most": 9.0, "revision_weight": 0.5, "max_rows_per_tree": 9, "checked_rows": 3,
-        "max_drift": 0.5, "max_far": 0.5, "max_kl": None, "schedule": "cosine", "learning_rate": 1e-6,
+        "max_drift": 0.5, "max_far": 0.5, "max_kl": None, "min_entropy": 0.5, "schedule": "cosine",
+        "learning_rate": 1e-6,
     }  # fmt: skip
     assert set(TreeSettings.__annotations__) - {"epochs", "batch_size"} <= set(changed)
     for name, value in changed.items():
