@@ -17,7 +17,8 @@ from agentr_core.store import open_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first-environment.md").read_text(encoding="utf-8")
 STAGES = dict(re.findall(r"`(lock\d)\.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
-COMMANDS = re.findall(r"^agentr (.+)$", PAGE, re.MULTILINE)
+RUN = re.sub(r"<!-- not run.*?-->\n```.*?```", "", PAGE, flags=re.DOTALL)
+COMMANDS = re.findall(r"^agentr (.+)$", RUN, re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,16 @@ def test_every_command_of_the_page_works_and_finds_something(capsys: pytest.Capt
         runs = store.runs.select()
         assert len(runs) == 2
         assert store.revisions.samples(store.revisions.select(runs[0].id)[0].id, kept=True)
+
+
+def test_the_class_takes_the_place_of_the_packages_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package that ``agentr new`` writes, found by ``--plugin`` in the place of an installation."""
+    assert main(["new", "env", "lock"]) == 0
+    package = tmp_path / "agentr-lock"
+    (package / "agentr_lock" / "env.py").write_text(STAGES["lock4"])
+    monkeypatch.syspath_prepend(str(package))
+    named = ["--plugin", "agentr_lock", "--env", "lock", "--policy", "flawed"]
+    assert main(["search", *named, "--tasks", "1", "-o", "mcts.simulations=2"]) == 0
 
 
 @pytest.mark.parametrize(
