@@ -134,6 +134,10 @@ class WorkerLost(AgentrError):
     """A worker process, or the machine that it ran on, is gone; the message says what is known of it."""
 
 
+class NoWorkers(AgentrError):
+    """Worker after worker has died and nothing was done: more of them would fare no better."""
+
+
 class PartialFailure(AgentrError):
     """The work came to its end, but some items of it failed."""
 

@@ -77,7 +77,7 @@ def merge(sources: tuple[Path, ...], into: Path, json_: bool) -> None:
     from agentr_core.cli.calling import typed
     from agentr_core.runs.merging import merge_databases
 
-    files = merge_databases(sources, into)
+    files, incomplete = merge_databases(sources, into)
     if json_:
         print_json([{"path": str(file.path), "new": file.merged.new, "unknown": file.merged.unknown} for file in files])
         return
@@ -88,7 +88,7 @@ def merge(sources: tuple[Path, ...], into: Path, json_: bool) -> None:
             say(f"  a run called '{old}' is here already; this one is now called '{name}'")
         if file.merged.unknown:
             say(f"  left alone, since their plugins alone know them: {', '.join(file.merged.unknown)}")
-    for run, count in files[-1].missing:
+    for run, count in incomplete:
         resume = typed(f"agentr resume {run.short} --db {into}")
         say(f"run {run.short}: {count} trees are missing; merge their part, or {resume}")
 

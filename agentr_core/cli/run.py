@@ -91,9 +91,20 @@ def _go_on(reference: str, db: str, executor: str | None, options: Sequence[str]
     from agentr_core.process.progress import Progress
     from agentr_core.runs import start_and_resume
 
+    if executor is None and options:
+        executor = _executor_of(reference, db)
     chosen = _chosen_executor(executor, options)
     outcome = start_and_resume.resume(reference, db=db, progress=Progress(), again=again, executor=chosen)
     return close(outcome, db, json_)
+
+
+def _executor_of(reference: str, db: str) -> str:
+    """The name of the executor that a run was begun with."""
+    from agentr_core.cli.reading import reading
+    from agentr_core.runs.start_and_resume import stored_config
+
+    with reading(db) as store:
+        return stored_config(store.runs.find(reference))[0].executor.name
 
 
 def _chosen_executor(name: str | None, options: Sequence[str]) -> ChosenPlugin | None:
@@ -104,8 +115,6 @@ def _chosen_executor(name: str | None, options: Sequence[str]) -> ChosenPlugin |
     from agentr_core.settings.run_config import ChosenPlugin
 
     values = flag_layer({}, options).values
-    if name is None and values:
-        raise UsageError(f"-o {options[0]}: is about an executor, and a run keeps its other settings; name --executor")
     if name is None:
         return None
     if name == LOCAL and not values:

@@ -17,7 +17,7 @@ class PluginConfig(BaseModel):
     Subclass it with ``Field(default, description=...)`` for each value; unknown keys are refused.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
     #: The field that takes what stands after ``:`` in a name such as ``replay:RUN``; None where nothing may.
     argument: ClassVar[str | None] = None
     #: Values by preset name (``quick``, ``paper``); what a preset does not name keeps its default.

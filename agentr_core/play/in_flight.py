@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from agentr_core.errors import AgentrError, Interrupted, MissingDependencyError, StoreError, UsageError
+from agentr_core.errors import AgentrError, Interrupted, MissingDependencyError, NoWorkers, StoreError, UsageError
 from agentr_core.play.admission import Admission
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 #: Errors that are not about the item at hand: the next one would meet with the same, so they end everything. A store
-#: that cannot be written to, Ctrl-C, and what only the user can mend (a wrong model name, no credit left, a package).
-ENDS_ALL = (StoreError, Interrupted, UsageError, MissingDependencyError)
+#: that cannot be written to, Ctrl-C, and what only the user can mend (a wrong model name, no credit left, a package,
+#: a machine on which no worker lives).
+ENDS_ALL = (StoreError, Interrupted, UsageError, MissingDependencyError, NoWorkers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,16 @@ from agentr_core.store.schema import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class MergedFile:
-    """A file that was merged, what it brought, and what is left to do of runs that it had a part of."""
+    """A file that was merged, and what it brought."""
 
     path: Path
     merged: Merged
-    #: Runs of which trees are still missing, and how many.
-    missing: Sequence[tuple[RunRow, int]]
 
 
-def merge_databases(sources: Sequence[Path], into: Path) -> list[MergedFile]:
+def merge_databases(sources: Sequence[Path], into: Path) -> tuple[list[MergedFile], list[tuple[RunRow, int]]]:
     """Put all that ``sources`` hold into one database, which is made where it is missing.
 
+    What each file brought, and the runs that any had a part of and of which trees are still missing, with how many.
     Raises :class:`~agentr_core.errors.UsageError` for a source that is the target, and
     :class:`~agentr_core.errors.StoreError` for a file of another schema; then nothing of any file is merged.
     """
@@ -37,7 +36,10 @@ def merge_databases(sources: Sequence[Path], into: Path) -> list[MergedFile]:
     if into.exists():
         _check_schema(into)
     with open_store(into) as target:
-        return [_merge(target, source) for source in sources]
+        files = [_merge(target, source) for source in sources]
+        shared = sorted({run_id for file in files for run_id in file.merged.shared})
+        left = [(target.runs.get(run_id), _close(target, run_id)) for run_id in shared]
+        return files, [(run, count) for run, count in left if count]
 
 
 def _check_schema(path: Path) -> None:
@@ -56,9 +58,7 @@ def _check_schema(path: Path) -> None:
 
 def _merge(target: Store, source: Path) -> MergedFile:
     with open_store(source, read_only=True) as opened:
-        merged = Merge(target, opened).merge()
-    left = [(target.runs.get(run_id), _close(target, run_id)) for run_id in merged.shared]
-    return MergedFile(source, merged, [(run, count) for run, count in left if count])
+        return MergedFile(source, Merge(target, opened).merge())
 
 
 def _close(store: Store, run_id: int) -> int:

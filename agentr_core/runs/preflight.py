@@ -228,7 +228,7 @@ def trainable(policy: Actor, name: str) -> str:
     if policy.weights is None:
         raise UsageError(
             f"the policy '{name}' has no weights to train; choose --policy transformers, name the weights where the "
-            f"policy takes them (-o {name}.weights=FOLDER, as 'openai' does), or train nothing with --trainer none"
+            "policy takes them (as 'openai' does: -o openai.weights=FOLDER), or train nothing with --trainer none"
         )
     return policy.weights
 

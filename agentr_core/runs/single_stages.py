@@ -18,6 +18,7 @@ from agentr_core.run_context import RunContext
 from agentr_core.runs.iterations import BASELINE, RunLoop
 from agentr_core.runs.provenance import check_environment, check_plugins, provenance
 from agentr_core.runs.start_and_resume import checkpoint_folder, set_up, stored_config
+from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.store import RunRow, Store, open_store
 
@@ -60,7 +61,12 @@ def revise_again(
 def train_again(
     reference: str, config: RunConfig, *, db: str | Path, iteration: int, out: Path | None, progress: Progress
 ) -> Mapping[str, float]:
-    """Train on what one critic made of one iteration's trees, with the recipe of ``config``."""
+    """Train on what one critic made of one iteration's trees, with the recipe of ``config``.
+
+    Raises :class:`~agentr_core.errors.UsageError` where ``config`` names no trainer.
+    """
+    if config.trainer_at(iteration).name == NO_TRAINER:
+        raise UsageError(f"--trainer {NO_TRAINER} trains nothing; name one: --trainer sft")
 
     async def work(context: RunContext) -> Mapping[str, float]:
         return await RunLoop(context, _folder(context, out)).train_once(iteration)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from agentr_core.errors import AgentrError, WorkerLost
+from agentr_core.errors import AgentrError, NoWorkers, WorkerLost
 from agentr_core.interfaces.executor import AnyExecutor, WorkerLink
 from agentr_core.process.closing import closing
 from agentr_core.store import Store
@@ -215,6 +215,7 @@ class Crew:
         events = [(member, message) for member, message in said if isinstance(message, Did)]
         if events:
             self._store.apply(*(message.event for _, message in events))
+            self._lost_in_a_row = 0
         for member, did in events:
             if (asked := member.held.get(did.number)) and asked.told is not None:
                 asked.told(did.event)
@@ -261,7 +262,10 @@ class Crew:
             raise error  # the first that cannot be started says what is wrong with all of them
         self._lost_in_a_row += 1
         if self._lost_in_a_row > ATTEMPTS * self._size:
-            raise AgentrError(f"{self._lost_in_a_row} workers have died and nothing was done; the last: {error}")
+            raise NoWorkers(
+                f"{self._lost_in_a_row} workers have died one after the other, and nothing was done between; the last: "
+                f"{error}"
+            )
         told = f"; {len(member.held)} jobs that it had begun go to others" if member.held else ""
         self._say(f"warning: worker {member.number} is gone ({error}){told}")
         for asked in member.held.values():

@@ -79,6 +79,16 @@ def test_what_is_missing_is_said_and_can_be_grown_there(
     assert dump(here / "all.db") == dump(parts / "whole.db")
 
 
+def test_what_is_missing_is_said_of_every_run_that_is_merged(
+    parts: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the last file has nothing to do with it."""
+    assert agentr("search", *SMALL, "--iterations", "1", "--name", "other", "--db", "other.db") == 0
+    capsys.readouterr()
+    assert agentr("db", "merge", *paths(parts, 1), "other.db", "-o", "all.db") == 0
+    assert capsys.readouterr().err.count("trees are missing; merge their part, or") == 1
+
+
 def test_parts_are_merged_into_one_of_them(parts: Path, here: Path) -> None:
     (here / "all.db").write_bytes((parts / "part1.db").read_bytes())
     assert agentr("db", "merge", *paths(parts, 2, 3), "-o", "all.db") == 0

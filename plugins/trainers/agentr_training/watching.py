@@ -30,6 +30,15 @@ class InOrder:
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Warm-up in whole steps, rounded down.
+
+        transformers rounds up, and the first step of a warm-up has a rate of 0: a training of one step learnt nothing.
+        """
+        if 0 < self.args.warmup_steps < 1:
+            self.args.warmup_steps = int(self.args.warmup_steps * num_training_steps)
+        return super().create_scheduler(num_training_steps, optimizer)  # type: ignore[misc]
+
     def over_all(self, *parts: torch.Tensor) -> list[torch.Tensor]:
         """Sums over the batches of all processes, of numbers that each knows of its own. Every process must ask."""
         return list(self.accelerator.reduce(torch.stack([part.detach().float() for part in parts]), "sum"))

@@ -91,6 +91,14 @@ def trained_runs(batch: Any, tokenizer: Any) -> list[str]:
     return [tokenizer.decode(run) for run in runs]
 
 
+def test_a_training_of_one_step_learns(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    """A warm-up of a step would have a rate of 0 in it."""
+    made = train(dataset, start, tmp_path, batch_size=16, epochs=1, weights="fp32")
+    before = load(start.model, torch.float32)[0].state_dict()
+    after = load(str(made.path), torch.float32)[0].state_dict()
+    assert made.step == 1 and any(not torch.equal(after[name], before[name]) for name in before)
+
+
 @pytest.mark.parametrize("packing", [False, True])
 def test_the_batches_train_the_signal_and_the_good_tail_only(
     packing: bool, dataset: TrainingSet, start: Checkpoint, tmp_path: Path

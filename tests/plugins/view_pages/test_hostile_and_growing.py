@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dying
 import pytest
 from browsing import screens
 from scripted_runs import environment
@@ -103,14 +104,15 @@ def test_a_line_of_a_megabyte_is_cut_until_all_of_it_is_wanted(screen: Any, key:
 def test_a_run_is_followed_while_it_grows(screen: Any, hostile_db: Path) -> None:
     screen.open("#/runs")
     words = [
-        *(sys.executable, "-m", "agentr_core", "run", "--env", "textcraft", "--policy", "flawed", "--trainer", "none"),
-        *("--db", str(hostile_db), "--name", "growing", "--tasks", "40", "--iterations", "1", "--concurrency", "1"),
-        *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "mcts.simulations=200"),
-        *("--eval-tasks", "1", "-o", "flawed.rate=0.5"),
+        *(sys.executable, "-m", "agentr_core", "run", "--env", "textcraft", "--trainer", "none"),
+        *("--plugin", str(Path(dying.__file__)), "--policy", "dying:Dying", "-o", "policy.rate=0.5"),
+        *("--db", str(hostile_db), "--name", "growing", "--tasks", "20", "--iterations", "1", "--concurrency", "1"),
+        *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "mcts.simulations=150"),
+        *("--eval-tasks", "1"),
     ]
-    with subprocess.Popen(
-        words, env=environment(PYTHONPATH=os.pathsep.join(sys.path)), stderr=subprocess.DEVNULL
-    ) as run:
+    # Answers take their time, or a tree would be done before a page of it is there.
+    slowly = environment(PYTHONPATH=os.pathsep.join(sys.path), PAUSE="0.02")
+    with subprocess.Popen(words, env=slowly, stderr=subprocess.DEVNULL) as run:
         try:
             screen.click("growing")  # it comes by itself
             screen.press("g", "t")
