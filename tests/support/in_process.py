@@ -11,6 +11,7 @@ import pytest
 from scripted_runs import Agentr, last_of_each
 
 from agentr_core.cli.main import main
+from agentr_core.registry.lookup import use
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
                 patch.setenv(name, value)
             capsys.readouterr()
             code = main(last_of_each(arguments))
+            use(None)  # plugins that a call has named are its own
         for name in set(sys.modules) - before:  # the next call finds its own modules in its own folder
             if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
                 del sys.modules[name]
