@@ -121,7 +121,7 @@ function options(/** @type {PlotData} */ plot, /** @type {HTMLElement} */ elemen
   return /** @type {any} */ ({
     width: Math.max(200, element.clientWidth),
     height: HEIGHT,
-    scales: { x: { time: false, range: spread }, y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => heights(plot, low, high) } },
+    scales: { x: { time: false, range: () => spread(plot) }, y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => heights(plot, low, high) } },
     cursor: { drag: { x: false, y: false } },
     legend: { show: plot.series.length > 1 },
     axes: [
@@ -145,8 +145,10 @@ function options(/** @type {PlotData} */ plot, /** @type {HTMLElement} */ elemen
 }
 
 /** A little air on both sides, and room for a single point. */
-function spread(/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) {
-  const air = (high - low || 1) * 0.04;
+function spread(/** @type {PlotData} */ plot) {
+  const all = plot.series.flatMap((each) => each.x);
+  const low = Math.min(...all), high = Math.max(...all);
+  const air = high > low ? (high - low) * 0.04 : 0.5;
   return [low - air, high + air];
 }
 
