@@ -11,9 +11,13 @@ from tools.tiny.worlds import World
 SHARE = 0.6
 
 
-def demonstrated_goals(seed: int = 0) -> list[str]:
-    """Task keys of split ``train`` that the model may see solved; the other goals are never demonstrated."""
-    tasks = create("env", "textcraft").tasks("train")
+def demonstrated_goals(seed: int = 0, deepest: int | None = None) -> list[str]:
+    """Task keys of split ``train`` that the model may see solved, none below ``deepest``; the others never are."""
+    tasks = [
+        task
+        for task in create("env", "textcraft").tasks("train")
+        if deepest is None or task.metadata["depth"] <= deepest
+    ]
     chosen: list[str] = []
     for depth in sorted({task.metadata["depth"] for task in tasks}):
         keys = [task.key for task in tasks if task.metadata["depth"] == depth]

@@ -1,10 +1,14 @@
-"""``python -m tools.tiny.make OUT``: makes the model ``tiny`` from nothing but the recipe files."""
+"""``python -m tools.tiny.make OUT``: makes the model ``tiny`` from nothing but the recipe files.
+
+``--deepest 2 --schedule 2400 --steps 800 --no-habits`` makes another start: one that was shown shallow goals alone, and
+no bad habits.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +33,17 @@ LONGEST = 512
 EVERY = 400
 
 
-def stages(mix: Mix, steps: int) -> list[Stage]:
+def stages(mix: Mix, steps: int, deepest: int) -> list[Stage]:
     """Short episodes of invented worlds first: names are learnt to be looked up before plans are learnt."""
     invented = replace(mix, real_share=0.0)
+
+    def at_most(*depths: int) -> tuple[int, ...]:
+        return tuple(depth for depth in depths if depth <= deepest)
+
     return [
-        Stage(steps // 8, 160, replace(invented, depths=(1, 1, 2), distractors=3), see=0.3),
-        Stage(steps // 4, 256, replace(mix, depths=(1, 2, 2, 3), distractors=6), see=0.1),
-        Stage(steps, LONGEST, mix, see=0.05),
+        Stage(steps // 8, 160, replace(invented, depths=at_most(1, 1, 2), distractors=3), see=0.3),
+        Stage(steps // 4, 256, replace(mix, depths=at_most(1, 2, 2, 3), distractors=6), see=0.1),
+        Stage(steps, LONGEST, replace(mix, depths=at_most(*mix.depths)), see=0.05),
     ]
 
 
@@ -93,22 +101,35 @@ def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Call
     return watch
 
 
-def main(out: Path) -> None:
-    """Make the model in the folder ``out``."""
+def make(out: Path, game: Schedule = GAME, *, deepest: int = 99, habits: bool = True) -> None:
+    """Make the model in the folder ``out``: the game by its schedule, then the habits."""
     import torch
 
-    torch.manual_seed(GAME.seed)
-    goals = demonstrated_goals()
+    torch.manual_seed(game.seed)
+    goals = demonstrated_goals(deepest=deepest)
     mix = Mix(goal_worlds(goals), item_words())
-    tokenizer = train_tokenizer(mix, GAME.seed)
+    tokenizer = train_tokenizer(Mix(goal_worlds(demonstrated_goals()), item_words()), game.seed)
     model = new_model(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
     watch = watcher(model, tokenizer, out, goals)
     careless = Stage(HABITS.steps, LONGEST, replace(mix, habits=Habits()), see=0.05)
-    for schedule, parts in ((GAME, stages(mix, GAME.steps)), (HABITS, [careless])):
+    for schedule, parts in ((game, stages(mix, game.steps, deepest)), (HABITS, [careless]))[: 2 if habits else 1]:
         average = train(model, tokenizer, parts, schedule, watch)
         model.load_state_dict(average.state)
     save(model.eval(), tokenizer, out, goals)
 
 
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--schedule", type=int, default=GAME.steps, help="steps of the whole schedule of the game")
+    parser.add_argument("--steps", type=int, default=GAME.stop, help="after how many of them training ends")
+    parser.add_argument("--deepest", type=int, default=99, help="depth of the deepest goals that are demonstrated")
+    parser.add_argument("--no-habits", action="store_true", help="the game alone")
+    chosen = parser.parse_args()
+    game = replace(GAME, steps=chosen.schedule, stop=chosen.steps)
+    make(chosen.out, game, deepest=chosen.deepest, habits=not chosen.no_habits)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
