@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from agentr_core.process.java import package_folder as package_folder
     from agentr_core.process.machine import Machine as Machine
     from agentr_core.process.machine import free_memory as free_memory
+    from agentr_core.process.machine import usable_cores as usable_cores
     from agentr_core.process.placement import Placement as Placement
     from agentr_core.process.progress import Progress as Progress
     from agentr_core.process.sessions import SessionLost as SessionLost
@@ -227,7 +228,7 @@ _ENGINE = {
     "process.garbage": ["without_collections"],
     "process.gather": ["gather_all"],
     "process.java": ["JavaLost", "JavaProcess", "JavaProgram", "JavaRaised", "find_java", "package_folder"],
-    "process.machine": ["Machine", "free_memory"],
+    "process.machine": ["Machine", "free_memory", "usable_cores"],
     "process.placement": ["Placement"],
     "process.sessions": ["SessionLost", "persistently"],
     "prompts.chat_template": ["ChatPrompts", "context_length", "end_tokens"],

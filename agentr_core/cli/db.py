@@ -80,8 +80,7 @@ def merge(sources: tuple[Path, ...], into: Path, json_: bool) -> None:
     files, incomplete = merge_databases(sources, into)
     if json_:
         print_json([{"path": str(file.path), "new": file.merged.new, "unknown": file.merged.unknown} for file in files])
-        return
-    for file in files:
+    for file in () if json_ else files:
         new = ", ".join(f"{count:,} {name}" for name, count in file.merged.new.items())
         say(f"{file.path}: {new or 'nothing that was not there'}")
         for old, name in file.merged.renamed:

@@ -91,37 +91,43 @@ def _go_on(reference: str, db: str, executor: str | None, options: Sequence[str]
     from agentr_core.process.progress import Progress
     from agentr_core.runs import start_and_resume
 
-    if executor is None and options:
-        executor = _executor_of(reference, db)
-    chosen = _chosen_executor(executor, options)
+    stored = _executor_of(reference, db) if executor is None and options else None
+    chosen = _chosen_executor(executor, options, stored)
     outcome = start_and_resume.resume(reference, db=db, progress=Progress(), again=again, executor=chosen)
     return close(outcome, db, json_)
 
 
-def _executor_of(reference: str, db: str) -> str:
-    """The name of the executor that a run was begun with."""
+def _executor_of(reference: str, db: str) -> ChosenPlugin:
+    """The executor that a run was begun with."""
     from agentr_core.cli.reading import reading
     from agentr_core.runs.start_and_resume import stored_config
 
     with reading(db) as store:
-        return stored_config(store.runs.find(reference))[0].executor.name
+        return stored_config(store.runs.find(reference))[0].executor
 
 
-def _chosen_executor(name: str | None, options: Sequence[str]) -> ChosenPlugin | None:
-    """The executor that was asked for, with its options; None where the run's own is to do."""
+def _chosen_executor(name: str | None, options: Sequence[str], stored: ChosenPlugin | None) -> ChosenPlugin | None:
+    """The executor that was asked for, with its options; None where the run's own is to do as it is.
+
+    Options alone are about the run's own, ``stored``, and the rest of it stays.
+    """
     from agentr_core.interfaces.executor import LOCAL
     from agentr_core.registry.lookup import registry
     from agentr_core.settings.layer import flag_layer
     from agentr_core.settings.run_config import ChosenPlugin
 
     values = flag_layer({}, options).values
+    name, kept = (name, {}) if stored is None else (stored.name, stored.options)
     if name is None:
         return None
     if name == LOCAL and not values:
         return ChosenPlugin(name=LOCAL)
     if wrong := [key for key in values if key not in (name, "executor")]:
-        raise UsageError(f"-o {wrong[0]}: a run that goes on keeps its settings; only options of '{name}' can be given")
-    given = {**values.get(name, {}), **values.get("executor", {})}
+        raise UsageError(
+            f"-o {wrong[0]}: a run that goes on keeps its settings; only options of its executor '{name}' can be given "
+            "(--executor NAME takes another)"
+        )
+    given = {**kept, **values.get(name, {}), **values.get("executor", {})}
     return ChosenPlugin(name=name, options=registry().validate("executor", name, given).model_dump(mode="json"))
 
 

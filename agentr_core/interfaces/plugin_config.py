@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -33,6 +34,10 @@ _FORMS = {
 }
 
 
+#: What pydantic puts behind the name of a setting that may be of several kinds: no part of what was typed.
+_OF_UNION = re.compile(r"literal\[.*\]|constrained-\w+|int|str|float|bool")
+
+
 def validate_config(model: type[ConfigT], values: Mapping[str, Any], prefix: str | Callable[[str], str]) -> ConfigT:
     """Build ``model`` from ``values``; a :class:`ConfigError` names the flag the user typed.
 
@@ -45,7 +50,7 @@ def validate_config(model: type[ConfigT], values: Mapping[str, Any], prefix: str
 
 
 def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], str]) -> str:
-    path = ".".join(str(part) for part in item["loc"])
+    path = ".".join(part for part in map(str, item["loc"]) if not _OF_UNION.fullmatch(part))
     flag = (
         (f"{prefix}{path}" if path else prefix.rstrip(".: ")) if isinstance(prefix, str) else prefix(path).rstrip(".: ")
     )

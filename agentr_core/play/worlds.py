@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -11,6 +10,7 @@ from agentr_core.interfaces.environment import AnyEnvironment
 from agentr_core.play.environment_pool import EnvironmentPool
 from agentr_core.play.episode_pool import EpisodePool
 from agentr_core.play.offered_tasks import offered_tasks
+from agentr_core.process.machine import usable_cores
 from agentr_core.records import Task
 
 
@@ -22,7 +22,7 @@ class World:
 
     def __init__(self, name: str, make: Callable[[], AnyEnvironment], *, in_flight: int) -> None:
         self.name, self.make = name, make
-        self.pool = EnvironmentPool(make, limit=os.cpu_count() or 1)
+        self.pool = EnvironmentPool(make, limit=usable_cores())
         self.episodes = EpisodePool(make, limit=in_flight)
 
     @property

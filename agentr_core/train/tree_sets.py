@@ -61,7 +61,7 @@ def collect_tree_set(
         if context.config.weights.get(tree.env) != 0
         and (tree.iteration == iteration or (reads == "values" and tree.iteration < iteration))
     ]
-    if not any(tree.iteration == iteration for tree in trees):
+    if not context.store.trees.select(context.run.id, iteration=iteration, status="done"):
         raise NothingToDo(f"run {context.run.short} has no finished tree in iteration {iteration}; search first")
     name = named(f"{reads}-{revision_set.critic}" if reads == "preferences" and revision_set else reads, context.config)
     set_id = revision_set.id if revision_set and reads == "preferences" else None

@@ -121,6 +121,8 @@ def test_a_machine_with_gpus(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     assert found["gpu 1"]["detail"] == "NVIDIA H200, 139.0 GB, 130.0 GB free" and "gpu" not in found
     if found["extra train"]["state"] == "ok":
         assert "would train in 2 processes, one on each GPU" in found["training"]["detail"]
+        seen["machine"] = Machine(16, 16, gpus=(card, card, card))  # 16 rows cannot be shared out among three
+        assert "would train in 2 processes" in findings(capsys, tmp_path / "agentr.db")["training"]["detail"]
     seen["machine"] = Machine(16, 16, driver="570.1")
     found = findings(capsys, tmp_path / "agentr.db")
     assert found["gpu"]["state"] == "missing" and "570.1" in found["gpu"]["detail"] and found["gpu"]["advice"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,10 @@ def test_what_is_missing_is_said_of_every_run_that_is_merged(
     capsys.readouterr()
     assert agentr("db", "merge", *paths(parts, 1), "other.db", "-o", "all.db") == 0
     assert capsys.readouterr().err.count("trees are missing; merge their part, or") == 1
+    assert agentr("db", "merge", "other.db", *paths(parts, 1), "-o", "again.db", "--json") == 0
+    said = capsys.readouterr()
+    assert said.err.count("trees are missing; merge their part, or") == 1
+    assert [each["path"] for each in json.loads(said.out)] == ["other.db", *paths(parts, 1)]
 
 
 def test_parts_are_merged_into_one_of_them(parts: Path, here: Path) -> None:

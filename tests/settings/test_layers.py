@@ -125,6 +125,11 @@ def test_one_number_is_a_list_of_one() -> None:
             r"-o policy\.template_options: must be a table, such as {key = 1}",
         ),
         (["iterations=0"], r"-o iterations: must be at least 1 \(got 0\)"),
+        (
+            ["trainer=sft", "sft.processes=0"],
+            r"-o sft\.processes: should be 'auto' \(got 0\); -o sft\.processes: must be at least 1",
+        ),
+        (["flawed.rate=inf"], r"-o flawed\.rate: should be a finite number \(got inf\)"),
         (["max_steps"], r"-o max_steps: write KEY=VALUE, e\.g\. -o env\.max_steps=30"),
         (["env..x=1"], r"-o env\.\.x=1: write KEY=VALUE"),
         (["seed.x=1", "seed.y=2"], r"-o seed\.x: "),

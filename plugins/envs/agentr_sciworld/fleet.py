@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from agentr_core import EnvironmentFailure, JavaLost
+from agentr_core import EnvironmentFailure, JavaLost, usable_cores
 from agentr_sciworld.jvm import JvmSettings
 from agentr_sciworld.moments import Moment
 from agentr_sciworld.worker import LOAD, Worker
@@ -238,7 +238,7 @@ _lock = threading.Lock()
 
 def fleet(settings: JvmSettings, workers: int, recycle: int) -> Fleet:
     """The fleet of this process with these settings; ``workers`` 0 means one for each core."""
-    key = (settings, workers or os.cpu_count() or 1, recycle)
+    key = (settings, workers or usable_cores(), recycle)
     with _lock:
         if key not in _fleets:
             _fleets[key] = Fleet(*key)

@@ -11,7 +11,7 @@ import sys
 from asyncio.subprocess import Process
 from contextlib import suppress
 
-from agentr_core import Executor, WorkerLink, WorkerLost
+from agentr_core import Executor, WorkerLink, WorkerLost, usable_cores
 from agentr_processes.config import ProcessesConfig
 from agentr_processes.framing import READ_AHEAD, read_message, write_message
 
@@ -72,7 +72,7 @@ class Processes(Executor[ProcessesConfig]):
     @property
     def workers(self) -> int:
         """As many as were asked for, else one for each core."""
-        return self.config.workers or os.cpu_count() or 1
+        return self.config.workers or usable_cores()
 
     async def start(self, number: int, setting: bytes) -> WorkerLink:
         """Start a process and send it the setting."""
@@ -108,6 +108,6 @@ class Processes(Executor[ProcessesConfig]):
 
     def _environment(self) -> dict[str, str]:
         """This process's, with all that it can import, and the worker's share of the cores."""
-        threads = self.config.threads or max(1, (os.cpu_count() or 1) // self.workers)
+        threads = self.config.threads or max(1, usable_cores() // self.workers)
         shares = {name: str(threads) for name in _THREADS if self.config.threads or name not in os.environ}
         return {**os.environ, **shares, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}

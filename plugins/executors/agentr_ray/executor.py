@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from agentr_core import AgentrError, Executor, WorkerLink, WorkerLost
+from agentr_core import AgentrError, Executor, WorkerLink, WorkerLost, usable_cores
 from agentr_ray.config import RayConfig
 from agentr_ray.worker import RayWorker
 
@@ -83,7 +83,7 @@ class RayExecutor(Executor[RayConfig]):
             self._connect()
             cpus = ray.cluster_resources().get("CPU", 1.0)
         else:
-            cpus = float(os.cpu_count() or 1)
+            cpus = float(usable_cores())
         return max(1, int(cpus // max(self.config.cpus_per_worker, 1.0)))
 
     async def start(self, number: int, setting: bytes) -> WorkerLink:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from agentr_core import without_collections
+from agentr_core import usable_cores, without_collections
 from agentr_vllm.devices import Devices, visible
 
 #: AGENTR_DEBUG shows all that vLLM says, on stderr; stdout is for data.
@@ -150,8 +150,7 @@ def _values(processes: int, engines: int, eager: bool) -> dict[str, str]:
     """The environment variables of an engine that shares the cores with others."""
     values = {**_ALWAYS}
     if ON_CPU:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(max(1, cores // (processes * engines)))}
+        values |= {**_ON_CPU, "OMP_NUM_THREADS": str(max(1, usable_cores() // (processes * engines)))}
         if processes > 1:
             del values["VLLM_ENABLE_V1_MULTIPROCESSING"]
         if eager:

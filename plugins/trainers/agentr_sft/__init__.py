@@ -34,9 +34,15 @@ def agentr_findings(machine: Machine, settings: Mapping[str, Mapping[str, Any]])
     """How many processes a training would have, where what starts them is installed."""
     if find_spec("accelerate") is None:
         return []
+    from agentr_training.spreading import most_processes
+
+    from agentr_sft.config import SFTSettings
+
+    sft = settings.get("sft", {})
     packages = f"accelerate {metadata.version('accelerate')}"
     packages += f", deepspeed {metadata.version('deepspeed')}" if find_spec("deepspeed") else ", no deepspeed"
-    asked, many = settings.get("sft", {}).get("processes", "auto"), max(1, len(machine.gpus))
+    batch = sft.get("batch_size", SFTSettings.model_fields["batch_size"].default)
+    asked, many = sft.get("processes", "auto"), most_processes(len(machine.gpus), batch)
     each = f"{many} processes, one on each GPU" if many > 1 else "1 process"
     told = f"sft.processes=auto would train in {each}" if asked == "auto" else f"sft.processes={asked}"
     return [Finding("training", "ok", f"{told} ({packages})")]

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from agentr_core import AgentrError, ModelNotHere, NothingToDo, Report, ResumeError, UsageError
+from agentr_core import AgentrError, ModelNotHere, NothingToDo, Report, ResumeError, UsageError, usable_cores
 from agentr_training.job import SAID, Job, save_job
 from agentr_training.spreading import Spread, gpu_count
 
@@ -173,7 +173,7 @@ def accelerate_config(spread: Spread) -> dict[str, Any]:
 
 def _environment(spread: Spread) -> dict[str, str]:
     """This process's, with all that it can import, and a process's share of the cores."""
-    threads = str(max(1, (os.cpu_count() or 1) // spread.processes))
+    threads = str(max(1, usable_cores() // spread.processes))
     given = {"OMP_NUM_THREADS": threads, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return given if gpu_count() else {**given, "ACCELERATE_USE_CPU": "true"}
 

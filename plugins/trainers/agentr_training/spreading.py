@@ -111,6 +111,11 @@ def check_batch(settings: TrainingSettings, name: str, processes: int) -> None:
         )
 
 
+def most_processes(gpus: int, batch_size: int) -> int:
+    """How many of so many GPUs can share out a step evenly."""
+    return max(count for count in range(1, max(1, gpus) + 1) if batch_size % count == 0)
+
+
 def gpu_count() -> int:
     """GPUs that this process may use."""
     import torch
@@ -123,7 +128,7 @@ def _asked(settings: TrainingSettings, name: str) -> Spread:
         if settings.processes != "auto":
             return Spread(settings.processes, settings.sharding)
         gpus = gpu_count() or 1
-        taken = max(count for count in range(1, gpus + 1) if settings.batch_size % count == 0)
+        taken = most_processes(gpus, settings.batch_size)
         return Spread(taken, settings.sharding, idle=gpus - taken)
     file = Path(settings.accelerate).absolute()
     values = _read(file, f"{name}.accelerate")
