@@ -146,8 +146,10 @@ def test_a_worker_that_says_nothing_any_more_is_given_up(
 
     monkeypatch.setattr(Crew, "_lose", noted)
     assert rows(Muted(agentr_core.PluginConfig())) == alone
-    ((number, held, said),) = lost
-    assert (number, said) == (1, "it has said nothing for 2 s") and held
+    told = {number: (held, said) for number, held, said in lost}  # on a busy machine another one may be late as well
+    held, said = told[1]
+    assert held
+    assert said == "it has said nothing for 2 s"
 
 
 class Mute(WorkerLink):
