@@ -16,8 +16,9 @@ def trained_positions(trainer: Any, batch: dict[str, Any]) -> torch.Tensor:
     states: list[torch.Tensor] = []
 
     def keep(module: Any, given: Any, output: Any) -> None:
-        output.last_hidden_state.retain_grad()
-        states.append(output.last_hidden_state)
+        if output.last_hidden_state.requires_grad:  # a pass for reference alone has no gradient anywhere
+            output.last_hidden_state.retain_grad()
+            states.append(output.last_hidden_state)
 
     model = trainer.accelerator.unwrap_model(trainer.model)
     inner = getattr(model, "get_base_model", lambda: model)().model

@@ -29,9 +29,12 @@ class DPOSettings(TrainingSettings):
     )
     max_pairs_per_tree: int = Field(default=64, ge=1, description="those with the largest gap; at most so many of each")
     beta: float = Field(default=0.1, gt=0.0, description="how strongly the model is held to the reference")
-    loss: Literal["sigmoid", "hinge", "ipo", "apo_zero", "apo_down", "sigmoid_norm"] = Field(
-        default="sigmoid", description="TRL's loss_type; ipo and sigmoid_norm take means over tokens"
+    loss: Literal["sigmoid", "hinge", "ipo", "apo_zero", "apo_down", "sigmoid_norm", "kto"] = Field(
+        default="sigmoid",
+        description="TRL's loss_type; ipo and sigmoid_norm take means over tokens; kto takes each side by itself",
     )
+    desirable_weight: float = Field(default=1.0, ge=0.0, description="kto: weight of the better sides")
+    undesirable_weight: float = Field(default=1.0, ge=0.0, description="kto: weight of the worse sides")
     sft_weight: float = Field(
         default=0.2, ge=0.0, description="weight of plain fine-tuning on the better side, beside the loss"
     )

@@ -30,6 +30,8 @@ class RenderedPair:
 
 
 _NOTHING = RenderedExample((0, 0), (-100, -100), ())
+#: What columns of crossed pairs begin with.
+CROSSED = "crossed_"
 #: A pair of which nothing counts, to fill up a step that several processes share out.
 BLANK = RenderedPair(_NOTHING, _NOTHING, (0.0, 0.0))
 
@@ -91,13 +93,49 @@ def _stored(row: RenderedExample, drawn: Sequence[Completion | None]) -> float |
     return float(sum(logprobs))
 
 
-def columns(pairs: Sequence[RenderedPair], *, stored: bool) -> dict[str, list[Any]]:
+def crossed(pairs: Sequence[RenderedPair]) -> list[RenderedPair]:
+    """KTO's mismatched rows: each pair's prompt, gone on with as in the nearest pair before it that has another one.
+
+    They are no longer than the longest row there is. Where all have one prompt nothing is crossed: blanks.
+    """
+    longest = max(pair.length for pair in pairs)
+    starts = [_prompt(pair.chosen) for pair in pairs]
+    found = []
+    for place, pair in enumerate(pairs):
+        others = (pairs[place - back] for back in range(1, len(pairs)) if starts[place - back] != starts[place])
+        other = next(others, BLANK)
+        found.append(
+            RenderedPair(
+                _gone_on(pair.chosen, other.chosen, longest), _gone_on(pair.rejected, other.rejected, longest), None
+            )
+        )
+    return found
+
+
+def _prompt(row: RenderedExample) -> tuple[int, ...]:
+    return row.input_ids[: _first(row)]
+
+
+def _first(row: RenderedExample) -> int:
+    """The place of the first token that counts."""
+    return next((place for place, label in enumerate(row.labels) if label != -100), len(row.labels))
+
+
+def _gone_on(row: RenderedExample, other: RenderedExample, longest: int) -> RenderedExample:
+    if not other.trained:
+        return _NOTHING
+    start = _prompt(row)
+    labels = (*(-100 for _ in start), *other.labels[_first(other) :])
+    return RenderedExample((*start, *other.input_ids[_first(other) :])[:longest], labels[:longest], other.trained)
+
+
+def columns(pairs: Sequence[RenderedPair], *, stored: bool, prefix: str = "") -> dict[str, list[Any]]:
     """The pairs as columns of a data set: token ids and masks of both sides, with ``stored`` the reference too."""
     found: dict[str, list[Any]] = {}
     for name in ("chosen", "rejected"):
         rows = [getattr(pair, name) for pair in pairs]
-        found[f"{name}_ids"] = [list(row.input_ids) for row in rows]
-        found[f"{name}_mask"] = [[int(label == token) for token, label in _tokens(row)] for row in rows]
+        found[f"{prefix}{name}_ids"] = [list(row.input_ids) for row in rows]
+        found[f"{prefix}{name}_mask"] = [[int(label == token) for token, label in _tokens(row)] for row in rows]
     if stored:
         both = [pair.reference for pair in pairs if pair.reference is not None]
         found["ref_chosen_logps"] = [better for better, _ in both]

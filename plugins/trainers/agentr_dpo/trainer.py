@@ -7,31 +7,26 @@ its log-probabilities of every turn that counts are stored with them, and no for
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from agentr_training.model_trainer import ModelTrainer
-from agentr_training.padding import padded
-from agentr_training.watching import InOrder, Watch
+from agentr_training.watching import Watch
 
 from agentr_core import NothingToDo, PluginConfig, PreferenceSet, Report
 from agentr_dpo.config import DPOSettings
-from agentr_dpo.pairs import BLANK, RenderedPair, columns, render_pair, taken
+from agentr_dpo.masked import REPORTED, Collator, MaskedTrainer
+from agentr_dpo.pairs import BLANK, CROSSED, RenderedPair, columns, crossed, render_pair, taken
 
 import datasets  # isort: skip - these come after agentr_training, which sets how torch's threads wait
-import torch
 import transformers
 import trl
-from accelerate.utils import gather_object
 
-#: Columns of what the reference makes of both sides.
-_REFERENCES = ("ref_chosen_logps", "ref_rejected_logps")
-#: What is reported of a step, by TRL's names.
-_REPORTED = ("rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected")
+#: Losses of our own, and TRL's from which the rest of a step is taken.
+_NEAREST = {"kto": "apo_zero"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +75,32 @@ class DPO(ModelTrainer[DPOSettings, PreferenceSet]):
     ) -> Any:
         """See :meth:`ModelTrainer.trainer`."""
         order = self.order([pair.length for pair in rows.pairs], epochs, arguments)
-        made = _Masked(
+        made = MaskedTrainer(
             self.config,
             order,
             model=model,
             args=arguments,
-            train_dataset=datasets.Dataset.from_dict(columns([*rows.pairs, BLANK], stored=rows.stored)),
+            train_dataset=datasets.Dataset.from_dict(self._columns(rows)),
             data_collator=Collator(tokenizer.pad_token_id),
             processing_class=tokenizer,
-            callbacks=[Watch(report, epochs, _REPORTED)],
+            callbacks=[Watch(report, epochs, (*REPORTED, "kl"))],
             peft_config=self.adapters(),
         )
         made.remove_callback(transformers.PrinterCallback)
         return made
+
+    def _columns(self, rows: Pairs) -> dict[str, list[Any]]:
+        found = columns([*rows.pairs, BLANK], stored=rows.stored)
+        if self.config.loss == "kto":
+            found |= columns([*crossed(rows.pairs), BLANK], stored=False, prefix=CROSSED)
+        return found
 
     def arguments(self, checkpoints: Path, epochs: float, seed: int) -> Any:
         """See :meth:`ModelTrainer.arguments`."""
         values = {
             **self.shared_arguments(checkpoints, seed),
             "beta": self.config.beta,
-            "loss_type": [self.config.loss],
+            "loss_type": [_NEAREST.get(self.config.loss, self.config.loss)],
             "max_length": None,  # what is longer was left out
             "precompute_ref_log_probs": True,  # one model in memory
             "remove_unused_columns": False,
@@ -129,88 +130,3 @@ def _none_left(total: int, wanted: int, counts: Mapping[str, int], max_length: i
             "be compared with it; set dpo.pairs=step"
         )
     return f"none of the {wanted:,} pairs fits dpo.max_length={max_length}; raise it"
-
-
-@dataclass(frozen=True, slots=True)
-class Collator:
-    """Pairs as one batch of 2B rows, the better sides first, padded at the right; the mask is 1 where tokens count."""
-
-    pad: int
-
-    def __call__(self, pairs: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Tensors of shape (2B, T), and the references of shape (B,) where they are known."""
-        ids = [pair[f"{side}_ids"] for side in ("chosen", "rejected") for pair in pairs]
-        masks = [pair[f"{side}_mask"] for side in ("chosen", "rejected") for pair in pairs]
-        batch = {
-            "input_ids": padded(ids, self.pad),
-            "attention_mask": padded([[1] * len(row) for row in ids], 0),
-            "completion_mask": padded(masks, 0),
-        }
-        names = [name for name in _REFERENCES if name in pairs[0]]
-        return {**batch, **{name: torch.tensor([pair[name] for pair in pairs]) for name in names}}
-
-
-class _Masked(InOrder, trl.DPOTrainer):  # type: ignore[misc]
-    """TRL's trainer over rows that are made already, in a given order, with references that may be known."""
-
-    def __init__(self, settings: DPOSettings, order: list[int], **given: Any) -> None:
-        self._settings, self._order = settings, order
-        super().__init__(**given)
-
-    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-        return dataset
-
-    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        """Each pair once, whatever the number of epochs."""
-        if "ref_chosen_logps" not in dataset.column_names:
-            for column, values in self._references(dataset, batch_size).items():
-                dataset = dataset.add_column(column, values)
-        return dataset.select(self._order)
-
-    def _references(self, dataset: Any, batch_size: int) -> dict[str, list[float]]:
-        """What the start makes of each pair; every process does its share, all of them as many batches."""
-        count, processes = len(dataset), self.accelerator.num_processes
-        own = [place % count for place in range(self.accelerator.process_index, count + -count % processes, processes)]
-        found = list[tuple[int, float, float]]()
-        with self.placed() as model:
-            for first in range(0, len(own), batch_size):
-                places = own[first : first + batch_size]
-                batch = self._prepare_inputs(self.data_collator([dataset[place] for place in places]))
-                logps = self.compute_ref_log_probs(model, batch)
-                found += zip(places, *(each.tolist() for each in logps), strict=True)
-        known = {place: values for place, *values in gather_object(found)}
-        ordered = [known[place] for place in range(count)]
-        return {name: [values[side] for values in ordered] for side, name in enumerate(_REFERENCES)}
-
-    def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        """TRL's loss, and that of plain fine-tuning on the better sides: means over all processes, without blanks."""
-        asked = _Asked(model)
-        mean = super()._compute_loss(asked, inputs, False)
-        better = inputs["completion_mask"][:, 1:].chunk(2)[0]
-        said = -(asked.answer.log_probs[:, -better.size(1) :].chunk(2)[0] * better).sum()
-        count, pairs = len(better), better.any(1).sum()
-        all_pairs, all_tokens = self.over_all(pairs, better.sum())
-        for name in _REPORTED:  # a blank adds nothing to a sum
-            self._metrics["train"][name][-1] *= float(count * self.accelerator.num_processes / all_pairs)
-        preferred = mean * count - (count - pairs) * loss_of_blank(self._settings)
-        return self.of_all(preferred, all_pairs) + self._settings.sft_weight * self.of_all(said, all_tokens)
-
-
-def loss_of_blank(settings: DPOSettings) -> float:
-    """What TRL's loss is of a pair of which nothing counts; its gradient is 0."""
-    if settings.loss == "ipo":
-        return 1.0 / (2.0 * settings.beta) ** 2
-    return math.log(2.0) if settings.loss.startswith("sigmoid") else 1.0
-
-
-class _Asked:
-    """A model, and what it answered last."""
-
-    answer: Any
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def __call__(self, **given: Any) -> Any:
-        self.answer = self._model(**given)
-        return self.answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -200,7 +201,8 @@ def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
 
     changed = {
         "pairs": "step", "min_gap": 0.2, "min_visits": 3, "max_longer": None, "max_pairs_per_tree": 3, "beta": 0.2,
-        "loss": "ipo", "sft_weight": 0.0, "learning_rate": 1e-6, "lora": True,
+        "loss": "ipo", "desirable_weight": 2.0, "undesirable_weight": 0.5, "sft_weight": 0.0, "learning_rate": 1e-6,
+        "lora": True,
     }  # fmt: skip
     own = set(DPOSettings.__annotations__) - {"epochs", "batch_size", "max_length"}
     assert own <= set(changed)
@@ -226,3 +228,73 @@ def test_an_attempt_that_the_template_takes_apart_is_no_pair(tokenizer_with: Any
     tokenizer = tokenizer_with("forgetful")
     assert render_pair(pair(3), tokenizer, max_length=1024, options={}) == "split"
     assert not isinstance(render_pair(pair(3, "step"), tokenizer, max_length=1024, options={}), str)
+
+
+def log_ratio(plain: tuple[Any, Any], model: Any, ids: list[int], mask: list[int]) -> float:
+    sums = [
+        sum(value for value, counts in zip(token_logprobs(each, ids), mask, strict=True) if counts) for each in plain
+    ]
+    return sums[0] - sums[1]
+
+
+def kto_batch(plain: tuple[Any, Any], folder: Path, **settings: Any) -> tuple[Any, Any, float, float]:
+    """A batch of two pairs for a model that is not the reference any more; its loss and point of reference."""
+    pairs = pair_set([pair(3), pair(4, "step")])
+    trainer, batch = first_batch(pairs, plain, folder, loss="kto", sft_weight=0.0, **settings)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for weight in trainer.model.parameters():
+            weight += 0.3 * torch.randn_like(weight) * weight.abs().mean()
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, dict(batch)).item()
+    return trainer, batch, loss, trainer._metrics["train"]["kl"][-1]
+
+
+def rows_of(batch: Any, prefix: str = "") -> list[tuple[list[int], list[int]]]:
+    columns = (batch[f"{prefix}{name}"].tolist() for name in ("input_ids", "attention_mask", "completion_mask"))
+    return [(ids[: sum(kept)], mask[: sum(kept)]) for ids, kept, mask in zip(*columns, strict=True)]
+
+
+def test_kto_is_its_formula_over_each_side(plain: tuple[Any, Any], tmp_path: Path) -> None:
+    trainer, batch, loss, point = kto_batch(plain, tmp_path, beta=0.5, desirable_weight=2.0, undesirable_weight=0.5)
+    models = (trainer.model, plain[0])
+    crossed = [log_ratio(models, trainer.model, *row) for row in rows_of(batch, "crossed_")]
+    assert point == pytest.approx(max(0.0, sum(crossed) / 4), abs=1e-3)
+    ratios = [log_ratio(models, trainer.model, *row) for row in rows_of(batch)]
+    sides = [2.0 / (1 + math.exp(0.5 * (ratio - point))) for ratio in ratios[:2]]
+    sides += [0.5 / (1 + math.exp(0.5 * (point - ratio))) for ratio in ratios[2:]]
+    assert loss == pytest.approx(sum(sides) / 4, abs=1e-3)
+    assert any(abs(ratio) > 0.05 for ratio in ratios), "the model is still the reference"
+
+
+def test_kto_crosses_each_prompt_with_what_another_went_on_with(plain: tuple[Any, Any], tmp_path: Path) -> None:
+    _, batch, _, _ = kto_batch(plain, tmp_path)
+    own = [(ids[: mask.index(1)], ids[mask.index(1) :]) for ids, mask in rows_of(batch)]
+    assert own[0][0] == own[2][0] != own[1][0] == own[3][0]
+    longest = max(len(start) + len(rest) for start, rest in own)
+    expected = [[*own[place][0], *own[other][1]][:longest] for place, other in enumerate((1, 0, 3, 2))]
+    assert [ids for ids, _ in rows_of(batch, "crossed_")] == expected
+    alone, _ = first_batch(pair_set([pair(3)]), plain, tmp_path, loss="kto")
+    alone.model.train()
+    batch = next(iter(alone.get_train_dataloader()))
+    assert math.isfinite(alone.compute_loss(alone.model, dict(batch)).item())
+    assert alone._metrics["train"]["kl"][-1] == 0.0, "there is nothing to cross"
+
+
+def test_kto_counts_no_observation(plain: tuple[Any, Any], tmp_path: Path) -> None:
+    trainer, batch = first_batch(pair_set([pair(3), pair(4, "step")]), plain, tmp_path, loss="kto")
+    assert torch.equal(trained_positions(trainer, batch), batch["completion_mask"].bool())
+
+
+def test_kto_learns_and_goes_on_to_the_same_weights(start: Checkpoint, tmp_path: Path) -> None:
+    dataset = toy_set("preferences", 16)
+    whole = train(dataset, start, tmp_path / "whole", loss="kto")
+
+    def stop(step: int, _: object) -> None:
+        if step == 3:
+            raise Interrupted("here")
+
+    with pytest.raises(Interrupted):
+        train(dataset, start, tmp_path / "cut", loss="kto", report=stop)
+    assert weights(train(dataset, start, tmp_path / "cut", resume=True, loss="kto")) == weights(whole)
+    assert whole.metrics["accuracy"] == 1.0 and whole.metrics["margin"] > 0
