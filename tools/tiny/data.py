@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentr_core.revise.splice import REVISION_THOUGHTS
 from tools.tiny.plans import Planned, plan
-from tools.tiny.worlds import GENERICS, Game, Recipe, World, invented, makers, redrawn, renamed
+from tools.tiny.worlds import GENERICS, Game, Recipe, Words, World, invented, makers, redrawn, renamed
 
 #: Weight of an agent's turn in the loss: in full, or not at all where it is an error. (The training stage says how much
 #: the environment's turns count.)
@@ -217,7 +217,7 @@ class Mix:
     """What conversations are drawn from, and how."""
 
     goals: tuple[World, ...]
-    words: tuple[str, ...]
+    words: Words
     real_share: float = 0.65
     renamed_share: float = 0.65
     verdict_share: float = 0.25
@@ -246,7 +246,7 @@ class Mix:
         if not self.goals or rng.random() >= self.real_share:
             return invented(self.words, rng, rng.choice(self.depths), self.distractors)
         world = redrawn(rng.choice(self.goals), self._strangers(rng), rng, self.distractors)
-        return renamed(world, self.words, rng) if rng.random() < self.renamed_share else world
+        return renamed(world, self.words.all, rng) if rng.random() < self.renamed_share else world
 
     def _strangers(self, rng: random.Random) -> tuple[Recipe, ...]:
         return rng.choice(self.goals).recipes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentr_core import create, derive_rng
-from tools.tiny.worlds import World
+from tools.tiny.worlds import Words, World
 
 #: The share of the goals of split ``train`` that may be demonstrated, at each depth.
 SHARE = 0.6
@@ -31,8 +31,8 @@ def goal_worlds(keys: Sequence[str], seeds: Sequence[int] = (0, 1, 2, 3)) -> tup
     return tuple(World.parse(env.reset(env.task(key))) for env in environments for key in keys)
 
 
-def item_words() -> tuple[str, ...]:
-    """Every word that occurs in an item's name, sorted."""
+def item_words(rarity: float = 0.0) -> Words:
+    """Every word that occurs in an item's name; see there for ``rarity``."""
     env = create("env", "textcraft")
     worlds = [World.parse(env.reset(task)) for split in ("train", "valid", "test") for task in env.tasks(split)]
-    return tuple(sorted({word for world in worlds for item in world.items() for word in item.split()}))
+    return Words(sorted({word for world in worlds for item in world.items() for word in item.split()}), rarity)

@@ -1,7 +1,8 @@
 """``python -m tools.tiny.make OUT``: makes the model ``tiny`` from nothing but the recipe files.
 
 ``--deepest 2 --schedule 2400 --steps 800 --no-habits`` makes another start: one that was shown shallow goals alone, and
-no bad habits.
+no bad habits. ``--strange --rarity 3 --steps 800 --no-habits``: one that was never shown a goal of TextCraft, only
+invented worlds, in which some words are far rarer than others.
 """
 
 from __future__ import annotations
@@ -101,13 +102,24 @@ def watcher(model: Any, tokenizer: Any, out: Path, goals: Sequence[str]) -> Call
     return watch
 
 
-def make(out: Path, game: Schedule = GAME, *, deepest: int = 99, habits: bool = True) -> None:
-    """Make the model in the folder ``out``: the game by its schedule, then the habits."""
+def make(
+    out: Path,
+    game: Schedule = GAME,
+    *,
+    deepest: int = 99,
+    habits: bool = True,
+    strange: bool = False,
+    rarity: float = 0.0,
+) -> None:
+    """Make the model in the folder ``out``: the game by its schedule, then the habits.
+
+    ``strange``: in invented worlds alone. ``rarity``: of the words there, see :class:`~tools.tiny.worlds.Words`.
+    """
     import torch
 
     torch.manual_seed(game.seed)
-    goals = demonstrated_goals(deepest=deepest)
-    mix = Mix(goal_worlds(goals), item_words())
+    goals = [] if strange else demonstrated_goals(deepest=deepest)
+    mix = Mix(goal_worlds(goals), item_words(rarity))
     tokenizer = train_tokenizer(Mix(goal_worlds(demonstrated_goals()), item_words()), game.seed)
     model = new_model(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
     watch = watcher(model, tokenizer, out, goals)
@@ -126,9 +138,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=GAME.stop, help="after how many of them training ends")
     parser.add_argument("--deepest", type=int, default=99, help="depth of the deepest goals that are demonstrated")
     parser.add_argument("--no-habits", action="store_true", help="the game alone")
+    parser.add_argument("--strange", action="store_true", help="invented worlds alone, no goal of TextCraft")
+    parser.add_argument(
+        "--rarity", type=float, default=0.0, help="how unequally often their words are drawn (3: 1 to 1000)"
+    )
     chosen = parser.parse_args()
     game = replace(GAME, steps=chosen.schedule, stop=chosen.steps)
-    make(chosen.out, game, deepest=chosen.deepest, habits=not chosen.no_habits)
+    kind = {"deepest": chosen.deepest, "habits": not chosen.no_habits}
+    make(chosen.out, game, **kind, strange=chosen.strange, rarity=chosen.rarity)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tools.tiny.data import REFLECTIONS, Mix
+from tools.tiny.worlds import GENERICS
 
 VOCABULARY = 1664
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -58,7 +59,7 @@ def train_tokenizer(mix: Mix, seed: int) -> Any:
 
 def _corpus(mix: Mix, seed: int) -> Iterator[str]:
     rng = random.Random(seed)
-    yield from _words(mix.words)
+    yield from _words(sorted((*mix.words.all, *GENERICS)))
     for _ in range(1500):
         for turn in mix.draw(rng):
             yield turn.text

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 #: Ingredients that stand for any item whose name ends with them ("planks": "oak planks", "birch planks").
 GENERICS = ("planks", "wool")
@@ -175,7 +176,7 @@ _NEEDS = (1, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 9)
 _YIELDS = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 6, 6, 8, 16)
 
 
-def invented(words: Sequence[str], rng: random.Random, depth: int, most: int = 10) -> World:
+def invented(words: Words, rng: random.Random, depth: int, most: int = 10) -> World:
     """A world with a recipe tree of ``depth`` levels; names share words, as real ones do."""
     names = _Names(words, rng)
     goal = names.fresh()
@@ -208,11 +209,28 @@ def _counted(inputs: Sequence[str], rng: random.Random) -> tuple[tuple[str, int]
     return tuple((name, rng.choice(_NEEDS)) for name in order)
 
 
+class Words:
+    """Words to make names of, by how often each is drawn.
+
+    ``rarity`` 0: all as often. Else word by word 10 to the power of ``-rarity * u``, u from 0 to 1 by chance: with 3,
+    some are a thousand times as frequent as others.
+    """
+
+    def __init__(self, words: Sequence[str], rarity: float = 0.0, seed: int = 0) -> None:
+        rng = random.Random(seed)
+        self.all = tuple(word for word in words if word not in GENERICS)
+        self._sums = list(accumulate(10.0 ** (-rarity * rng.random()) for _ in self.all))
+
+    def draw(self, rng: random.Random) -> str:
+        """One word."""
+        return rng.choices(self.all, cum_weights=self._sums)[0]
+
+
 class _Names:
     """Item names of one to three words, never the same twice, often with a word of an earlier name."""
 
-    def __init__(self, words: Sequence[str], rng: random.Random) -> None:
-        self._words, self._rng = [word for word in words if word not in GENERICS], rng
+    def __init__(self, words: Words, rng: random.Random) -> None:
+        self._words, self._rng = words, rng
         self._given: dict[str, None] = {}
         self._shared: list[str] = []
         self._generics = list(GENERICS)
@@ -225,7 +243,7 @@ class _Names:
         """A word, often one that an earlier name has."""
         if self._shared and self._rng.random() < 0.35:
             return self._rng.choice(self._shared)
-        self._shared.append(self._rng.choice(self._words))
+        self._shared.append(self._words.draw(self._rng))
         return self._shared[-1]
 
     def fresh(self) -> str:

@@ -17,7 +17,11 @@ class TreeSettings(TrainingSettings):
     epochs: tuple[float, ...] = Field(
         default=(1.0,), min_length=1, description="by iteration; the last one repeats; more than 2 go too far"
     )
-    batch_size: int = Field(default=64, ge=1, description="actions in one step, of all processes")
+    batch_size: int = Field(
+        default=64,
+        ge=1,
+        description="rows in one step, of all processes; a row is an attempt with those actions that no other row has",
+    )
     schedule: Literal["cosine", "linear", "constant"] = Field(default="constant", description="of the learning rate")
     loss: Literal["pg", "awr"] = Field(
         default="pg",
@@ -53,7 +57,7 @@ class TreeSettings(TrainingSettings):
     )
     max_rows_per_tree: int = Field(default=256, ge=1, description="actions of one tree at the most, drawn by chance")
     checked_rows: int = Field(
-        default=200, ge=1, description="pg: actions whose stored log-probabilities are compared with the start's"
+        default=200, ge=1, description="pg: rows whose stored log-probabilities are compared with the start's"
     )
     max_drift: float = Field(
         default=0.1, gt=0.0, description="pg: mean difference of those at the most; above it training is refused"

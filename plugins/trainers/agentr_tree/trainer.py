@@ -1,6 +1,6 @@
 """Policy gradient on search trees: actions that came to more than their siblings become likelier.
 
-    L = - sum over actions of reach x share / Z x sum over tokens of min(r A, clip(r) A)
+    L = - sum over actions of reach x share / Z x sum over their tokens of min(r A, clip(r) A)
 
 with A(c) = [Q(c) - b(s)] + whole_tree [Q(c) - V(root)], r the ratio to the probability at which a token was drawn, and
 Z one number for the whole set. No KL term, and no division by a standard deviation: rewards lie in [0, 1] already.
@@ -8,8 +8,8 @@ Z one number for the whole set. No KL term, and no division by a standard deviat
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from agentr_training.padding import padded
 from agentr_training.watching import InOrder, Watch
 
 from agentr_core import ActionSet, NothingToDo, PluginConfig, Report, UsageError
-from agentr_tree.actions import BLANK, Action, render_actions, render_conversations
+from agentr_tree.actions import BLANK, Row, Turn, render_actions, render_conversations
 from agentr_tree.config import TreeSettings
 from agentr_tree.objective import objective
 
@@ -56,18 +56,18 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
 
     def render(
         self, dataset: ActionSet, tokenizer: Any, max_length: int, options: Mapping[str, Any] | None = None
-    ) -> tuple[list[Action], dict[str, float]]:
+    ) -> tuple[list[Row], dict[str, float]]:
         """See :meth:`ModelTrainer.render`; the counts are those of :func:`agentr_tree.actions.render_actions`."""
         given: dict[str, Any] = {"max_length": max_length, "options": options or {}}
         rows, counts = render_actions(dataset, tokenizer, self.config, **given)
         if not rows:
             raise NothingToDo(_none_left(len(dataset), counts, max_length))
-        if counts["moved"] > len(rows):
+        if counts["moved"] > counts["actions"]:
             raise UsageError(
                 f"{counts['moved']:,} of {len(dataset):,} prompts are rendered to another length than they were asked "
                 "with; train with the policy's own template options, or set tree.loss=awr where only texts are kept"
             )
-        counts["examples"], counts["dropped"] = len(rows), counts["dropped"]
+        counts |= Counter(examples=counts.pop("actions"), dropped=counts["dropped"], rows=len(rows))
         if self.mixes_conversations and dataset.conversations is not None:
             beside = render_conversations(dataset.conversations, tokenizer, self.config.revision_weight, **given)
             counts["conversations"] = len(beside)
@@ -78,7 +78,7 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         self,
         model: Any,
         tokenizer: Any,
-        rows: list[Action],
+        rows: list[Row],
         arguments: Any,
         epochs: float,
         report: Report | None = None,
@@ -103,14 +103,14 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         values = {**self.shared_arguments(checkpoints, seed), "remove_unused_columns": False}
         return self.made_arguments(transformers.TrainingArguments, values)
 
-    def before(self, trainer: Any, rows: list[Action]) -> dict[str, float]:
+    def before(self, trainer: Any, rows: list[Row]) -> dict[str, float]:
         """See :meth:`ModelTrainer.before`: how far the start is from what drew the actions.
 
         Raises :class:`~agentr_core.UsageError` above the bounds: other weights, another template or type of numbers.
         """
         if self.config.loss != "pg":
             return {}
-        known = [row for row in rows if row.by_ratio]
+        known = [row for row in rows if row.turns[0].by_ratio]
         found = drift(trainer, known[: self.config.checked_rows], self.config.batch_size)
         trainer.limits.entropy_before = found["entropy_before"]
         if found["drift"] > self.config.max_drift or found["far"] > self.config.max_far:
@@ -122,12 +122,12 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
             )
         return found
 
-    def after(self, trainer: Any, rows: list[Action]) -> dict[str, float]:
+    def after(self, trainer: Any, rows: list[Row]) -> dict[str, float]:
         """See :meth:`ModelTrainer.after`: where the last step had come to."""
         logged = [entry for entry in trainer.state.log_history if "kl" in entry]
         last = {name: float(logged[-1][name]) for name in _REPORTED} if logged else {}
         ended = trainer.limits.metrics() if self.config.loss == "pg" else {}
-        return {**last, **ended, "trained_tokens": float(sum(row.tokens() for row in rows))}
+        return {**last, **ended, "trained_tokens": float(sum(row.tokens for row in rows))}
 
 
 def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
@@ -142,7 +142,7 @@ def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:
     return f"none of the {total:,} actions can be learnt from: of {counts[reason]:,}, {why}"
 
 
-def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, float]:
+def drift(trainer: Any, rows: Sequence[Row], batch_size: int) -> dict[str, float]:
     """How the model's log-probabilities differ from the stored ones: mean and largest difference, share far off.
 
     And the mean entropy of a token, ``entropy_before`` the training.
@@ -154,8 +154,8 @@ def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, fl
         for first in range(0, len(rows), batch_size):
             batch = trainer._prepare_inputs(collate(rows[first : first + batch_size]))
             logprobs, entropy, mask = _scored(model, batch)
-            differences.append((logprobs - batch["old"][:, 1:])[mask.bool()].float().cpu())
-            entropies.append(entropy[mask.bool()].float().cpu())
+            differences.append((logprobs - batch["old"][:, 1:])[mask].float().cpu())
+            entropies.append(entropy[mask].float().cpu())
     trainer.model.train()
     apart = torch.cat(differences).abs()
     return {
@@ -168,30 +168,32 @@ def drift(trainer: Any, rows: Sequence[Action], batch_size: int) -> dict[str, fl
 
 def _scored(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Log-probabilities and entropy of each token but the first, (rows, T - 1), and which of them are trained."""
-    labels = batch["input_ids"].masked_fill(batch["mask"] == 0, -100)
+    labels = batch["input_ids"].masked_fill(batch["turns"] == 0, -100)
     given = {name: batch[name] for name in ("input_ids", "attention_mask")}
     found = model(**given, labels=labels, fused_lm_head=True)
-    return found.log_probs, found.entropy, batch["mask"][:, 1:].to(found.log_probs.dtype)
+    return found.log_probs, found.entropy, batch["turns"][:, 1:] > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Actions as one batch, padded at the right."""
+    """Rows as one batch, padded at the right."""
 
     pad: int
 
-    def __call__(self, rows: Sequence[Action]) -> dict[str, torch.Tensor]:
-        """``input_ids``, ``attention_mask``, ``mask`` and ``old`` of shape (B, T); the rest of shape (B,)."""
-        ids = [row.ids for row in rows]
-        old = [[*[0.0] * row.start, *(row.old or [0.0] * (len(row.ids) - row.start))] for row in rows]
+    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        """Tensors of shape (B, T); ``turns`` numbers the turns of a row from 1, and is 0 where nothing is trained."""
+
+        def column(values: Callable[[int, Turn], Iterable[float]], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+            return padded([row.per_token(values) for row in rows], 0.0, dtype)
+
         return {
-            "input_ids": padded(ids, self.pad),
-            "attention_mask": padded([[1] * len(row) for row in ids], 0),
-            "mask": padded([row.mask() for row in rows], 0),
-            "old": padded(old, 0.0, torch.float32),
-            "advantages": torch.tensor([row.advantage for row in rows]),
-            "weights": torch.tensor([row.weight for row in rows]),
-            "by_ratio": torch.tensor([row.by_ratio for row in rows]),
+            "input_ids": padded([row.ids for row in rows], self.pad),
+            "attention_mask": padded([[1] * len(row.ids) for row in rows], 0),
+            "turns": column(lambda number, turn: [number] * turn.tokens, torch.long),
+            "old": column(lambda _, turn: turn.old or [0.0] * turn.tokens),
+            "advantages": column(lambda _, turn: [turn.advantage] * turn.tokens),
+            "weights": column(lambda _, turn: [turn.weight] * turn.tokens),
+            "by_ratio": column(lambda _, turn: [turn.by_ratio] * turn.tokens, torch.bool),
         }
 
 
@@ -247,10 +249,11 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
     ) -> Any:
         """Minus the mean over the rows of all processes of weight times objective."""
         logprobs, entropy, mask = _scored(model, inputs)
-        old, by_ratio = inputs["old"][:, 1:], inputs["by_ratio"]
-        rows, clipped = objective(logprobs, old, mask, inputs["advantages"], by_ratio, self._settings)
+        names = ("old", "turns", "advantages", "by_ratio", "weights")
+        old, turns, advantages, by_ratio, weights = (inputs[name][:, 1:] for name in names)
+        values, clipped = objective(logprobs, old, turns, advantages, by_ratio, self._settings)
         count = self._note(logprobs, old, mask, entropy, by_ratio, clipped)
-        loss = self.of_all(-(inputs["weights"] * rows).sum(), count)
+        loss = self.of_all(-(weights * values).sum(), count)
         return (loss, None) if return_outputs else loss
 
     def _note(self, logprobs: Any, old: Any, mask: Any, entropy: Any, by_ratio: Any, clipped: Any) -> torch.Tensor:
@@ -259,9 +262,9 @@ class _OverActions(InOrder, transformers.Trainer):  # type: ignore[misc]
         Kept for the next log: share of tokens clipped, entropy, and the distance to what drew them (KL).
         """
         with torch.no_grad():
-            drawn = mask.bool() & by_ratio[:, None]
+            drawn = mask & by_ratio
             away = (logprobs - old)[drawn]
-            counted = drawn if self._settings.loss == "pg" else mask.bool()
+            counted = drawn if self._settings.loss == "pg" else mask
             own = (mask.any(1).sum(), counted.sum(), entropy[counted].sum())
             far = (drawn.sum(), (away.exp() - 1 - away).sum(), clipped)
             rows, tokens, entropies, by_ratios, distance, clips = self.over_all(*own, *far)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ pytest.importorskip("trl")
 
 from agentr_training.identity import differences, identity  # noqa: E402
 from agentr_training.model import load  # noqa: E402
-from agentr_tree.actions import render_actions  # noqa: E402
+from agentr_tree.actions import Row, Turn, laid_out, render_actions  # noqa: E402
 from agentr_tree.config import TreeSettings  # noqa: E402
 from agentr_tree.objective import surrogate  # noqa: E402
 from agentr_tree.trainer import TreeTrainer  # noqa: E402
@@ -103,8 +104,12 @@ def gradient(model: Any, value: Any) -> Any:
 
 
 def test_the_gradient_is_the_one_by_hand(rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path) -> None:
-    """With ratios of 1: minus the sum of reach, share and advantage times the gradient of log-probabilities."""
+    """With ratios of 1: minus the sum of reach, share and advantage times the gradient of log-probabilities.
+
+    Whether or not an action shares its row with what comes after it.
+    """
     trainer, batch = first_batch(rows, plain, tmp_path)
+    assert int(batch["turns"].max()) > 1 and len(batch["turns"]) < len(rows)
     found = gradient(trainer.model, trainer.compute_loss(trainer.model, dict(batch)))
     model, tokenizer = plain
     prompts, by_hand, whole, own = ChatPrompts(tokenizer, {}, "test"), 0.0, 0.0, dict[str, Any]()
@@ -126,34 +131,50 @@ def test_the_gradient_is_the_one_by_hand(rows: list[ActionRow], plain: tuple[Any
     assert -(found @ apart) > 0, "a step against the gradient makes the good one likelier beside the bad one"
 
 
+def test_actions_join_the_rows_that_begin_with_them() -> None:
+    def action(*ids: int) -> Row:
+        return Row(array("i", ids), (Turn(len(ids) - 1, len(ids), array("f"), 1.0, 1.0, True),))
+
+    ids = [(1, 2), (1, 2, 3, 4), (1, 2, 3, 5), (1, 2), (1, 9, 3), (1, 2, 3, 4, 7, 8)]
+    given = [action(*each) for each in ids]
+    rows = laid_out(given)
+    assert [row.ids.tolist() for row in rows] == [[1, 2, 3, 4, 7, 8], [1, 2, 3, 5], [1, 2], [1, 9, 3]]
+    assert [[turn.stop for turn in row.turns] for row in rows] == [[2, 4, 6], [4], [2], [3]]
+    assert sum(len(row.turns) for row in rows) == len(given), "the one that came twice is trained twice"
+
+
 def test_only_what_was_drawn_carries_gradient(rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path) -> None:
     trainer, batch = first_batch(rows, plain, tmp_path)
-    assert torch.equal(trained_positions(trainer, batch), batch["mask"].bool())
+    assert torch.equal(trained_positions(trainer, batch), batch["turns"] > 0)
     drawn = {tuple(row.drawn.token_ids) for row in rows}
-    kept = {tuple(ids[mask.bool()].tolist()) for ids, mask in zip(batch["input_ids"], batch["mask"], strict=True)}
+    each = zip(batch["input_ids"], batch["turns"], strict=True)
+    kept = {tuple(ids[turns == number].tolist()) for ids, turns in each for number in range(1, int(turns.max()) + 1)}
     assert kept == drawn
 
 
 def test_the_surrogate_is_clipped_on_both_sides() -> None:
     settings = TreeSettings(clip_low=0.2, clip_high=0.28, dual_clip=3.0)
-    ratios, mask = torch.tensor([[0.5, 1.0, 2.0, 9.0]]), torch.ones(1, 4)
+    ratios, turns = torch.tensor([[0.5, 1.0, 2.0, 9.0]]), torch.tensor([[1, 1, 1, 1]])
     old = torch.zeros(1, 4)
-    good, clipped = surrogate(ratios.log(), old, mask, torch.tensor([1.0]), settings)
+    good, clipped = surrogate(ratios.log(), old, turns, torch.ones(1, 4), settings)
     assert good[0].tolist() == pytest.approx([0.5, 1.0, 1.28, 1.28]) and clipped[0].tolist() == [
         False,
         False,
         True,
         True,
     ]
-    bad, clipped = surrogate(ratios.log(), old, mask, torch.tensor([-1.0]), settings)
+    bad, clipped = surrogate(ratios.log(), old, turns, -torch.ones(1, 4), settings)
     assert bad[0].tolist() == pytest.approx([-0.8, -1.0, -2.0, -3.0]) and clipped[0].tolist() == [
         True,
         False,
         False,
         True,
     ]
-    turn, _ = surrogate(ratios.log(), old, mask, torch.tensor([1.0]), TreeSettings(ratio="turn", clip_high=9.0))
+    whole = TreeSettings(ratio="turn", clip_high=9.0)
+    turn, _ = surrogate(ratios.log(), old, turns, torch.ones(1, 4), whole)
     assert turn[0].tolist() == pytest.approx([9.0**0.25] * 4), "the geometric mean of 0.5, 1, 2 and 9"
+    two, _ = surrogate(ratios.log(), old, torch.tensor([[1, 0, 2, 2]]), torch.ones(1, 4), whole)
+    assert two[0].tolist() == pytest.approx([0.5, 0.0, 18.0**0.5, 18.0**0.5]), "of each turn its own"
 
 
 def test_the_distance_that_is_told_is_from_what_drew_the_actions(
@@ -174,7 +195,7 @@ def test_at_the_start_the_model_is_the_one_that_drew_the_actions(train_on: Train
     made, metrics = train_on(TREE, {**QUICK, "epochs": 1, "batch_size": 16, "learning_rate": 1e-4})
     assert metrics["drift_largest"] < 1e-4 and metrics["far"] == 0.0
     assert metrics["examples"] > 20 and metrics.get("moved", 0.0) == 0.0 and metrics["positive"] > 0
-    assert made.step == -(-int(metrics["examples"]) // 16) and (made.path / "model.safetensors").is_file()
+    assert made.step == -(-int(metrics["rows"]) // 16) and (made.path / "model.safetensors").is_file()
     assert 0.0 <= metrics["clipped"] <= 1.0 and metrics["kl"] >= 0.0
 
 
@@ -188,11 +209,11 @@ def test_without_log_probabilities_actions_are_weighed(
     assert made.metrics["loss_last"] < made.metrics["loss_first"]
     tokenizer = load(start.model, torch.float32)[1]
     known, _ = render_actions(action_set(bare), tokenizer, TreeSettings(loss="awr"), max_length=1024, options={})
-    get, jump = known[0], known[1]
+    get, jump = (row.turns[0] for row in known[:2])
     by_hand = 0.5 * min(5.0, torch.tensor((0.25 + 0.5 * (0.75 - 3.5 / 6)) / 0.3).exp().item())
     other = 0.25 * torch.tensor((-0.5 - 0.5 * 3.5 / 6) / 0.3).exp().item()
     assert get.weight / jump.weight == pytest.approx(by_hand / other, rel=1e-5)
-    assert list(get.ids[get.start :]) == list(rows[0].drawn.token_ids)
+    assert list(known[0].ids[get.start : get.stop]) == list(rows[0].drawn.token_ids)
 
 
 def test_trees_of_another_temperature_are_refused(rows: list[ActionRow], start: Checkpoint, tmp_path: Path) -> None:
@@ -226,14 +247,14 @@ def test_what_cannot_be_learnt_is_counted(rows: list[ActionRow], plain: tuple[An
         replace(rows[0], q=0.5, root=0.5),
     ]
     made, counts = render_actions(action_set(given), plain[1], TreeSettings(), max_length=1024, options={})
-    assert len(made) == len(rows)
+    assert sum(len(row.turns) for row in made) == counts["actions"] == len(rows)
     assert {name: counts[name] for name in ("moved", "cut_off", "unknown", "equal")} == dict.fromkeys(
         ("moved", "cut_off", "unknown", "equal"), 1
     )
     few, counts = render_actions(
         action_set(rows), plain[1], TreeSettings(max_rows_per_tree=2), max_length=1024, options={}
     )
-    assert len(few) == 2 and counts["over_cap"] == len(rows) - 2
+    assert sum(len(row.turns) for row in few) == 2 and counts["over_cap"] == len(rows) - 2
 
 
 def test_conversations_are_mixed_in_by_weight(rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path) -> None:
@@ -244,9 +265,9 @@ def test_conversations_are_mixed_in_by_weight(rows: list[ActionRow], plain: tupl
     alone, actions = first_batch(rows, plain, tmp_path)
     loss = trainer.compute_loss(trainer.model, dict(batch)).item() * len(batch["weights"])
     without = alone.compute_loss(alone.model, dict(actions)).item() * len(actions["weights"])
-    (place,) = [place for place, known in enumerate(batch["by_ratio"].tolist()) if not known]
+    (place,) = [place for place, known in enumerate(batch["by_ratio"].any(1).tolist()) if not known]
     ids = batch["input_ids"][place][batch["attention_mask"][place].bool()].tolist()
-    counted = batch["mask"][place].tolist()
+    counted = batch["turns"][place].tolist()
     logprobs = [value for value, one in zip(token_logprobs(plain[0], ids), counted, strict=False) if one]
     assert loss == pytest.approx(without - 0.5 * sum(logprobs) / len(logprobs), abs=1e-4)
     assert TreeTrainer(TreeSettings(revision_weight=0.5)).mixes_conversations
