@@ -260,6 +260,8 @@ def _connect(path: Path, read_only: bool, timeout: float) -> sqlite3.Connection:
         raise StoreError(f"{path} is a folder; name a database file with --db")
     if read_only and not path.exists():
         raise StoreError(f"there is no database at {path}; start a run, or name another file with --db")
+    if read_only and path.is_file() and path.stat().st_size == 0:  # reading must not make a database of it
+        raise StoreError(f"the file {path} is empty, so no database; start a run, or name another file with --db")
     if not path.parent.is_dir():
         raise StoreError(f"the folder of the database does not exist: make {path.parent}, or name another with --db")
     uri = f"{path.absolute().as_uri()}?{_mode(path, read_only)}"

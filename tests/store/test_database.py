@@ -86,6 +86,15 @@ def test_reading_makes_no_file_and_writes_nothing(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_an_empty_file_is_not_made_a_database_by_reading(path: Path) -> None:
+    path.touch()
+    with pytest.raises(StoreError, match=r"is empty, so no database; start a run"):
+        open_store(path, read_only=True)
+    assert path.stat().st_size == 0 and list(path.parent.iterdir()) == [path]
+    open_store(path).close()
+    assert path.stat().st_size > 0, "what writes may begin in it"
+
+
 def test_a_locked_database_is_told_so_and_can_still_be_read(store: Store) -> None:
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
