@@ -107,14 +107,16 @@ class DPO(ModelTrainer[DPOSettings, PreferenceSet]):
         }
         return self.made_arguments(trl.DPOConfig, values)
 
+    def tokens(self, rows: Pairs) -> int:
+        """See :meth:`ModelTrainer.tokens`: of both sides."""
+        return sum(len(row.trained) for pair in rows.pairs for row in (pair.chosen, pair.rejected))
+
     def after(self, trainer: Any, rows: Pairs) -> dict[str, float]:
         """See :meth:`ModelTrainer.after`: how often the better side had the larger reward in the last step."""
         logged = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
-        sides = [row for pair in rows.pairs for row in (pair.chosen, pair.rejected)]
         return {
             "accuracy": float(logged[-1]["rewards/accuracies"]),
             "margin": float(logged[-1]["rewards/margins"]),
-            "trained_tokens": float(sum(len(row.trained) for row in sides)),
         }
 
 

@@ -56,9 +56,10 @@ class SFT(ModelTrainer[SFTSettings, TrainingSet]):
         return found
 
     def steps(self, conversations: int, iteration: int) -> int | None:
-        """See :meth:`agentr_core.Trainer.steps`; None with packing, and where a turn may be a row of its own."""
+        """See :meth:`agentr_core.Trainer.steps`; None where that depends on what the conversations are."""
         batch = self.config.batch_size * self.config.accumulate
-        return None if self.config.packing else math.ceil(self.config.epochs_at(iteration) * conversations / batch)
+        unknown = self.config.packing or self.config.trained_tokens is not None
+        return None if unknown else math.ceil(self.config.epochs_at(iteration) * conversations / batch)
 
     def render(
         self, dataset: TrainingSet, tokenizer: Any, max_length: int, options: Mapping[str, Any] | None = None
@@ -149,9 +150,9 @@ class SFT(ModelTrainer[SFTSettings, TrainingSet]):
         }
         return self.made_arguments(trl.SFTConfig, values)
 
-    def after(self, trainer: Any, rows: list[RenderedExample]) -> dict[str, float]:
-        """See :meth:`ModelTrainer.after`: tokens that carry loss."""
-        return {"trained_tokens": float(sum(len(row.trained) for row in rows))}
+    def tokens(self, rows: list[RenderedExample]) -> int:
+        """See :meth:`ModelTrainer.tokens`."""
+        return sum(len(row.trained) for row in rows)
 
 
 class _InOrder(InOrder, trl.SFTTrainer):  # type: ignore[misc]

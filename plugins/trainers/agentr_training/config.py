@@ -14,6 +14,11 @@ class TrainingSettings(PluginConfig):
 
     learning_rate: float = Field(default=3e-4, gt=0.0, description="peak learning rate of AdamW")
     epochs: tuple[float, ...] = Field(default=(2.0,), min_length=1, description="by iteration; the last one repeats")
+    trained_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="in place of epochs: about so many tokens that carry loss, rows as often or as seldom as it takes",
+    )
     batch_size: int = Field(default=16, ge=1, description="rows in one step, of all processes")
     accumulate: int = Field(default=1, ge=1, description="steps whose gradients are added up before an update")
     max_length: int = Field(default=1024, ge=16, description="tokens of a row at the most; longer ones are left out")

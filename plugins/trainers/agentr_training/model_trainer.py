@@ -85,6 +85,10 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
     def prepare(self, dataset: SetT, start: Checkpoint) -> None:
         """Look at a set before a model is loaded. Raises :class:`~agentr_core.UsageError` for what cannot be learnt."""
 
+    @abstractmethod
+    def tokens(self, rows: Any) -> int:
+        """How many tokens of what :meth:`render` gave carry loss, in one epoch."""
+
     def before(self, trainer: Any, rows: Any) -> dict[str, float]:
         """Metrics of the model as it is at the start, taken before the first step, in a training that goes on too."""
         return {}
@@ -159,8 +163,11 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
             raise AgentrError(f"the training came to its end, and left no model in '{folder.model}'")
         return result
 
-    def _epochs(self, start: Checkpoint) -> float:
-        return self.config.epochs_at(start.iteration + 1)
+    def _epochs(self, start: Checkpoint, rows: Any = None) -> float:
+        """By the settings: so many, or as many as it takes for so many trained tokens."""
+        if rows is None or self.config.trained_tokens is None:
+            return self.config.epochs_at(start.iteration + 1)
+        return self.config.trained_tokens / max(1, self.tokens(rows))
 
     def _in_bf16(self) -> bool:
         return self.config.precision == "bf16" or (self.config.precision == "auto" and has_bf16())
@@ -210,7 +217,7 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         limit = self.limit(getattr(model.config, "max_position_embeddings", None))
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
         rows, counts = self.render(dataset, tokenizer, limit, self.options(start))
-        epochs = self._epochs(start)
+        epochs = self._epochs(start, rows)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         counts |= self.before(trainer, rows)
         if report is not None and arguments.process_index == 0:
@@ -221,6 +228,7 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
             "loss_first": losses[0],
             "loss_last": losses[-1],
             "loss_mean": math.fsum(losses) / len(losses),
+            "trained_tokens": self._trained(rows, epochs, trainer),
             **counts,
             **self.after(trainer, rows),
         }
@@ -228,6 +236,10 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         model.config.use_cache = use_cache
         self._save(trainer, tokenizer, start, folder, result)
         return result
+
+    def _trained(self, rows: Any, epochs: float, trainer: Any) -> float:
+        """Trained tokens of the whole training, up to where it ended."""
+        return float(round(self.tokens(rows) * epochs * trainer.state.global_step / trainer.state.max_steps))
 
     def order(self, lengths: Sequence[int], epochs: float, arguments: Any) -> list[int]:
         """The rows of a whole training in order, by their places.

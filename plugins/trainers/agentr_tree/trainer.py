@@ -122,12 +122,16 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
             )
         return found
 
+    def tokens(self, rows: list[Row]) -> int:
+        """See :meth:`ModelTrainer.tokens`."""
+        return sum(row.tokens for row in rows)
+
     def after(self, trainer: Any, rows: list[Row]) -> dict[str, float]:
         """See :meth:`ModelTrainer.after`: where the last step had come to."""
         logged = [entry for entry in trainer.state.log_history if "kl" in entry]
         last = {name: float(logged[-1][name]) for name in _REPORTED} if logged else {}
         ended = trainer.limits.metrics() if self.config.loss == "pg" else {}
-        return {**last, **ended, "trained_tokens": float(sum(row.tokens for row in rows))}
+        return {**last, **ended}
 
 
 def _none_left(total: int, counts: Mapping[str, int], max_length: int) -> str:

@@ -75,10 +75,14 @@ class ValueTrainer(ModelTrainer[ValueSettings, ValueSet]):
         values = {**self.shared_arguments(checkpoints, seed), "remove_unused_columns": False}
         return self.made_arguments(transformers.TrainingArguments, values)
 
+    def tokens(self, rows: States) -> int:
+        """See :meth:`ModelTrainer.tokens`: one answer a state."""
+        return len(rows.trained)
+
     def after(self, trainer: Any, rows: States) -> dict[str, float]:
         """See :meth:`ModelTrainer.after`: :func:`agentr_value.measures.measures` on tasks that were not trained on."""
         expected = trainer.expected(rows.held_out, self.config.batch_size) if rows.held_out else []
-        return {**measures(rows.held_out, expected), "trained_tokens": float(len(rows.trained))}
+        return measures(rows.held_out, expected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from agentr_training.identity import differences, fingerprint, identity
 pytestmark = pytest.mark.model
 
 INPUTS: dict[str, Any] = {"dataset_hash": "data", "seed": 5, "precision": "fp32"}
-OTHERS: dict[str, Any] = {"epochs": (1.0,), "template_options": {"a": 1}, "warmup_ratio": 0.5}
+OTHERS: dict[str, Any] = {"epochs": (1.0,), "template_options": {"a": 1}, "warmup_ratio": 0.5, "trained_tokens": 500}
 
 
 def other_value(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import shutil
 import signal
@@ -97,6 +98,18 @@ def test_a_training_of_one_step_learns(dataset: TrainingSet, start: Checkpoint, 
     before = load(start.model, torch.float32)[0].state_dict()
     after = load(str(made.path), torch.float32)[0].state_dict()
     assert made.step == 1 and any(not torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_training_of_so_many_tokens(dataset: TrainingSet, start: Checkpoint, tmp_path: Path) -> None:
+    """Rows come as often as it takes: two and a half times here, and half of them once."""
+    once = train(dataset, start, tmp_path / "once", epochs=1).metrics["trained_tokens"]
+    tokenizer = load(start.model, torch.float32)[1]
+    turns = [turn.content for example in dataset.examples for turn in example.messages if turn.train]
+    assert once == sum(len(tokenizer.encode(f"{turn}<|end|>", add_special_tokens=False)) for turn in turns)
+    for name, share in (("more", 2.5), ("less", 0.5)):
+        made = train(dataset, start, tmp_path / name, epochs=9, trained_tokens=round(share * once))
+        assert made.metrics["trained_tokens"] == round(share * once)
+        assert made.step == math.ceil(share * len(dataset.examples) / QUICK["batch_size"])
 
 
 @pytest.mark.parametrize("packing", [False, True])
