@@ -34,11 +34,13 @@ class StopSignal:
     """A context in which Ctrl-C and SIGTERM set a flag; asking it (calling the object) tells whether they came.
 
     Nothing but the flag: a handler runs between any two steps of the program, so one that wrote would break into a
-    write. The second signal ends the process with exit code 130; what it had committed is kept.
+    write. The second signal ends the process with exit code 130; what it had committed is kept, and ``advice`` says how
+    to go on from it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, advice: str = "") -> None:
         self.set = False
+        self._last = f"\nstopped at once; what was committed is kept{advice and f'; {advice}'}\n".encode()
         self._asked = _asked.get()
         self._before: dict[signal.Signals, object] = {}
 
@@ -57,8 +59,9 @@ class StopSignal:
             signal.signal(number, before)  # type: ignore[arg-type]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        said = self._last if self.set else b"\ninterrupted: finishing the work at hand (again to stop at once)\n"
+        with suppress(OSError):  # nothing buffered: the program may be in the middle of a print
+            os.write(_STDERR, said)
         if self.set:
             os._exit(ExitCode.INTERRUPTED)
         self.set = True
-        with suppress(OSError):  # nothing buffered: the program may be in the middle of a print
-            os.write(_STDERR, b"\ninterrupted: finishing the work at hand (again to stop at once)\n")

@@ -101,8 +101,9 @@ def _on_stored_run(
         if store.runs.is_alive(row):
             raise UsageError(f"run {row.short} is still being worked on (process {row.pid}); stop that one first")
         store.runs.save_plugins(row.id, provenance(config, registry))
-        advice = "what is done is kept; the same command goes on with the rest"
-        with StopSignal() as stopped, set_up(store, row, config, progress, registry, stopped, advice) as context:
+        advice = "the same command goes on with the rest"
+        kept = f"what is done is kept; {advice}"
+        with StopSignal(advice) as stopped, set_up(store, row, config, progress, registry, stopped, kept) as context:
             return asyncio.run(work(context))
 
 

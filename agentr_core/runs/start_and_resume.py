@@ -257,10 +257,9 @@ def working(
     status: Literal["done", "failed", "interrupted"] = "failed"
     problem: str | None = None
     try:
-        with StopSignal() as stopped:
-            advice = f"go on with: agentr resume {row.short}"
-            with set_up(store, row, config, progress, registry, stopped, advice) as context:
-                yield context
+        advice = f"go on with: agentr resume {row.short}"
+        with StopSignal(advice) as stopped, set_up(store, row, config, progress, registry, stopped, advice) as context:
+            yield context
         status = "done"
     except (Interrupted, KeyboardInterrupt):
         status = "interrupted"
