@@ -27,11 +27,15 @@ _BEGUN = "training.json"
 
 def load(model: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """A causal language model and its tokenizer; :class:`UsageError` for what is none or has no chat template."""
+    return load_model(model, dtype), load_tokenizer(model)
+
+
+def load_model(model: str, dtype: torch.dtype) -> Any:
+    """A causal language model; :class:`UsageError` for what is none."""
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
+        return AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
     except Exception as error:  # OSError, ValueError, safetensors' own errors ...
         raise _no_model(model, error) from error
-    return loaded, load_tokenizer(model)
 
 
 def load_tokenizer(model: str) -> Any:

@@ -37,7 +37,14 @@ from agentr_training.identity import identity, weights_folder
 from agentr_training.job import Job
 from agentr_training.launching import train_spread
 from agentr_training.memory import memory_need
-from agentr_training.model import Folder, check_start, load, position_limit, put_in_place
+from agentr_training.model import (
+    Folder,
+    check_start,
+    load_model,
+    load_tokenizer,
+    position_limit,
+    put_in_place,
+)
 from agentr_training.order import training_order
 from agentr_training.spreading import Spread, check_batch, launched, processes_here, sharding_here, spread_of
 
@@ -213,10 +220,11 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
     def _train(
         self, dataset: SetT, start: Checkpoint, folder: Folder, arguments: Any, report: Report | None
     ) -> dict[str, Any]:
-        model, tokenizer = load(start.model, self._dtype())
-        limit = self.limit(getattr(model.config, "max_position_embeddings", None))
+        # What there is to train on first: a large model is not loaded for nothing.
+        tokenizer = load_tokenizer(start.model)
+        rows, counts = self.render(dataset, tokenizer, self.limit_of(start.model), self.options(start))
+        model = load_model(start.model, self._dtype())
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
-        rows, counts = self.render(dataset, tokenizer, limit, self.options(start))
         epochs = self._epochs(start, rows)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
         counts |= self.before(trainer, rows)
@@ -329,7 +337,7 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         from peft import PeftModel
 
         transformers.integrations.unset_hf_deepspeed_config()  # else it would be read in parts, by all processes
-        model, _ = load(start.model, self._dtype())
+        model = load_model(start.model, self._dtype())
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
     def _dtype(self) -> torch.dtype:

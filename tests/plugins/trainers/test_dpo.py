@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +223,13 @@ def test_what_cannot_be_learnt_is_said(start: Checkpoint, tmp_path: Path) -> Non
         train(toy_set("preferences", 8), start, tmp_path / "a", pairs="step", min_gap=0.9)
     with pytest.raises(NothingToDo, match=r"none of the 8 pairs fits dpo\.max_length=16"):
         train(toy_set("preferences", 8), start, tmp_path / "b", max_length=16)
+
+
+def test_that_nothing_can_be_learnt_is_said_before_the_weights_are_read(start: Checkpoint, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(start.path, bare, ignore=shutil.ignore_patterns("*.safetensors"))
+    with pytest.raises(NothingToDo):
+        train(toy_set("preferences", 8), start.model_copy(update={"model": str(bare)}), tmp_path / "out", max_length=16)
 
 
 def test_an_attempt_that_the_template_takes_apart_is_no_pair(tokenizer_with: Any) -> None:
