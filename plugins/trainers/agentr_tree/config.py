@@ -18,7 +18,7 @@ class TreeSettings(TrainingSettings):
         default=(1.0,), min_length=1, description="by iteration; the last one repeats; more than 2 go too far"
     )
     batch_size: int = Field(
-        default=64,
+        default=16,
         ge=1,
         description="rows in one step, of all processes; a row is an attempt with those actions that no other row has",
     )
