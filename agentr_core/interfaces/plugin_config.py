@@ -64,6 +64,8 @@ def _explain(item: Any, model: type[BaseModel], prefix: str | Callable[[str], st
         "greater_than": "must be more than {gt}",
         "less_than": "must be less than {lt}",
     }
+    if kind in ("too_short", "string_too_short") and context["min_length"] == 1:
+        return f"{flag}: must not be empty"
     if kind in bounds:
         return f"{flag}: {bounds[kind].format(**context)} (got {got})"
     if kind in _FORMS:

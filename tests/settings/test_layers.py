@@ -119,6 +119,7 @@ def test_one_number_is_a_list_of_one() -> None:
         (["itertions=3"], r"-o itertions: there is no setting 'itertions'\. Did you mean 'iterations'\?"),
         (["textcarft.depth=3"], r"-o textcarft\.depth: there is no plugin 'textcarft'\. Did you mean 'textcraft'\?"),
         (["revise.alpha=[0.5, 2]"], r"-o revise\.alpha: "),
+        (["revise.alpha=[]"], r"-o revise\.alpha: must not be empty"),
         (["revise.alpha=high"], r"-o revise\.alpha: must be a list, such as \[1, 2\] \(got high\)"),
         (
             ["policy=transformers", "policy.template_options=3"],
