@@ -48,8 +48,9 @@ QUEUE, GROUP = 256, 64
 LOOK_SECONDS = 0.2
 #: Seconds after which the user is told that the first worker is waited for: it may have to find a place first.
 PATIENCE_SECONDS = 20.0
-#: Seconds without a word after which a worker counts as gone; one that has nothing to say says so more often.
-SILENCE_SECONDS = 600.0
+#: Seconds without a word after which the user is told, and after which a worker counts as gone; one that has nothing to
+#: say says so more often.
+UNEASY_SECONDS, SILENCE_SECONDS = 90.0, 600.0
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +69,8 @@ class _Member:
     ready: bool = False
     leaving: bool = False
     wants: int = 0
+    heard: float = 0.0
+    told: bool = False
     held: dict[int, _Asked] = field(default_factory=dict)
 
 
@@ -197,6 +200,7 @@ class Crew:
                 self._take(await self._said())
                 if self._stopped() and not self._stopping:
                     self._stop()
+                self._tell_of_silence(time.monotonic())
                 self._hand_out()
         except Exception as error:
             self._break(error)
@@ -211,6 +215,15 @@ class Crew:
             said.append(self._inbox.get_nowait())
         return said
 
+    def _tell_of_silence(self, now: float) -> None:
+        for member in self._members:
+            if member.ready and not member.told and now - member.heard > UNEASY_SECONDS:
+                member.told = True
+                self._say(
+                    f"warning: worker {member.number} has said nothing for {UNEASY_SECONDS:g} s; "
+                    f"what it has begun goes to others after {SILENCE_SECONDS:g} s"
+                )
+
     def _take(self, said: Sequence[_Said]) -> None:
         events = [(member, message) for member, message in said if isinstance(message, Did)]
         if events:
@@ -223,6 +236,7 @@ class Crew:
             self._hear(member, message)
 
     def _hear(self, member: _Member, message: Message | AgentrError) -> None:
+        member.heard, member.told = time.monotonic(), False
         match message:
             case Ready():
                 member.ready = True

@@ -130,8 +130,9 @@ def test_a_worker_that_says_nothing_any_more_is_given_up(
 ) -> None:
     """Its line stays open, as that of a machine does that cannot be reached; what it holds is begun again elsewhere."""
     monkeypatch.setattr(crew, "SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr(crew, "UNEASY_SECONDS", 0.5)
     monkeypatch.setattr(worker, "ALIVE_SECONDS", 0.1)
-    lost, lose = list[tuple[int, int, str]](), Crew._lose
+    lost, lose, notes, init = list[tuple[int, int, str]](), Crew._lose, list[str](), Crew.__init__
 
     def noted(self: Crew, member: Any, error: AgentrError) -> None:
         lost.append((member.number, len(member.held), str(error)))
@@ -144,8 +145,13 @@ def test_a_worker_that_says_nothing_any_more_is_given_up(
             link = await made(tasks).start(number, setting)
             return Mute(link) if number == 1 else link
 
+    def listened_to(self: Crew, *given: Any, **named: Any) -> None:
+        init(self, *given, **{**named, "say": notes.append})
+
     monkeypatch.setattr(Crew, "_lose", noted)
+    monkeypatch.setattr(Crew, "__init__", listened_to)
     assert rows(Muted(agentr_core.PluginConfig())) == alone
+    assert "warning: worker 1 has said nothing for 0.5 s; what it has begun goes to others after 2 s" in notes
     told = {number: (held, said) for number, held, said in lost}  # on a busy machine another one may be late as well
     held, said = told[1]
     assert held
