@@ -1,14 +1,14 @@
-"""Multi-task against single-task training over the same trees: TextCraft and the generated WebShop, three seeds.
+"""Multi-task against single-task training over the same trees: TextCraft and a game of TextWorldExpress, three seeds.
 
-    python benchmarks/multitask.py --folder multitask          # two CPU hours; one that was killed goes on
+    python benchmarks/multitask.py --folder multitask          # an hour of two cores; one that was killed goes on
     python benchmarks/multitask.py --folder multitask --table  # what is there so far, without doing anything
 
 The start is made once: ``tiny``, which knows TextCraft, is trained further on what an expert did in both worlds, so
 that it knows each a little. Then, for each seed, both worlds are searched from this start (``agentr search``), the
 trees revised, and the start is trained three times over them: on the trees of both worlds, and with ``-o
-webshop.weight=0`` and ``-o textcraft.weight=0`` on those of one. So the ways differ in nothing but whose trees they
-learn from. Every model plays the same held-out tasks of both worlds, greedily. The commands are printed as they are
-run.
+textworld_express.weight=0`` and ``-o textcraft.weight=0`` on those of one. So the ways differ in nothing but whose
+trees they learn from. Every model plays the same held-out tasks of both worlds, greedily. The commands are printed as
+they are run.
 """
 
 from __future__ import annotations
@@ -25,33 +25,29 @@ from agentr_core import ExitCode, Store, iteration_rows, open_store
 from agentr_core.runs.side_by_side import over_seeds
 from agentr_core.store import RunRow
 
-WORLDS = ("textcraft", "webshop")
-#: Both worlds as this start plays them: pages of WebShop shortened, so that an episode fits the context of ``tiny``.
-BOTH = (
-    *("--env", ",".join(WORLDS), "--iterations", "1", "-o", "webshop.products=400"),
-    *("-o", "webshop.max_observation_chars=500"),
-)
+WORLDS = ("textcraft", "textworld_express")
+#: Both worlds; of the games the one in which words that the model has never seen are to be said again, five times.
+BOTH = ("--env", ",".join(WORLDS), "--iterations", "1", "-o", "textworld_express.game=simonsays")
 #: What the expert does, of which the start is made.
 EXPERT = ("--searcher", "greedy", "--policy", "expert", "--critic", "last", "--trainer", "none")
 #: How a model is trained on it.
 TAUGHT = ("--critic", "last", "--recipe", "good", "--policy", "transformers", "--trainer", "sft")
-#: How the worlds are searched and models measured: the expert needs 4 to 6 actions in WebShop, 3 to 13 in TextCraft.
+#: How the worlds are searched and models measured: the expert needs 5 actions in the game, 3 to 13 in TextCraft.
 SEARCH = (
     *("--searcher", "mcts", "--critic", "value", "-o", "mcts.simulations=3", "-o", "mcts.depth=12"),
-    *("-o", "mcts.max_tokens=64", "-o", "evaluate.max_tokens=64", "-o", "evaluate.max_turns=14"),
-    *("-o", "webshop.max_steps=9", "--no-revision-test"),
+    *("-o", "mcts.max_tokens=48", "-o", "evaluate.max_turns=14", "--no-revision-test"),
 )
-#: Of each tree so many conversations; rows of at most so many tokens.
+#: Of each tree so many conversations.
 TRAINED = (
     *("-o", "data.max_good_per_tree=3", "-o", "data.max_revisions_per_tree=3", "-o", "revise.max_pairs_per_tree=6"),
-    *("-o", "sft.max_length=2048", "-o", "sft.batch_size=8"),
+    *("-o", "sft.batch_size=8"),
 )
 #: The ways to train, by the environments of the dataset, and how they are asked for; the first is not trained.
 WAYS = {
     "the start": ("", ()),
-    "textcraft alone": ("textcraft", ("-o", "webshop.weight=0")),
-    "webshop alone": ("webshop", ("-o", "textcraft.weight=0")),
-    "both": ("textcraft+webshop", ()),
+    "textcraft alone": ("textcraft", ("-o", "textworld_express.weight=0")),
+    "textworld_express alone": ("textworld_express", ("-o", "textcraft.weight=0")),
+    "both": ("textcraft+textworld_express", ()),
 }
 
 
@@ -82,8 +78,7 @@ def make_start(folder: Path, sizes: argparse.Namespace) -> str:
         agentr(folder, "search", *BOTH, *EXPERT, *shown, "--name", name)
     agentr(folder, "revise", "--run", name, "--critic", "last")
     rate = ("-o", f"sft.epochs={sizes.epochs}", "-o", f"sft.learning_rate={sizes.rate}")
-    length = ("-o", "sft.max_length=2048", "-o", "sft.batch_size=8")
-    agentr(folder, "train", "--run", name, *TAUGHT, "--model", sizes.model, *rate, *length)
+    agentr(folder, "train", "--run", name, *TAUGHT, "--model", sizes.model, *rate, "-o", "sft.batch_size=8")
     with open_store(folder / "agentr.db", read_only=True) as store:
         return store.checkpoints.select(store.runs.find(name).id, complete=True)[-1].path
 
@@ -155,10 +150,10 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=16, help="trees of each world")
     parser.add_argument("--measured", type=int, default=40, help="held-out tasks of each world")
     parser.add_argument("--model", default="tiny", help="what the start is trained from")
-    parser.add_argument("--shown", type=int, default=200, help="demonstrations of WebShop that the start is made of")
+    parser.add_argument("--shown", type=int, default=100, help="demonstrations of the game that the start is made of")
     parser.add_argument("--shown-textcraft", type=int, default=60, help="and of TextCraft, which it knows already")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs over them")
-    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of it")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs over them")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of it")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args()
     folder = options.folder.resolve()
