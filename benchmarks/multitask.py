@@ -1,6 +1,6 @@
 """Multi-task against single-task training over the same trees: TextCraft and a game of TextWorldExpress, three seeds.
 
-    python benchmarks/multitask.py --folder multitask          # an hour of two cores; one that was killed goes on
+    python benchmarks/multitask.py --folder multitask          # half an hour of two cores; one that was killed goes on
     python benchmarks/multitask.py --folder multitask --table  # what is there so far, without doing anything
 
 The start is made once: ``tiny``, which knows TextCraft, is trained further on what an expert did in both worlds, so
@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from agentr_core import ExitCode, Store, iteration_rows, open_store
@@ -111,14 +112,19 @@ def evaluated(store: Store, run: RunRow) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def table(folder: Path) -> Iterator[str]:
-    """Success by way and environment: the mean over the seeds with its 95% interval, and that of each seed."""
+    """Success by way and environment: the mean over the seeds with its 95% interval, and that of each seed.
+
+    Beside it the mean reward and the mean number of refused actions an episode.
+    """
     found: dict[str, list[Mapping[str, Any]]] = {way: [] for way in WAYS}
     seeds = sorted((run for name, run in runs(folder).items() if name.startswith("seed-")), key=lambda run: run.seed)
     with open_store(folder / "agentr.db", read_only=True) as store:
         for run in seeds:
             for way, row in evaluated(store, run):
                 found[way].append(row)
-    columns = ["trained on", "rows", *(f"{world}{more}" for world in WORLDS for more in ("", ", each seed")), "mean"]
+    columns = ["trained on", "rows"]
+    columns += [f"{world}{more}" for world in WORLDS for more in ("", ", each seed", ", reward", ", refused")]
+    columns += ["mean"]
     yield f"| {' | '.join(columns)} |"
     yield "| --- |" + " ---: |" * (len(columns) - 1)
     for way, rows in found.items():
@@ -131,16 +137,19 @@ def cells(way: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield way
     yield ", ".join(str(row["rows"]) for row in rows)
     for world in WORLDS:
-        values = [row["environments"][world]["success"] for row in rows]
+        measured = [row["environments"][world] for row in rows]
+        values = [metrics["success"] for metrics in measured]
         yield interval(values)
         yield ", ".join(f"{100 * value:.0f}" for value in values)
+        yield f"{mean(metrics['reward'] for metrics in measured):.3f}"
+        yield f"{mean(metrics['invalid'] for metrics in measured):.1f}"
     yield interval([row["success"] for row in rows])
 
 
 def interval(values: Sequence[float]) -> str:
     """The mean in percent, with Student's 95% interval over the seeds."""
-    mean, half = over_seeds(values)
-    return f"{100 * mean:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
+    middle, half = over_seeds(values)
+    return f"{100 * middle:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
 
 
 def main() -> None:

@@ -62,12 +62,11 @@ def measure(db: Path, run: str, iteration: int, way: str, more: list[str]) -> di
 def row(found: dict[str, Any], base: dict[str, Any]) -> list[str]:
     """One line of the table."""
     trained, measured = found["trained"], found.get("measured", {})
-    epochs = WAYS[found["way"]][1].get("epochs", 2 if found["way"] == "sft" else 1)
     share = {name: found[name] / base[name] for name in ("seconds", "megabytes")}
     return [
         found["way"],
         f"{trained.get('examples', trained.get('rows', 0)):,.0f}",
-        f"{epochs * trained.get('trained_tokens', 0):,.0f}",
+        f"{trained.get('trained_tokens', 0):,.0f}",
         f"{found['seconds']:,.0f}",
         f"{share['seconds']:.2f}",
         f"{found['megabytes']:,.0f}",

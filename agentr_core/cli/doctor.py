@@ -216,11 +216,12 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _database(path: Path) -> Iterator[Finding]:
-    if not path.exists():
-        yield Finding("database", "ok", f"{path} does not exist yet; the first run makes it")
-        return
-    from agentr_core.store import open_store
+    from agentr_core.store import is_new, open_store
 
+    if is_new(path):
+        there = "is empty" if path.exists() else "does not exist"
+        yield Finding("database", "ok", f"{path} {there} yet; the first run makes it")
+        return
     try:
         with open_store(path, read_only=True) as store:
             runs = len(store.runs.select())

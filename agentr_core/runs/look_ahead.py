@@ -16,7 +16,7 @@ from agentr_core.runs.revising import at_work
 from agentr_core.runs.scratch import scratch_run
 from agentr_core.settings.forecast import STAGES
 from agentr_core.settings.run_config import RunConfig
-from agentr_core.store import Store, open_store
+from agentr_core.store import Store, is_new, open_store
 
 
 def look_ahead(config: RunConfig) -> Iterator[Found]:
@@ -88,7 +88,7 @@ def _unseen(config: RunConfig) -> PolicyPreview:
 @contextmanager
 def _stored(db: str) -> Iterator[Store | None]:
     """The project's store, where there is one yet."""
-    if not Path(db).is_file():
+    if is_new(Path(db)):
         yield None
         return
     with open_store(db, read_only=True) as store:

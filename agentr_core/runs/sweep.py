@@ -25,7 +25,7 @@ from agentr_core.runs.taken_over import same_trees, sources, take_over
 from agentr_core.settings.layers import NO_TRAINER
 from agentr_core.settings.run_config import RunConfig
 from agentr_core.settings.sweep import Combination, Sweep
-from agentr_core.store import RunRow, Store, open_store
+from agentr_core.store import RunRow, Store, is_new, open_store
 
 #: What is left to do of a combination.
 State = Literal["done", "begun", "to do"]
@@ -64,7 +64,7 @@ def found_runs(store: Store, sweep: Sweep) -> dict[str, RunRow]:
 
 def plan(sweep: Sweep, db: str | Path) -> list[Planned]:
     """All combinations in their order, each with how far it is; nothing is written."""
-    if not Path(db).is_file():
+    if is_new(Path(db)):
         return list(_planned(sweep, {}))
     with open_store(db, read_only=True) as store:
         return list(_planned(sweep, found_runs(store, sweep)))

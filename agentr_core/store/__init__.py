@@ -8,6 +8,7 @@ for row in store.trees.select(run.id, iteration=1):
 
 from __future__ import annotations
 
+from agentr_core.store.connection import is_new
 from agentr_core.store.dump import canonical_dump
 from agentr_core.store.rows import (
     NO_LEAF,
@@ -60,5 +61,6 @@ __all__ = [
     "TreeRow",
     "WorkStatus",
     "canonical_dump",
+    "is_new",
     "open_store",
 ]

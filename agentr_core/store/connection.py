@@ -254,13 +254,18 @@ def check_sqlite() -> None:
         )
 
 
+def is_new(path: Path) -> bool:
+    """Whether opening for writing would make the store: there is nothing at ``path`` yet, or an empty file."""
+    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
+
+
 def _connect(path: Path, read_only: bool, timeout: float) -> sqlite3.Connection:
     check_sqlite()
     if path.is_dir():
         raise StoreError(f"{path} is a folder; name a database file with --db")
     if read_only and not path.exists():
         raise StoreError(f"there is no database at {path}; start a run, or name another file with --db")
-    if read_only and path.is_file() and path.stat().st_size == 0:  # reading must not make a database of it
+    if read_only and is_new(path):  # reading must not make a database of it
         raise StoreError(f"the file {path} is empty, so no database; start a run, or name another file with --db")
     if not path.parent.is_dir():
         raise StoreError(f"the folder of the database does not exist: make {path.parent}, or name another with --db")

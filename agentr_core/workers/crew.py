@@ -200,7 +200,8 @@ class Crew:
                 self._take(await self._said())
                 if self._stopped() and not self._stopping:
                     self._stop()
-                self._tell_of_silence(time.monotonic())
+                if self._inbox.empty():  # else it may be we who have not listened
+                    self._tell_of_silence(time.monotonic())
                 self._hand_out()
         except Exception as error:
             self._break(error)

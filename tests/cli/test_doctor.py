@@ -40,6 +40,14 @@ def test_a_new_project_is_fine(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert all(row["advice"] for row in found.values() if row["state"] != "ok")
 
 
+def test_an_empty_file_is_a_project_that_has_not_begun(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "agentr.db"
+    path.touch()
+    found = findings(capsys, path)["database"]
+    assert found["state"] == "ok" and "is empty yet; the first run makes it" in found["detail"]
+    assert path.stat().st_size == 0
+
+
 def test_a_store_is_counted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     open_store(tmp_path / "agentr.db").close()
     assert "0 runs" in findings(capsys, tmp_path / "agentr.db")["database"]["detail"]

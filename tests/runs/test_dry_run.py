@@ -156,6 +156,20 @@ def test_a_model_that_is_not_here_is_said_and_the_rest_is_planned(dry: Dry, poli
     assert err.count("warning: model: ") == 1 and "so its template, context and memory are not looked at" in err
 
 
+def test_an_empty_database_file_is_one_that_the_run_would_begin(dry: Dry, tmp_path: Path) -> None:
+    path = tmp_path / "begun.db"
+    path.touch()
+    code, out, err = dry(*UNTRAINED, "--db", str(path))
+    assert code == 0, err
+    assert "plan: 2 iterations" in out and path.stat().st_size == 0
+
+
+def test_a_folder_in_place_of_the_database_is_told_before_the_run(dry: Dry, tmp_path: Path) -> None:
+    code, out, err = dry(*UNTRAINED, "--db", str(tmp_path / "empty"))
+    assert (code, out) == (1, ""), err
+    assert "is a folder; name a database file with --db" in err
+
+
 def test_counts_are_those_of_the_tasks_that_there_are(dry: Dry) -> None:
     sizes = ("--tasks", "100000", "--eval-tasks", "5000", "--iterations", "1", "-o", "mcts.depth=5")
     code, out, err = dry(*UNTRAINED, *sizes, "-o", "mcts.simulations=2", "-o", "mcts.samples=3", "--json")

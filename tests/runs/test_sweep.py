@@ -192,11 +192,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     yield Folder(tmp_path)
 
 
-def test_a_plan_writes_nothing_and_counts_what_is_left(here: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sorted(here.path.iterdir())
+@pytest.mark.parametrize("db", ["missing", "empty"])
+def test_a_plan_writes_nothing_and_counts_what_is_left(
+    here: Folder, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if db == "empty":
+        (here.path / "study.db").touch()
+    before = sorted((path.name, path.stat().st_size) for path in here.path.iterdir())
     assert main(["sweep", "study.toml", "--dry-run"]) == 0
     told = capsys.readouterr()
-    assert sorted(here.path.iterdir()) == before
+    assert sorted((path.name, path.stat().st_size) for path in here.path.iterdir()) == before
     lines = [line.split() for line in told.out.splitlines()]
     assert [line[-1] for line in lines[1:]] == ["grown", "grown", "shared", "shared", "shared", "shared"]
     counts = "8 searches, 32 trees, 12 trainings, 14 evaluations"

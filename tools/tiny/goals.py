@@ -32,7 +32,7 @@ def goal_worlds(keys: Sequence[str], seeds: Sequence[int] = (0, 1, 2, 3)) -> tup
 
 
 def item_words(rarity: float = 0.0) -> Words:
-    """Every word that occurs in an item's name; see there for ``rarity``."""
+    """Every word that occurs in an item's name; ``rarity`` is that of :class:`~tools.tiny.worlds.Words`."""
     env = create("env", "textcraft")
     worlds = [World.parse(env.reset(task)) for split in ("train", "valid", "test") for task in env.tasks(split)]
     return Words(sorted({word for world in worlds for item in world.items() for word in item.split()}), rarity)

@@ -144,8 +144,14 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     game = replace(GAME, steps=chosen.schedule, stop=chosen.steps)
-    kind = {"deepest": chosen.deepest, "habits": not chosen.no_habits}
-    make(chosen.out, game, **kind, strange=chosen.strange, rarity=chosen.rarity)
+    make(
+        chosen.out,
+        game,
+        deepest=chosen.deepest,
+        habits=not chosen.no_habits,
+        strange=chosen.strange,
+        rarity=chosen.rarity,
+    )
 
 
 if __name__ == "__main__":

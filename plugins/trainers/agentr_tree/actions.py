@@ -92,7 +92,7 @@ def render_actions(
         counts["over_cap"] += max(0, len(own) - most)
         found += laid_out(own if len(own) <= most else derive_rng(0, "rows", str(tree)).sample(own, most))
     turns = [turn for row in found for turn in row.turns]
-    counts |= Counter(actions=len(turns), positive=sum(turn.advantage > 0 for turn in turns))
+    counts["actions"], counts["positive"] = len(turns), sum(turn.advantage > 0 for turn in turns)
     return in_units(found), counts
 
 

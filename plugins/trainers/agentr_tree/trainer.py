@@ -8,7 +8,7 @@ Z one number for the whole set. No KL term, and no division by a standard deviat
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,8 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
                 f"{counts['moved']:,} of {len(dataset):,} prompts are rendered to another length than they were asked "
                 "with; train with the policy's own template options, or set tree.loss=awr where only texts are kept"
             )
-        counts |= Counter(examples=counts.pop("actions"), dropped=counts["dropped"], rows=len(rows))
+        counts["examples"], counts["rows"] = counts.pop("actions"), len(rows)
+        counts["dropped"] += 0  # said where it is none, too
         if self.mixes_conversations and dataset.conversations is not None:
             beside = render_conversations(dataset.conversations, tokenizer, self.config.revision_weight, **given)
             counts["conversations"] = len(beside)
@@ -110,7 +111,7 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         """
         if self.config.loss != "pg":
             return {}
-        known = [row for row in rows if row.turns[0].by_ratio]
+        known = [row for row in rows if any(turn.by_ratio for turn in row.turns)]
         found = drift(trainer, known[: self.config.checked_rows], self.config.batch_size)
         trainer.limits.entropy_before = found["entropy_before"]
         if found["drift"] > self.config.max_drift or found["far"] > self.config.max_far:

@@ -66,7 +66,8 @@ def test_pictures(screen: Any, key: str, theme: str) -> None:
         for width in (1280, 400):
             screen.page.set_viewport_size({"width": width, "height": 800})
             screen.page.evaluate("() => new Promise((done) => setTimeout(done, 300))")  # what is drawn anew
-            screen.page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
+            picture = screen.page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
+            assert picture.startswith(b"\x89PNG") and len(picture) > 5000, "an empty page"
 
 
 def test_a_run_has_its_figures_plots_and_their_numbers(screen: Any, key: str) -> None:
@@ -200,3 +201,6 @@ def test_search_leads_to_steps(screen: Any, key: str) -> None:
     screen.shows("table[aria-label='steps found'] a")
     screen.page.locator("table[aria-label='steps found'] a").first.click()
     screen.shows(".node-panel h2")
+    tree, node = screen.page.url.partition("/tree/")[2].partition("?")[0].split("/node/")
+    ((action, reward),) = screen.sql("SELECT action, reward FROM nodes WHERE tree_id = ? AND node = ?", tree, node)
+    assert "craft" in action and reward > 0

@@ -98,6 +98,7 @@ def test_the_whole_way_by_keyboard_alone(screen: Any) -> None:
 def test_a_tree_at_the_address_of_another_run_leads_to_its_own(screen: Any, key: str) -> None:
     screen.open(f"#/run/nobody/tree/{TREE}")
     screen.shows(".tree-row.active")
+    screen.shows(".cut")  # the verdicts come after the tree, and the key leads to them
     screen.press("c")
     screen.page.wait_for_url(f"**/run/{key}/tree/{TREE}/node/**")
     assert all("404" in line for line in screen.said)  # the page's head asks for the run of the address
