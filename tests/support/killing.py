@@ -7,12 +7,14 @@ from pathlib import Path
 
 #: A plugin: ``KILL_AFTER`` seconds from ``KILL_FROM``: ``start`` of the program, or of the ``run``.
 KILLER = """
-import os, signal
+import atexit, os, signal
 from agentr_core import hookimpl
 
 def arm():
     signal.signal(signal.SIGVTALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     signal.setitimer(signal.ITIMER_VIRTUAL, float(os.environ["KILL_AFTER"]))
+    # Whoever has come to its end lives: Python takes the handler away as it ends, and the signal would kill by itself.
+    atexit.register(signal.setitimer, signal.ITIMER_VIRTUAL, 0)
 
 @hookimpl
 def agentr_run_started(event):
