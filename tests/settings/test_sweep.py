@@ -91,6 +91,14 @@ def test_a_file_that_is_not_there_is_said_with_the_command(tmp_path: Path) -> No
         read_sweep(tmp_path / "none.toml")
 
 
+def test_the_study_of_one_training_can_be_read() -> None:
+    """Seven ways with three seeds, over trees that are grown once for each seed and at equal trained tokens."""
+    made = read_sweep(REPOSITORY / "benchmarks" / "clean_start.toml")
+    assert len(made.combinations) == 21 and made.alike == 0
+    assert len({same_trees(each.config) for each in made.combinations}) == 3
+    assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {60_000}
+
+
 def test_the_study_that_is_here_can_be_read() -> None:
     """Six ways with three seeds, each another run; what they share they share."""
     made = read_sweep(REPOSITORY / "benchmarks" / "five_ways.toml")
