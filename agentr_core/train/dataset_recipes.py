@@ -112,6 +112,20 @@ def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
     return [sample for sample in kept if sample.reward >= 1.0] if recipe == "optimal" else kept
 
 
+def without_revisions(recipe: str, samples: Iterable[Sample], critic: str) -> str | None:
+    """Why a recipe that is to hold revisions finds none; None where it finds some, or is to hold none."""
+    wanted = set(RECIPES[recipe]) - {"good"}
+    kinds = Counter(sample.kind for sample in samples if sample.kept)
+    if not wanted or wanted & set(kinds):
+        return None
+    if others := sum(count for kind, count in kinds.items() if kind != "good"):
+        return (
+            f"the recipe '{recipe}' takes those that no verdict cut, and the critic '{critic}' cut all {others:,}; "
+            "for Direct-Revision take --critic last"
+        )
+    return "no failed attempt has a good one beside it; search more simulations or samples (see agentr trees list)"
+
+
 def _of_environment(example: Example, env_of: Mapping[int, str]) -> Example:
     """A demonstration says of which environment it is; a sample's tree does."""
     if "env" in example.origin:

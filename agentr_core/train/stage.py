@@ -23,7 +23,13 @@ from agentr_core.store import Store
 from agentr_core.store.checkpoints import TRAINING_SECONDS
 from agentr_core.store.rows import CheckpointRow, DatasetRow, RevisionSetRow
 from agentr_core.train.conversation_files import ReadConversations
-from agentr_core.train.dataset_recipes import DEMONSTRATIONS, TooLong, build_dataset, check_general
+from agentr_core.train.dataset_recipes import (
+    DEMONSTRATIONS,
+    TooLong,
+    build_dataset,
+    check_general,
+    without_revisions,
+)
 from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
 from agentr_core.train.mixture import named
 from agentr_core.train.tree_sets import collect_tree_set, tree_set_note
@@ -67,8 +73,9 @@ def collect(
     """
     settings = context.config.data
     general, imported = _general(context), check_demonstrations(context)
+    samples = list(context.store.revisions.samples(revision_set.id)) if revision_set else []
     dataset = build_dataset(
-        context.store.revisions.samples(revision_set.id) if revision_set else (),
+        samples,
         lambda sample: context.store.conversations.get(sample.conversation),
         settings,
         name=named(f"{settings.recipe}-{revision_set.critic}" if revision_set else settings.recipe, context.config),
@@ -79,6 +86,8 @@ def collect(
         demonstrations=context.store.datasets.load(imported.id).examples if imported else (),
         too_long=too_long,
     )
+    if revision_set and (why := without_revisions(settings.recipe, samples, revision_set.critic)):
+        context.progress.say(f"warning: no revision is trained on: {why}")
     if len(context.worlds) > 1:
         taken = {example.origin.get("env") for example in dataset.examples}
         for name in [name for name in context.config.trained_environments if name not in taken]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from project_stages import settings as settings
 from agentr_core import RunConfig
 from agentr_core.process.progress import Progress
 from agentr_core.runs.start_and_resume import run
-from agentr_core.store import DatasetRow, open_store
+from agentr_core.store import DatasetRow, Sample, SampleKind, open_store
+from agentr_core.train.dataset_recipes import without_revisions
 
 FINE = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
 
@@ -85,6 +87,32 @@ def test_eta_is_that_of_what_is_trained_and_the_dropped_are_told_all_the_same(tr
     assert 2 * kinds.count("general") == len(kinds) == row.n_examples
     assert made.metrics["dropped"] == account["dropped"] == dropped
     assert account["conversations"] == row.n_examples + dropped
+
+
+@pytest.mark.parametrize("recipe", ["direct", "agent-r", "good"])
+@pytest.mark.parametrize("critic", ["value", "last"])
+def test_a_recipe_of_revisions_that_finds_none_is_warned_of(trained: Any, critic: str, recipe: str) -> None:
+    said, row = trained(critic=critic, data={"recipe": recipe})
+    told = [line for line in said.splitlines() if line.startswith("warning: no revision is trained on: ")]
+    assert bool(told) == (critic == "value" and recipe == "direct")
+    assert (row.config["selection"]["taken_revisions"] == 0) == (bool(told) or recipe == "good")
+    if told:
+        assert "takes those that no verdict cut, and the critic 'value' cut all " in told[0]
+        assert told[0].endswith("; for Direct-Revision take --critic last")
+
+
+def test_trees_without_a_good_attempt_beside_a_failed_one_have_no_revisions() -> None:
+    good = sample("good")
+    assert without_revisions("agent-r", [good], "value") == (
+        "no failed attempt has a good one beside it; search more simulations or samples (see agentr trees list)"
+    )
+    assert without_revisions("agent-r", [good, sample("revision")], "value") is None
+    assert without_revisions("agent-r", [good, replace(sample("revision"), kept=False)], "value") is not None
+    assert without_revisions("good", [good], "value") is None
+
+
+def sample(kind: SampleKind) -> Sample:
+    return Sample(tree_id=1, kind=kind, good_leaf=1)
 
 
 def test_the_line_says_how_revisions_became_rows(trained: Any) -> None:
