@@ -114,8 +114,8 @@ def _of_recipe(samples: Iterable[Sample], recipe: str) -> list[Sample]:
 
 def without_revisions(recipe: str, samples: Iterable[Sample], critic: str) -> str | None:
     """Why a recipe that is to hold revisions finds none; None where it finds some, or is to hold none."""
-    wanted = set(RECIPES[recipe]) - {"good"}
-    kinds = Counter(sample.kind for sample in samples if sample.kept)
+    wanted, made = set(RECIPES[recipe]) - {"good"}, list(samples)
+    kinds = Counter(sample.kind for sample in made if sample.kept)
     if not wanted or wanted & set(kinds):
         return None
     if others := sum(count for kind, count in kinds.items() if kind != "good"):
@@ -123,6 +123,8 @@ def without_revisions(recipe: str, samples: Iterable[Sample], critic: str) -> st
             f"the recipe '{recipe}' takes those that no verdict cut, and the critic '{critic}' cut all {others:,}; "
             "for Direct-Revision take --critic last"
         )
+    if dropped := sum(sample.kind != "good" for sample in made):
+        return f"none of the {dropped:,} that were made was kept; see agentr revisions list"
     return "no failed attempt has a good one beside it; search more simulations or samples (see agentr trees list)"
 
 

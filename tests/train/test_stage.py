@@ -107,7 +107,9 @@ def test_trees_without_a_good_attempt_beside_a_failed_one_have_no_revisions() ->
         "no failed attempt has a good one beside it; search more simulations or samples (see agentr trees list)"
     )
     assert without_revisions("agent-r", [good, sample("revision")], "value") is None
-    assert without_revisions("agent-r", [good, replace(sample("revision"), kept=False)], "value") is not None
+    assert without_revisions("agent-r", [good, replace(sample("revision"), kept=False)], "value") == (
+        "none of the 1 that were made was kept; see agentr revisions list"
+    )
     assert without_revisions("good", [good], "value") is None
 
 

@@ -30,7 +30,8 @@ def test_registered_by_an_import_or_by_the_id_alone(gymnasium: Any) -> None:
         "import agentr_gymnasium.envs, gymnasium; gymnasium.make('agentr/textcraft-v0', world='synthetic').reset()",
         "import gymnasium; gymnasium.make('agentr_gymnasium.envs:agentr/textcraft-v0', world='synthetic').reset()",
     ):
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_seed_picks_the_task_and_rewards_add_up(gymnasium: Any) -> None:
