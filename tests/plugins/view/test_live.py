@@ -160,6 +160,7 @@ def test_nothing_is_asked_of_the_store_while_nobody_listens(own_db: Path, monkey
             stream.sock.shutdown(2)
             stream.close()
         eventually(lambda: _pause(asked, 0.2))
+        assert len(asked) > begun + 10, "it was asked while somebody listened"
 
 
 def _pause(asked: list[float], seconds: float) -> bool:
