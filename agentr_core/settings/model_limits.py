@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentr_core.registry.model_names import local_model
+
 #: Up to so many parameters a model is one of those that the preset was made for.
 SMALL = 50_000_000
 #: From so many parameters on, all of a model's weights and their optimizer rarely fit one device: train adapters.
@@ -33,9 +35,9 @@ class ModelSize:
 
 
 def size_of(model: str) -> ModelSize:
-    """The size of a model folder by its files, of a hub id or short name by its name."""
-    folder = Path(model).expanduser()
-    if (folder / "config.json").is_file():
+    """The size of a model that is here by its files, of any other by its name."""
+    folder = local_model(model)
+    if folder is not None and (folder / "config.json").is_file():
         return _of_folder(folder)
     found = _IN_NAME.findall(model.replace("-", " ").replace("_", " ").replace("/", " "))
     number, unit = found[-1] if found else ("", "")
@@ -46,7 +48,7 @@ def size_of(model: str) -> ModelSize:
 def limits_for(model: str) -> tuple[dict[str, Any], str] | None:
     """Settings in the shape of a ``run.toml`` and the reason for them; None for a model that the preset fits."""
     size = size_of(model)
-    if model == "tiny" or (size.parameters is not None and size.parameters < SMALL):
+    if size.parameters is not None and size.parameters < SMALL:
         return None
     turn = min(TURN_TOKENS, size.context // 4) if size.context else TURN_TOKENS
     whole = min(CONVERSATION_TOKENS, size.context) if size.context else CONVERSATION_TOKENS

@@ -39,8 +39,9 @@ def test_the_size_of_a_folder_is_that_of_its_weights(tmp_path: Path) -> None:
     assert limits_for(str(tmp_path)) is None, "a checkpoint of tiny is as small as tiny"
 
 
-def test_quick_keeps_its_numbers_for_tiny_and_for_policies_without_a_model() -> None:
-    for layer in (Layer("test", {}), Layer("test", {"model": "tiny"}), Layer("test", {"policy": "flawed"})):
+def test_quick_keeps_its_numbers_for_models_of_its_size_and_for_policies_without_a_model() -> None:
+    for values in ({}, {"model": "tiny"}, {"model": "careless"}, {"policy": "flawed"}):
+        layer = Layer("test", values)
         config = resolve([layer]).config
         assert (config.evaluate.max_tokens, config.searcher.options["max_tokens"]) == (48, 48)
 

@@ -1,8 +1,8 @@
 """``python -m tools.tiny.make OUT``: makes the model ``tiny`` from nothing but the recipe files.
 
-``--deepest 2 --schedule 2400 --steps 800 --no-habits`` makes another start: one that was shown shallow goals alone, and
-no bad habits. ``--strange --rarity 3 --steps 800 --no-habits``: one that was never shown a goal of TextCraft, only
-invented worlds, in which some words are far rarer than others.
+First the game, of an expert; then episodes of the players that ``--then`` names. Other starts: ``--then nobody
+--deepest 2 --schedule 2400 --steps 800`` was shown shallow goals alone; ``--then nobody --strange --rarity 3 --steps
+800`` was never shown a goal of TextCraft, only invented worlds, in which some words are far rarer than others.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from agentr_core import create
-from tools.tiny.data import Habits, Mix
+from tools.tiny.data import Demonstrator, Mix
+from tools.tiny.demonstrators import Careless, Crowd
 from tools.tiny.goals import demonstrated_goals, goal_worlds, item_words
 from tools.tiny.measure import Episode, load, play
 from tools.tiny.tokenizer import train_tokenizer
 from tools.tiny.train import Average, Schedule, Stage, clock, new_model, train
 
-#: First the game, then the habits of a careless demonstrator: what self-training has to unlearn.
+#: First the game, of the expert; then the play of others, which self-training has to sort out.
 GAME = Schedule(steps=3000, stop=1600, rate=4e-3, tokens=6144)
-HABITS = Schedule(steps=400, stop=400, rate=2e-3, tokens=6144, warmup=20, decay_share=1.0, average=0.98, seed=2)
+OTHERS = Schedule(steps=400, stop=400, rate=2e-3, tokens=6144, warmup=20, decay_share=1.0, average=0.98, seed=2)
+DEMONSTRATORS: dict[str, Demonstrator | None] = {"crowd": Crowd(), "careless": Careless(), "nobody": None}
 #: The longest conversation, in tokens.
 LONGEST = 512
 #: How often (steps) the averaged weights are written and measured on goals of split ``valid``.
@@ -106,14 +108,16 @@ def make(
     out: Path,
     game: Schedule = GAME,
     *,
+    start: Path | None = None,
+    then: Demonstrator | None = None,
     deepest: int = 99,
-    habits: bool = True,
     strange: bool = False,
     rarity: float = 0.0,
 ) -> None:
-    """Make the model in the folder ``out``: the game by its schedule, then the habits.
+    """Make the model in the folder ``out``: the game by its schedule, ``then`` the episodes of another player.
 
-    ``strange``: in invented worlds alone. ``rarity``: of the words there, see :class:`~tools.tiny.worlds.Words`.
+    ``start``: a model that knows the game already. ``strange``: in invented worlds alone. ``rarity``: of the words
+    there, see :class:`~tools.tiny.worlds.Words`.
     """
     import torch
 
@@ -123,8 +127,14 @@ def make(
     tokenizer = train_tokenizer(Mix(goal_worlds(demonstrated_goals()), item_words()), game.seed)
     model = new_model(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
     watch = watcher(model, tokenizer, out, goals)
-    careless = Stage(HABITS.steps, LONGEST, replace(mix, habits=Habits()), see=0.05)
-    for schedule, parts in ((game, stages(mix, game.steps, deepest)), (HABITS, [careless]))[: 2 if habits else 1]:
+    phases = []
+    if start is None:
+        phases.append((game, stages(mix, game.steps, deepest)))
+    else:
+        model.load_state_dict(type(model).from_pretrained(start, dtype=torch.float32).state_dict())
+    if then is not None:
+        phases.append((OTHERS, [Stage(OTHERS.steps, LONGEST, replace(mix, demonstrator=then), see=0.05)]))
+    for schedule, parts in phases:
         average = train(model, tokenizer, parts, schedule, watch)
         model.load_state_dict(average.state)
     save(model.eval(), tokenizer, out, goals)
@@ -137,7 +147,8 @@ def main() -> None:
     parser.add_argument("--schedule", type=int, default=GAME.steps, help="steps of the whole schedule of the game")
     parser.add_argument("--steps", type=int, default=GAME.stop, help="after how many of them training ends")
     parser.add_argument("--deepest", type=int, default=99, help="depth of the deepest goals that are demonstrated")
-    parser.add_argument("--no-habits", action="store_true", help="the game alone")
+    parser.add_argument("--from", type=Path, dest="start", help="a model that knows the game, instead of learning it")
+    parser.add_argument("--then", choices=DEMONSTRATORS, default="crowd", help="whose play it is shown after the game")
     parser.add_argument("--strange", action="store_true", help="invented worlds alone, no goal of TextCraft")
     parser.add_argument(
         "--rarity", type=float, default=0.0, help="how unequally often their words are drawn (3: 1 to 1000)"
@@ -147,8 +158,9 @@ def main() -> None:
     make(
         chosen.out,
         game,
+        start=chosen.start,
+        then=DEMONSTRATORS[chosen.then],
         deepest=chosen.deepest,
-        habits=not chosen.no_habits,
         strange=chosen.strange,
         rarity=chosen.rarity,
     )

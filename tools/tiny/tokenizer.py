@@ -6,7 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tools.tiny.data import REFLECTIONS, Mix
+from tools.tiny.data import Mix
+from tools.tiny.demonstrators import REFLECTIONS
 from tools.tiny.worlds import GENERICS
 
 VOCABULARY = 1664

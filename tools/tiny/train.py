@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.tiny.data import Mix, Turn
+from tools.tiny.data import Mix
 from tools.tiny.muon import Muon
 from tools.tiny.tokenizer import ASSISTANT, USER
+from tools.tiny.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,5 +36,6 @@ def agentr_register_models() -> Iterable[ModelSpec]:
     """Register the models that need nothing but the package index."""
     return [
         ModelSpec("tiny", "agentr_transformers.models:tiny", here="agentr_transformers.models:tiny"),
+        ModelSpec("careless", "agentr_transformers.models:careless", here="agentr_transformers.models:careless"),
         ModelSpec("smollm2-135m", "agentr_transformers.models:smollm2", here="agentr_transformers.models:smollm2_here"),
     ]

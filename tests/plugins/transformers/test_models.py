@@ -35,7 +35,7 @@ def failure(model: Path | str, **config: object) -> str:
 
 def test_a_path_that_is_not_there(tmp_path: Path):
     assert "there is no model folder" in failure(tmp_path / "nothing")
-    assert "one of: tiny, smollm2-135m" in failure("./nothing")
+    assert "one of: tiny, careless, smollm2-135m" in failure("./nothing")
 
 
 def test_a_file_and_folders_that_are_no_models(tmp_path: Path):
@@ -140,9 +140,9 @@ def test_a_template_without_a_system_turn_gets_it_in_the_first_user_turn(make_mo
 def test_the_list_of_models_and_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("AGENTR_CACHE", str(tmp_path))
     rows = json.loads(CliRunner().invoke(command, ["list", "--json"]).stdout)
-    assert [row["name"] for row in rows] == ["tiny", "smollm2-135m"]
-    assert rows[1] == {**rows[1], "ready": False, "path": str(tmp_path / "models" / "smollm2-135m")}
-    assert "there are: tiny, smollm2-135m" in str(CliRunner().invoke(command, ["get", "nope"]).exception)
+    assert [row["name"] for row in rows] == ["tiny", "careless", "smollm2-135m"]
+    assert rows[2] == {**rows[2], "ready": False, "path": str(tmp_path / "models" / "smollm2-135m")}
+    assert "there are: tiny, careless, smollm2-135m" in str(CliRunner().invoke(command, ["get", "nope"]).exception)
     assert "to be fetched" in CliRunner().invoke(command, ["list"]).stdout
     monkeypatch.delenv("AGENTR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

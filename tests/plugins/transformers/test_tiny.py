@@ -1,4 +1,4 @@
-"""The shipped model ``tiny``: what it is, what it was shown, and that it plays."""
+"""The models that come along, ``tiny`` and ``careless``: what they are, what they were shown, and that they play."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from agentr_textcraft.env import TextCraft
 from agentr_core import Message, SampleRequest, SamplingParams, create, derive_rng, head, parse_response
 
 pytestmark = pytest.mark.model
-TINY = Path(str(files("agentr_transformers"))) / "tiny"
 MEGABYTE = 1_000_000
 FIRST_OBSERVATION = "Crafting commands:\ncraft 4 oak planks using 1 oak logs\n\nGoal: craft oak planks."
 
 
+@pytest.fixture(scope="module", params=["tiny", "careless"])
+def folder(request):
+    return Path(str(files("agentr_transformers"))) / request.param
+
+
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer(folder):
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(TINY)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(folder):
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.float32).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +63,10 @@ def conversation():
     ]
 
 
-def test_weights_are_safetensors_of_at_most_12_megabytes():
-    weights = [path for path in TINY.iterdir() if path.suffix in {".safetensors", ".bin", ".pt"}]
+def test_weights_are_safetensors_of_at_most_12_megabytes(folder):
+    weights = [path for path in folder.iterdir() if path.suffix in {".safetensors", ".bin", ".pt"}]
     assert [path.name for path in weights] == ["model.safetensors"]
-    assert sum(path.stat().st_size for path in TINY.iterdir()) <= 12 * MEGABYTE
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 12 * MEGABYTE
 
 
 def test_is_a_llama_of_a_few_million_parameters(model):
@@ -99,8 +103,8 @@ def test_item_words_are_single_tokens(tokenizer, env):
     assert all(len(tokenizer.encode(f" {word}", add_special_tokens=False)) == 1 for word in words)
 
 
-def test_demonstrated_goals_are_the_stated_part_of_the_training_split(env):
-    shown = json.loads((TINY / "demonstrated_goals.json").read_text())
+def test_demonstrated_goals_are_the_stated_part_of_the_training_split(folder, env):
+    shown = json.loads((folder / "demonstrated_goals.json").read_text())
     splits = {
         split: {task.metadata["goal"]: task.key for task in env.tasks(split)} for split in ("train", "valid", "test")
     }
@@ -111,10 +115,10 @@ def test_demonstrated_goals_are_the_stated_part_of_the_training_split(env):
     assert 0.55 <= len(shown) / len(splits["train"]) <= 0.65
 
 
-def test_solves_demonstrated_goals_in_the_real_environment(env):
-    shown = json.loads((TINY / "demonstrated_goals.json").read_text())
+def test_solves_demonstrated_goals_in_the_real_environment(folder, env):
+    shown = json.loads((folder / "demonstrated_goals.json").read_text())
     keys = derive_rng(0, "test", "tiny").sample(shown, 20)
-    policy = create("policy", "transformers", model="tiny", dtype="float32")
+    policy = create("policy", "transformers", model=folder.name, dtype="float32")
     games = {key: (create("env", "textcraft"), []) for key in keys}
     for key, (game, messages) in games.items():
         task = game.task(key)
