@@ -43,7 +43,7 @@ ENTRIES: dict[str, Entry] = {
         "turns",
         "this model hardly knows what can be done here; see what it says (agentr evals show, agentr trajectories "
         "show), and begin with a larger one, or with one that was trained on demonstrations",
-        often=0.5,
+        often=0.9,
     ),
     "duplicates": Entry("samples merged", "drawn"),
     "unreadable": Entry(

@@ -19,7 +19,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("streams") / "agentr.db"
     config = configure(
         policy="flawed", critic="oracle", trainer="none", iterations=1, textcraft={"world": "synthetic"},
-        mcts={"simulations": 3, "depth": 8}, search={"tasks": 1}, evaluate={"tasks": 1, "max_turns": 4},
+        mcts={"simulations": 4, "samples": 4, "depth": 8}, search={"tasks": 1}, evaluate={"tasks": 1, "max_turns": 4},
     )  # fmt: skip
     run(config, db=path)
     return path

@@ -161,7 +161,7 @@ def test_an_empty_database_file_is_one_that_the_run_would_begin(dry: Dry, tmp_pa
     path.touch()
     code, out, err = dry(*UNTRAINED, "--db", str(path))
     assert code == 0, err
-    assert "plan: 2 iterations" in out and path.stat().st_size == 0
+    assert "plan: 1 iteration" in out and path.stat().st_size == 0
 
 
 def test_a_folder_in_place_of_the_database_is_told_before_the_run(dry: Dry, tmp_path: Path) -> None:
@@ -231,8 +231,9 @@ def test_hours_are_those_that_were_measured_and_else_none(dry: Dry, searched: Pa
         tree = store.trees.select(store.runs.find("last").id)[0]
         pace = store.runs.search_pace(tree.model, "textcraft", tree.searcher_hash)
     assert pace is not None and pace.items == 10 and pace.seconds > 0
-    same = ("-o", "flawed.rate=0.5", "-o", "mcts.depth=9", "--tasks", "5", "--iterations", "4")
-    code, out, _ = dry(*UNTRAINED, *same, "--json")
+    grown = ("-o", "mcts.samples=4", "-o", "mcts.depth=9")
+    same = ("-o", "flawed.rate=0.5", *grown, "--tasks", "5", "--iterations", "4")
+    code, out, _ = dry(*UNTRAINED, *same, "-o", "mcts.simulations=4", "--json")
     assert code == 0 and json.loads(out)["plan"]["search_seconds"] == pytest.approx(2 * pace.seconds)
     code, out, _ = dry(*UNTRAINED, *same, "-o", "mcts.simulations=9")
     assert code == 0 and "at the pace" not in out, "another searcher has another pace"

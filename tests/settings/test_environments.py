@@ -31,7 +31,7 @@ def test_three_ways_to_name_them_say_the_same(form: str, tmp_path: Path) -> None
     (tmp_path / "run.toml").write_text(FORMS[form])
     config = settle(file_layer(tmp_path / "run.toml")).config
     assert config.environments == ["textcraft", "webshop"] and config.env[1].options["products"] == 50
-    assert (config.search_of("textcraft").tasks, config.search_of("webshop").tasks) == (40, 7)
+    assert (config.search_of("textcraft").tasks, config.search_of("webshop").tasks) == (100, 7)
     assert config.weights == {"textcraft": 1.0, "webshop": 2.0}
     flags = ["webshop.products=50", "webshop.weight=2", "webshop.search.tasks=7"]
     assert settle(flag_layer({"env": ("--env", "textcraft,webshop")}, flags)).config.hash == config.hash
@@ -103,7 +103,7 @@ def test_two_worlds_of_one_plugin_have_options_in_common_and_of_their_own() -> N
     typed = ["gymnasium.max_steps=9", f"{cliff}.max_steps=11", f"{cliff}.search.tasks=3", "gymnasium.weight=2"]
     found = settle(flag_layer({"env": ("--env", f"{lake},{cliff}")}, typed))
     assert [chosen.options["max_steps"] for chosen in found.config.env] == [9, 11]
-    assert [found.config.search_of(name).tasks for name in (lake, cliff)] == [40, 3]
+    assert [found.config.search_of(name).tasks for name in (lake, cliff)] == [100, 3]
     assert found.config.weights == {lake: 2.0, cliff: 2.0}
     assert found.sources[f"{cliff}.max_steps"] == f"-o {cliff}.max_steps"
     beside = Layer("run.toml", {"env": [{"name": lake}, {"name": cliff, "max_steps": 5}]})

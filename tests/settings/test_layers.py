@@ -254,7 +254,7 @@ def test_config_show_prints_a_run_toml_with_sources(
     assert main(["config", "show", *arguments("-o", "env.max_steps=21", "--tasks", "3")]) == 0
     printed = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in printed.splitlines()]
-    assert {"seed = 17 # AGENTR_SEED", "max_steps = 21 # -o env.max_steps", "iterations = 2 # preset quick"} < set(
+    assert {"seed = 17 # AGENTR_SEED", "max_steps = 21 # -o env.max_steps", "iterations = 1 # preset quick"} < set(
         lines
     )
     (tmp_path / "again.toml").write_text(printed)

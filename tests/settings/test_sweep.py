@@ -103,7 +103,8 @@ def test_the_study_that_is_here_can_be_read() -> None:
     """Six ways with three seeds, each another run; what they share they share."""
     made = read_sweep(REPOSITORY / "benchmarks" / "five_ways.toml")
     assert len(made.combinations) == 18 and made.alike == 0 and made.db == "five-ways.db"
-    assert {each.config.evaluate.repeats for each in made.combinations} == {8}
+    assert {each.config.evaluate.repeats for each in made.combinations} == {4}
     trainers = {each.label: [trainer.name for trainer in each.config.all_trainers] for each in made.combinations}
-    assert trainers["Agent-R and tree in turn"] == ["sft", "tree"] and trainers["DPO"] == ["dpo"]
+    assert trainers["tree and Agent-R"] == ["tree"] and trainers["DPO"] == ["dpo"]
+    assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {100_000}
     assert len({same_trees(each.config) for each in made.combinations}) == 3, "trees are grown once for each seed"

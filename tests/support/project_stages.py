@@ -22,7 +22,7 @@ WORLD = {"world": "synthetic", "depth": 3, "max_steps": 14}
 def configure(**changes: Any) -> RunConfig:
     settings: dict[str, Any] = {
         "env": "textcraft", "policy": "flawed", "trainer": "none", "critic": "actor", "iterations": 1, "seed": 5,
-        "textcraft": WORLD, "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "depth": 9},
+        "textcraft": WORLD, "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "samples": 4, "depth": 9},
         "search": {"tasks": 10}, "evaluate": {"tasks": 12, "max_turns": 9, "revision_turns": 9},
     }  # fmt: skip
     return agentr_core.configure(**{**settings, **changes})

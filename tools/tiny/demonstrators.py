@@ -115,7 +115,7 @@ class Crowd:
     that it erred.
     """
 
-    slips: tuple[float, ...] = (0.0, 0.2, 0.5)
+    slips: tuple[float, ...] = (0.0, 0.3, 0.6)
     patience: int = 3
     signal: float = 0.3
 
