@@ -1,8 +1,9 @@
-"""What to tell of conversations that a trainer left out or shortened because they are too long for it.
+"""What to tell of rows that a trainer left out or shortened, or goes through too often.
 
 Read out of the metrics of a training, where they hold any of: ``examples`` (trained on), ``dropped`` (too long, left
-out), ``untrained`` (left out since no turn carries loss), ``shortened`` (without their oldest steps), ``general`` (of
-the examples), ``max_length`` (the limit that counted, in tokens), ``longest`` (tokens of the longest one left out).
+out), ``untrained`` (left out since no turn carries loss), ``unwanted`` (left out by the trainer's settings),
+``shortened`` (without their oldest steps), ``general`` (of the examples), ``max_length`` (the limit that counted, in
+tokens), ``longest`` (tokens of the longest one left out), ``epochs``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 
 #: From this share of conversations left out on, there is a warning.
 _MANY = 0.05
+#: From so many epochs on, there is a warning.
+_OFTEN = 10
 _KINDS = ("revisions", "good")
 
 
@@ -40,6 +43,8 @@ def length_note(metrics: Mapping[str, float], setting: tuple[str, int | None], e
     """
     dropped, untrained, shortened = (int(metrics.get(name, 0)) for name in ("dropped", "untrained", "shortened"))
     parts = []
+    if unwanted := int(metrics.get("unwanted", 0)):
+        parts.append(f"{unwanted:,} not of the kind that is trained on")
     if dropped:
         parts.append(f"{dropped:,} dropped for length{_limit(metrics, setting)}")
     if untrained:
@@ -84,3 +89,14 @@ def _what_counts(metrics: Mapping[str, float], setting: tuple[str, int | None]) 
     if setting[1] is None:
         return None
     return "setting" if metrics.get("max_length", setting[1]) == setting[1] else "context"
+
+
+def epochs_warning(metrics: Mapping[str, float], trainer: str) -> str | None:
+    """What to set where the rows are gone through more than ten times; None where they are not."""
+    epochs = metrics.get("epochs", 0.0)
+    if epochs <= _OFTEN:
+        return None
+    return (
+        f"the rows are gone through {epochs:.0f} times, and are soon known by heart: give fewer {trainer}.epochs or "
+        f"{trainer}.trained_tokens, or search more tasks (search.tasks)"
+    )

@@ -30,7 +30,7 @@ from agentr_core.train.dataset_recipes import (
     check_general,
     without_revisions,
 )
-from agentr_core.train.length_notes import length_note, length_warning, selection_note, with_left_out
+from agentr_core.train.length_notes import epochs_warning, length_note, length_warning, selection_note, with_left_out
 from agentr_core.train.mixture import named
 from agentr_core.train.tree_sets import collect_tree_set, tree_set_note
 from agentr_core.turns import Example, TrainingSet
@@ -264,8 +264,9 @@ class _Line:
         if "dropped" in metrics:
             eta, setting = self.context.config.data.eta, self._setting()
             self.lengths = length_note(metrics, setting, eta)
-            if not self.warned and (warning := length_warning(metrics, setting)):
-                self.context.progress.say(f"warning: {warning}")
+            if not self.warned:
+                for warning in filter(None, (length_warning(metrics, setting), epochs_warning(metrics, self.name))):
+                    self.context.progress.say(f"warning: {warning}")
                 self.warned = True
         loss = f"loss {self.losses[0]:.2f} → {self.losses[-1]:.2f}" if self.losses else ""
         note = selection_note if isinstance(self.dataset, TrainingSet) else tree_set_note

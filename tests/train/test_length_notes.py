@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentr_core.train.length_notes import length_note, length_warning
+from agentr_core.train.length_notes import epochs_warning, length_note, length_warning
 
 SETTING = ("sft.max_length", 1024)
 DROPPED = {"examples": 1.0, "dropped": 49.0, "max_length": 1024.0, "longest": 3120.0}
@@ -20,6 +20,7 @@ DROPPED = {"examples": 1.0, "dropped": 49.0, "max_length": 1024.0, "longest": 31
         ({**DROPPED, "shortened": 3.0}, "49 dropped for length (sft.max_length=1024) · 3 shortened"),
         ({**DROPPED, "max_length": 512.0}, "49 dropped for length (the model's context is 512 tokens)"),
         ({"examples": 1.0, "untrained": 2.0}, "2 without a turn to train"),
+        ({"examples": 112.0, "unwanted": 129.0}, "129 not of the kind that is trained on"),
     ],
 )
 def test_the_note_holds_what_the_metrics_hold(metrics: dict[str, float], note: str) -> None:
@@ -47,3 +48,11 @@ def test_a_warning_above_five_percent_says_what_to_set() -> None:
     assert length_warning({**many, "longest": 0.0}, SETTING) == f"{start}raise sft.max_length"
     short = length_warning({**many, "max_length": 512.0}, SETTING)
     assert short is not None and short.endswith("a model with a longer context takes them")
+
+
+def test_rows_that_are_gone_through_too_often_are_a_warning_that_says_what_to_set() -> None:
+    assert epochs_warning({"examples": 112.0}, "dpo") is None
+    assert epochs_warning({"epochs": 10.0}, "dpo") is None
+    said = epochs_warning({"epochs": 18.4}, "dpo")
+    assert said is not None and said.startswith("the rows are gone through 18 times")
+    assert "dpo.epochs or dpo.trained_tokens" in said

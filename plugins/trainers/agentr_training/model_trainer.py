@@ -227,7 +227,7 @@ class ModelTrainer(Trainer[SettingsT, SetT], Generic[SettingsT, SetT]):
         use_cache = getattr(model.config, "use_cache", True)  # training turns it off
         epochs = self._epochs(start, rows)
         trainer = self.trainer(model, tokenizer, rows, arguments, epochs, report)
-        counts |= self.before(trainer, rows)
+        counts |= {"epochs": epochs, **self.before(trainer, rows)}
         if report is not None and arguments.process_index == 0:
             report(0, {**counts, "progress": 0.0})
         trainer.train(resume_from_checkpoint=folder.newest_checkpoint())
