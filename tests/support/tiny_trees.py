@@ -1,4 +1,4 @@
-"""Trees that the small model which ships with agentr has grown, once for all tests that learn from them."""
+"""Trees that a small model which ships with agentr has grown, once for all tests that learn from them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ TrainOn = Callable[..., tuple[Checkpoint, Mapping[str, float]]]
 def configure(**changes: Any) -> RunConfig:
     settings: dict[str, Any] = {
         "env": "textcraft", "policy": "transformers", "trainer": "none", "critic": "value", "iterations": 1, "seed": 5,
-        "transformers": {"model": "tiny", "dtype": "float32", "device": "cpu"},
-        "mcts": {"simulations": 6, "depth": 9, "max_tokens": 48}, "search": {"tasks": 3}, "evaluate": {"tasks": 1},
+        "transformers": {"model": "careless", "dtype": "float32", "device": "cpu"},
+        "mcts": {"simulations": 6, "samples": 4, "depth": 9, "max_tokens": 48},
+        "search": {"tasks": 3}, "evaluate": {"tasks": 1},
     }  # fmt: skip
     return agentr_core.configure(**{**settings, **changes})
 
 
 @pytest.fixture(scope="session")
 def tiny_trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with three trees by ``tiny``, revised."""
+    """A project with three trees by ``careless``, whose attempts come to different ends, revised."""
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("tiny_trees")
     run(configure(), db=folder / "agentr.db", stages=("search", "revise"), progress=Progress(quiet=True))

@@ -40,19 +40,19 @@ def named_models() -> dict[str, NamedModel]:
 
 def tiny() -> Path:
     """The folder of ``tiny``."""
-    return _that_comes_along("tiny")
+    return _that_comes_along(TINY)
 
 
 def careless() -> Path:
     """The folder of ``careless``."""
-    return _that_comes_along("careless")
+    return _that_comes_along(CARELESS)
 
 
-def _that_comes_along(name: str) -> Path:
-    model = named_models()[name]
-    if not model.ready:
-        raise UsageError(f"the model '{name}' is missing from this installation of agentr; install agentr-core again")
-    return model.path
+def _that_comes_along(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        told = f"the model '{folder.name}' is missing from this installation of agentr; install agentr-core again"
+        raise UsageError(told)
+    return folder
 
 
 def smollm2() -> Path:

@@ -165,7 +165,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_to_load(
     assert capfd.readouterr() == ("", "")
     assert [step for step, _ in seen] == list(range(19))
     assert seen.pop(0)[1] == {
-        name: made.metrics.get(name, 0.0) for name in (*COUNTS, "rows", "dropped_turns", "progress")
+        name: made.metrics.get(name, 0.0) for name in (*COUNTS, "rows", "dropped_turns", "epochs", "progress")
     }
     assert made.metrics["loss_last"] < 0.8 * made.metrics["loss_first"]
     assert made.metrics["loss_first"] == seen[0][1]["loss"]

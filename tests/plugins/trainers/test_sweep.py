@@ -20,11 +20,12 @@ iterations = 1
 seed = 5
 critic = "value"
 [transformers]
-model = "tiny"
+model = "careless"
 dtype = "float32"
 device = "cpu"
 [mcts]
 simulations = 6
+samples = 4
 depth = 9
 max_tokens = 48
 [search]

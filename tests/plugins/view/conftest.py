@@ -17,7 +17,7 @@ def small(**changes: object) -> RunConfig:
         **{
             "env": "textcraft", "policy": "flawed", "trainer": "none", "critic": "oracle", "iterations": 1, "seed": 5,
             "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14}, "flawed": {"rate": 0.5},
-            "mcts": {"simulations": 4, "depth": 9}, "search": {"tasks": 8},
+            "mcts": {"simulations": 4, "samples": 4, "depth": 9}, "search": {"tasks": 8},
             "evaluate": {"tasks": 6, "max_turns": 9, "revision_turns": 9}, **changes,
         }
     )  # fmt: skip

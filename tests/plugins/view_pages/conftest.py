@@ -35,7 +35,7 @@ def run_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "env": "textcraft", "policy": "learning:Learner", "trainer": "learning:Halver", "critic": "oracle",
             "learning:Learner": {"model": str(write_model(folder / "base", 0.5))}, "iterations": 2, "seed": 5,
             "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14},
-            "mcts": {"simulations": 60, "depth": 12}, "search": {"tasks": 1},
+            "mcts": {"simulations": 60, "samples": 4, "depth": 12}, "search": {"tasks": 1},
             "evaluate": {"tasks": 6, "max_turns": 6, "revision_turns": 6},
         }
     )  # fmt: skip
