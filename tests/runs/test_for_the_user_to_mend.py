@@ -37,7 +37,18 @@ class Unpaid(Policy[PluginConfig]):
 RUN = (
     *("--plugin", "unpaid.py", "--policy", "unpaid:Unpaid", "--concurrency", "4"),
     *("--env", "textcraft", "-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3"),
-    *("--searcher", "mcts", "-o", "mcts.depth=9", "-o", "mcts.simulations=2", "--trainer", "none"),
+    *(
+        "--searcher",
+        "mcts",
+        "-o",
+        "mcts.depth=9",
+        "-o",
+        "mcts.simulations=2",
+        "-o",
+        "mcts.samples=4",
+        "--trainer",
+        "none",
+    ),
     *("--tasks", "8", "--iterations", "1", "--eval-tasks", "8", "-o", "evaluate.max_turns=8"),
 )
 

@@ -45,7 +45,18 @@ class Away(Policy[Config]):
 RUN = (
     *("--plugin", "away.py", "--policy", "away:Away", "--concurrency", "4"),
     *("--env", "textcraft", "-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3"),
-    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3", "--trainer", "none"),
+    *(
+        "--searcher",
+        "mcts",
+        "-o",
+        "mcts.depth=12",
+        "-o",
+        "mcts.simulations=3",
+        "-o",
+        "mcts.samples=4",
+        "--trainer",
+        "none",
+    ),
     *("--tasks", "12", "--iterations", "2", "--eval-tasks", "12", "-o", "evaluate.max_turns=10"),
 )
 

@@ -16,7 +16,19 @@ from agentr_core.process.file_lock import held
 from agentr_core.store import open_store
 
 KILLS = 20
-LONG = (*SCRIPTED, "--tasks", "100", "--iterations", "4", "-o", "mcts.simulations=6", "--eval-tasks", "60")
+LONG = (
+    *SCRIPTED,
+    "--tasks",
+    "100",
+    "--iterations",
+    "4",
+    "-o",
+    "mcts.simulations=6",
+    "-o",
+    "mcts.samples=4",
+    "--eval-tasks",
+    "60",
+)
 
 
 @pytest.mark.slow

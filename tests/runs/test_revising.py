@@ -25,8 +25,8 @@ def configure(folder: Path, trainer: str, **changes: Any) -> RunConfig:
     model = {"model": str(folder / "base")}
     settings: dict[str, Any] = {
         "policy": "learning:Learner", "learning:Learner": model, "trainer": trainer, "iterations": 1, "seed": 5,
-        "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14}, "mcts": {"simulations": 4, "depth": 9},
-        "search": {"tasks": 3},
+        "textcraft": {"world": "synthetic", "depth": 3, "max_steps": 14},
+        "mcts": {"simulations": 4, "samples": 4, "depth": 9}, "search": {"tasks": 3},
     }  # fmt: skip
     return agentr_core.configure(**{**settings, **changes})
 

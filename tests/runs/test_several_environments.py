@@ -27,7 +27,7 @@ from agentr_core.runs.start_and_resume import resume, run
 from agentr_core.store import EvalResult, open_store
 
 SMALL = (
-    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3"),
+    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3", "-o", "mcts.samples=4"),
     *("--policy", "flawed", "-o", "flawed.rate=0.5", "--critic", "value", "--trainer", "none"),
     *("--tasks", "6", "--iterations", "2", "--eval-tasks", "6", "-o", "evaluate.max_turns=10"),
     *("-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3", "-o", "webshop.products=60"),

@@ -35,6 +35,7 @@ depth = 3
 max_steps = 14
 [mcts]
 simulations = 4
+samples = 4
 depth = 9
 [search]
 tasks = 4
@@ -221,6 +222,7 @@ max_steps = 14
 rate = 0.5
 [mcts]
 simulations = 8
+samples = 4
 depth = 12
 [search]
 tasks = 40

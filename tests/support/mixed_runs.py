@@ -22,7 +22,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 def configure(env: str, **changes: Any) -> agentr_core.RunConfig:
     settings: dict[str, Any] = {
         "env": env, "policy": "flawed", "trainer": "none", "critic": "actor", "iterations": 1, "seed": 5,
-        "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "depth": 9}, "search": {"tasks": 5},
+        "flawed": {"rate": 0.5}, "mcts": {"simulations": 4, "samples": 4, "depth": 9}, "search": {"tasks": 5},
         "evaluate": {"tasks": 6, "max_turns": 9, "revision_turns": 9},
     }  # fmt: skip
     own = {name: WORLDS[name] for name in env.split(",") if name in WORLDS}

@@ -13,7 +13,7 @@ from agentr_core.store import canonical_dump
 
 SCRIPTED = (
     *("--env", "textcraft", "-o", "textcraft.world=synthetic", "-o", "textcraft.depth=3"),
-    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3"),
+    *("--searcher", "mcts", "-o", "mcts.depth=12", "-o", "mcts.simulations=3", "-o", "mcts.samples=4"),
     *("--policy", "flawed", "-o", "flawed.rate=0.5", "--trainer", "none"),
     *("--tasks", "12", "--iterations", "2", "--eval-tasks", "12", "-o", "evaluate.max_turns=10"),
 )
