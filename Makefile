@@ -1,4 +1,4 @@
-# make run    install into .venv, then a whole run on this machine (@@ minutes or more on two cores, no GPU)
+# make run    install into .venv, then a whole run on this machine (5 minutes on two cores, no GPU)
 # make test   install what the tests need, and run them
 # make lint   ruff and mypy
 # make docs   the documentation site, in site/; a link to nowhere is an error
@@ -24,9 +24,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 .PHONY: run test lint format docs docs-reference viewer-types clean vllm-cpu vllm-test ray-test
 .DEFAULT_GOAL := run
 
-# Sampled, each held-out goal twice: greedy play shows less of a model that has learnt to be surer (ARGS: other flags).
+# Each held-out goal is sampled twice, and every core has a worker (ARGS="flags": others instead).
 run: $(VENV)/.agentr
-	@$(BIN)/agentr run --env textcraft --searcher mcts $(or $(ARGS),--repeats 2)
+	@$(BIN)/agentr run --env textcraft --searcher mcts $(or $(ARGS),--repeats 2 --executor processes)
 
 # Three files at a time (ARGS="-n 0": one by one), slow ones first (tests/conftest.py): many tests wait for processes.
 test: $(VENV)/.dev
