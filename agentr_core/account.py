@@ -41,9 +41,10 @@ ENTRIES: dict[str, Entry] = {
     "refused": Entry(
         "actions refused",
         "turns",
-        "this model hardly knows what can be done here; see what it says (agentr evals show, agentr trajectories "
-        "show), and begin with a larger one, or with one that was trained on demonstrations",
-        often=0.9,
+        "this model hardly knows what can be done here, or goes on long after it has failed; see what it says (agentr "
+        "evals show, agentr trajectories show), and where it solves little begin with a larger one, or with one that "
+        "was trained on demonstrations",
+        often=0.5,
     ),
     "duplicates": Entry("samples merged", "drawn"),
     "unreadable": Entry(

@@ -23,6 +23,6 @@ def test_a_share_above_a_twentieth_is_a_warning_that_says_what_to_set() -> None:
 
 
 def test_refused_actions_are_usual_until_a_model_does_little_else() -> None:
-    assert list(warnings({"turns": 40, "refused": 36})) == []
-    (said,) = warnings({"turns": 40, "refused": 37})
-    assert said.startswith("37 of 40 actions refused (92%): this model hardly knows what can be done here")
+    assert list(warnings({"turns": 40, "refused": 20})) == []
+    (said,) = warnings({"turns": 40, "refused": 40})
+    assert said.startswith("40 of 40 actions refused (100%): this model hardly knows what can be done here")

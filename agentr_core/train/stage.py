@@ -254,7 +254,7 @@ class _Line:
     dataset: AnySet
     losses: list[float] = field(default_factory=list)
     lengths: str = ""
-    warned: bool = False
+    warned: set[str] = field(default_factory=set)
 
     def after(self, metrics: Mapping[str, float]) -> str:
         """The line after a report or at the end; a warning is said once, on a line of its own."""
@@ -264,13 +264,17 @@ class _Line:
         if "dropped" in metrics:
             eta, setting = self.context.config.data.eta, self._setting()
             self.lengths = length_note(metrics, setting, eta)
-            if not self.warned:
-                for warning in filter(None, (length_warning(metrics, setting), epochs_warning(metrics, self.name))):
-                    self.context.progress.say(f"warning: {warning}")
-                self.warned = True
+            self._warn("length", length_warning(metrics, setting))
+        self._warn("epochs", epochs_warning(metrics, self.name))
         loss = f"loss {self.losses[0]:.2f} → {self.losses[-1]:.2f}" if self.losses else ""
         note = selection_note if isinstance(self.dataset, TrainingSet) else tree_set_note
         return " · ".join(part for part in (note(self.dataset.selection), self.lengths, loss) if part)
+
+    def _warn(self, of: str, warning: str | None) -> None:
+        """Say a warning, unless there was one ``of`` the same already: what is known changes little on the way."""
+        if warning is not None and of not in self.warned:
+            self.context.progress.say(f"warning: {warning}")
+            self.warned.add(of)
 
     def _setting(self) -> tuple[str, int | None]:
         """The setting that bounds the length of conversations, as it is typed, and its value."""

@@ -22,7 +22,10 @@ from agentr_core.settings.model_limits import limits_for, size_of
         ("microsoft/phi-4", None),
     ],
 )
-def test_the_size_of_a_model_by_its_name(name: str, parameters: int | None) -> None:
+def test_the_size_of_a_model_by_its_name(
+    name: str, parameters: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTR_CACHE", str(tmp_path))  # a model that was fetched is known by its files
     assert size_of(name).parameters == parameters
 
 

@@ -99,6 +99,14 @@ def test_the_study_of_one_training_can_be_read() -> None:
     assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {60_000}
 
 
+def test_the_study_of_searchers_can_be_read() -> None:
+    """Four searchers with three seeds, each with trees of its own, and trainings of equal length."""
+    made = read_sweep(REPOSITORY / "benchmarks" / "search_pays.toml")
+    assert len(made.combinations) == 12 and len({same_trees(each.config) for each in made.combinations}) == 12
+    assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {100_000}
+    assert {each.config.searcher.options["max_tokens"] for each in made.combinations} == {48}
+
+
 def test_the_study_that_is_here_can_be_read() -> None:
     """Six ways with three seeds, each another run; what they share they share."""
     made = read_sweep(REPOSITORY / "benchmarks" / "five_ways.toml")

@@ -71,6 +71,12 @@ def test_conversations_that_the_trainer_left_out_are_in_its_line(trained: Any, l
         assert "; set learning:Choosy.max_length to " in warnings[0]
 
 
+def test_a_trainer_that_goes_round_few_rows_often_is_warned_of_though_it_tells_no_lengths(trained: Any) -> None:
+    said, _ = trained(trainer="learning:Tireless")
+    (told,) = [line for line in said.splitlines() if line.startswith("warning: the rows are gone through")]
+    assert told.startswith("warning: the rows are gone through 18 times") and "learning:Tireless.epochs" in told
+
+
 def test_eta_is_that_of_what_is_trained_and_the_dropped_are_told_all_the_same(trained: Any, tmp_path: Path) -> None:
     path = tmp_path / "general.jsonl"
     path.write_text(json.dumps(FINE))

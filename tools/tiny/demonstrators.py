@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from agentr_core.revise.splice import REVISION_THOUGHTS
 from tools.tiny.plans import Planned, plan
@@ -54,6 +55,31 @@ def _due(game: Game, steps: Sequence[Planned], at: int) -> list[Turn]:
     return turns
 
 
+def _with_slips(
+    world: World,
+    steps: Sequence[Planned],
+    slips: Callable[[int], list[Mistake]],
+    patience: int,
+    signal: float,
+    rng: random.Random,
+) -> list[Turn]:
+    """A plan with the errors in a row, ``slips``, before each of its steps, given up after ``patience`` of them.
+
+    Who goes on after an error says so with the probability ``signal``.
+    """
+    game, turns = Game(world), [Turn("user", world.observation())]
+    for at in range(len(steps)):
+        made = slips(at)
+        for slip in made:
+            turns += [agent(slip.thought, slip.action), seen(game, slip.action)]
+        if len(made) >= patience:
+            return turns
+        if made and rng.random() < signal:
+            turns += [agent(rng.choice((*REVISION_THOUGHTS, *REFLECTIONS)), "revise"), Turn("user", "ok.")]
+        turns += _due(game, steps, at)
+    return turns
+
+
 def _erring(mistake: Mistake, game: Game, rng: random.Random) -> list[Turn]:
     turns = [agent(mistake.thought, mistake.action, ERROR), seen(game, mistake.action)]
     if rng.random() < 0.6:
@@ -77,21 +103,12 @@ class Careless:
     patience: int = 3
 
     def play(self, world: World, rng: random.Random) -> list[Turn]:
-        """An episode, as turns."""
-        game, steps = Game(world), plan(world, rng)
-        turns = [Turn("user", world.observation())]
-        for at in range(len(steps)):
-            slips = self._slips(steps, at, world, rng)
-            for slip in slips:
-                turns += [agent(slip.thought, slip.action), seen(game, slip.action)]
-            if len(slips) >= self.patience:
-                return turns
-            if slips and rng.random() < self.signal:
-                turns += [agent(rng.choice((*REVISION_THOUGHTS, *REFLECTIONS)), "revise"), Turn("user", "ok.")]
-            turns += _due(game, steps, at)
-        return turns
+        """An episode, as turns. ``ValueError`` where an error left the plan without what it needs."""
+        steps = plan(world, rng)
+        slips = partial(self._slips, world, steps, rng)
+        return _with_slips(world, steps, slips, self.patience, self.signal, rng)
 
-    def _slips(self, steps: Sequence[Planned], at: int, world: World, rng: random.Random) -> list[Mistake]:
+    def _slips(self, world: World, steps: Sequence[Planned], rng: random.Random, at: int) -> list[Mistake]:
         """The errors made in a row before step ``at``."""
         lazy, early = lazy_fetches(steps, at, world), early_crafts(steps, at)
         if lazy and rng.random() < self.lazy:
@@ -121,20 +138,11 @@ class Crowd:
 
     def play(self, world: World, rng: random.Random) -> list[Turn]:
         """An episode, as turns. ``ValueError`` where an error left the plan without what it needs."""
-        game, steps, rate = Game(world), plan(world, rng), rng.choice(self.slips)
-        turns = [Turn("user", world.observation())]
-        for at in range(len(steps)):
-            slips = self._slips(world, steps, at, rate, rng)
-            for slip in slips:
-                turns += [agent(slip.thought, slip.action), seen(game, slip.action)]
-            if len(slips) >= self.patience:
-                return turns
-            if slips and rng.random() < self.signal:
-                turns += [agent(rng.choice((*REVISION_THOUGHTS, *REFLECTIONS)), "revise"), Turn("user", "ok.")]
-            turns += _due(game, steps, at)
-        return turns
+        steps, rate = plan(world, rng), rng.choice(self.slips)
+        slips = partial(self._slips, world, steps, rate, rng)
+        return _with_slips(world, steps, slips, self.patience, self.signal, rng)
 
-    def _slips(self, world: World, steps: Sequence[Planned], at: int, rate: float, rng: random.Random) -> list[Mistake]:
+    def _slips(self, world: World, steps: Sequence[Planned], rate: float, rng: random.Random, at: int) -> list[Mistake]:
         """The errors made in a row before step ``at``."""
         slips: list[Mistake] = []
         while len(slips) < self.patience and rng.random() < rate and (found := possible_mistakes(world, steps, at)):
