@@ -61,7 +61,12 @@ def advantage(q: float, baseline: float, root: float, whole_tree: float) -> floa
 
 def credits(nodes: Sequence[Counted], parents: Sequence[int | None], ends: Collection[float]) -> dict[int, Credit]:
     """The credit of every evaluated action of a tree, by the place of its node in ``nodes`` (a parent comes before its
-    children, the root first). ``ends`` are the rewards of its attempts: where all are alike, nothing was better."""
+    children, the root first). ``ends`` are the rewards of its attempts: where all are alike, nothing was better.
+
+    Reach goes on with evaluated actions alone: which of the drawn ones are followed is not chosen by what they say, so
+    those stand for the others. Shared out among all that were drawn, the weights of a depth would add up to less and
+    less (a half at each step of a walk that follows one of two), and hardly anything would be learnt from late steps.
+    """
     if len(set(ends)) < 2:
         return {}
     children = defaultdict[int, list[int]](list)
@@ -71,14 +76,13 @@ def credits(nodes: Sequence[Counted], parents: Sequence[int | None], ends: Colle
     root, reach = nodes[0].value_sum / max(1, nodes[0].visits), {0: 1.0}
     found: dict[int, Credit] = {}
     for state in range(len(nodes)):
-        drawn = sum(nodes[child].copies for child in children[state])
-        reach |= {child: reach[state] * nodes[child].copies / drawn for child in children[state]}
         known = {child: nodes[child] for child in children[state] if nodes[child].visits}
         copies = sum(node.copies for node in known.values())
         value = {child: node.value_sum / node.visits for child, node in known.items()}
         baseline = sum(node.copies * value[child] for child, node in known.items()) / copies if copies else 0.0
         for child, node in known.items():
             share = node.copies / copies
+            reach[child] = reach[state] * share
             found[child] = Credit(value[child], baseline, root, reach[state], share, node.visits, len(known))
     return found
 

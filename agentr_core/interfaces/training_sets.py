@@ -57,7 +57,8 @@ class ActionRow:
     ``prompt`` is the conversation that it answered and ``drawn`` what was drawn (``drawn.prompt_tokens``: the length of
     the prompt as it was asked). ``q``: mean reward of the ends below; ``baseline``: mean q of the evaluated actions at
     the same state, by their copies; ``root``: mean reward of all ends of the tree. ``reach``: the probability that the
-    policy comes to the state, by the copies on the way; ``share``: that of this action among the evaluated ones there.
+    policy comes to the state, the product of the shares on the way; ``share``: that of this action among the evaluated
+    ones there, by copies.
     """
 
     prompt: tuple[Message, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hand_made_trees import HEAD, three_actions
 
@@ -26,15 +28,31 @@ def test_the_actions_of_a_tree_with_their_advantages_and_weights() -> None:
 def test_a_state_is_reached_as_often_as_its_actions_were_drawn() -> None:
     deep = {row.drawn.text: row for row in action_rows(three_actions(), 7) if row.reach < 1.0}
     rows = [row for row in action_rows(three_actions(), 7) if row.reach < 1.0]
-    # get: 2 of 5 draws at the start (the unvisited one counts as drawn); craft below it 3 of 4.
+    # get: 2 of the 4 draws at the start that were followed; craft below it 3 of 4.
     assert [(row.reach, row.share, row.baseline) for row in rows] == [
-        (0.4, 0.75, 0.75),
-        (0.4, 0.25, 0.75),
-        (0.2, 1.0, 0.5),
+        (0.5, 0.75, 0.75),
+        (0.5, 0.25, 0.75),
+        (0.25, 1.0, 0.5),
     ]
-    assert rows[0].weight == pytest.approx(0.3) and len(deep) == 2
+    assert rows[0].weight == pytest.approx(0.375) and len(deep) == 2
     assert rows[0].prompt[-1] == Message("user", "You get.")
     assert [row.origin["node"] for row in rows] == [5, 6, 7] and {row.origin["tree"] for row in rows} == {7}
+
+
+def test_a_late_step_weighs_no_less_because_others_were_drawn_and_not_followed() -> None:
+    """A walk that follows one of two at each step is one attempt of the policy: each of its steps counts once."""
+    tree = three_actions()
+    at = tree.root
+    for depth in range(1, 9):
+        last = depth == 8
+        numbers: dict[str, Any] = {"visits": 1, "value_sum": 1.0, "terminal": last, "reward": 1.0 if last else 0.0}
+        tree.add(at, response=f"Action: other {depth}", action="other", observation="")
+        at = tree.add(at, response=f"Action: step {depth}", action="step", observation="", **numbers)
+    rows = list(action_rows(tree, 7))
+    walked = [row for row in rows if "step" in row.drawn.text]
+    assert [row.weight for row in walked] == [0.2] * 8, "one of five draws that were followed at the start"
+    sums = [sum(row.weight for row in rows if len(row.prompt) == len(HEAD) + behind) for behind in (0, 2)]
+    assert sums == pytest.approx([1.0, 0.8]), "jump, a fifth, has nothing behind it"
 
 
 def test_what_was_drawn_otherwise_is_no_draw_of_the_policy() -> None:
