@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agentr_core.errors import Interrupted, PluginError, UsageError, boundary
 from agentr_core.interfaces.critic import AnyCritic
@@ -21,10 +21,12 @@ from agentr_core.store.events import Event
 from agentr_core.store.rows import RevisionSetRow, RunRow, TreeRow
 from agentr_core.workers.crew import Crew
 
+Planned = TypeVar("Planned")
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part ``number`` (from 1) of ``of``: every ``of``-th tree of those that are planned."""
+    """Part ``number`` (from 1) of ``of``: every ``of``-th of the trees that are planned, or of a sweep's runs."""
 
     number: int
     of: int
@@ -40,8 +42,8 @@ class Shard:
             raise UsageError(f"--shard {text}: write I/N, part I of N, counted from 1, such as 2/8")
         return cls(int(number), int(of))
 
-    def mine(self, rows: Sequence[TreeRow]) -> list[TreeRow]:
-        """The trees of this part, of all that are planned."""
+    def mine(self, rows: Sequence[Planned]) -> list[Planned]:
+        """What is this part's, of all that is planned."""
         return list(rows[self.number - 1 :: self.of])
 
 

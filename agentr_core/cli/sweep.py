@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     "-o", "--output", metavar="FILE.html", help="Where the page with table and plot goes [sweep-NAME.html here]."
 )
 @click.option("--overwrite", is_flag=True, help="Write over a file that is no page of agentr.")
+@click.option("--shard", metavar="I/N", help="Make part I of N alone, in a database of its own: agentr db merge.")
 @click.option("--db", envvar="AGENTR_DB", metavar="PATH", help="The project's database [the file's, else agentr.db].")
 @plugin_options
 @json_option
@@ -36,6 +37,7 @@ def sweep(
     form: Literal["md"] | None,
     output: str | None,
     overwrite: bool,
+    shard: str | None,
     db: str | None,
     json_: bool,
 ) -> int:
@@ -47,17 +49,26 @@ def sweep(
     agentr sweep study.toml --dry-run
     agentr sweep study.toml
     """
+    from agentr_core.cli.calling import typed
+    from agentr_core.run_context import Shard
+    from agentr_core.runs.sweep import part_of
     from agentr_core.settings.sweep import read_sweep
 
     if json_ and form is not None:
         raise UsageError("--json and --format: choose one")
-    chosen = read_sweep(file)
+    part = Shard.parse(shard) if shard is not None else None
+    whole = read_sweep(file)
+    chosen = whole if part is None else part_of(whole, part)
     where = db or chosen.db or "agentr.db"
     if dry_run:
         return _print_plan(chosen, where, json_)
-    target = Path(output or f"sweep-{Path(file).stem}.html")
+    target = Path(output or f"sweep-{Path(file).stem}{f'-part-{part.number}' if part else ''}.html")
     refuse_what_is_no_report(target, overwrite)
-    return _work(chosen, where, target, form, json_, f"agentr sweep {file}")
+    code = _work(chosen, where, target, form, json_, f"agentr sweep {file}{f' --shard {part}' if part else ''}")
+    if part is not None:
+        merge, table = f"agentr db merge {where} ... --into all.db", f"agentr sweep {file} --db all.db"
+        say(f"part {part}; once all parts are there: {typed(merge)} && {typed(table)}")
+    return code
 
 
 def _work(chosen: Sweep, db: str, target: Path, form: Literal["md"] | None, json_: bool, command: str) -> int:

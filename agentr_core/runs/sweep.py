@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from agentr_core.errors import AgentrError, Interrupted, UsageError
 from agentr_core.process.progress import Progress
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.lookup import registry as default_registry
+from agentr_core.run_context import Shard
 from agentr_core.runs.iterations import ALL_STAGES
 from agentr_core.runs.revising import revises
 from agentr_core.runs.start_and_resume import failures, resume, run
@@ -77,6 +78,19 @@ def _planned(sweep: Sweep, there: Mapping[str, RunRow]) -> Iterator[Planned]:
         state: State = "to do" if row is None else "done" if row.status == "done" else "begun"
         yield Planned(each, row, state, trees in begun)
         begun.add(trees)
+
+
+def part_of(sweep: Sweep, shard: Shard) -> Sweep:
+    """One part of a sweep that is shared out over several databases; runs that begin with the same trees stay together.
+
+    Raises :class:`~agentr_core.errors.UsageError` for a part that nothing is left for.
+    """
+    groups = list(dict.fromkeys(same_trees(each.config) for each in sweep.combinations))
+    mine = set(shard.mine(groups))
+    if not mine:
+        told = f"{len(groups)} groups of runs that begin with the same trees, so it has {len(groups)} parts at the most"
+        raise UsageError(f"--shard {shard}: the sweep has {told}")
+    return replace(sweep, combinations=tuple(each for each in sweep.combinations if same_trees(each.config) in mine))
 
 
 def totals(planned: Sequence[Planned]) -> dict[str, int]:

@@ -293,6 +293,40 @@ def stop_after(sweep: Sweep, folder: Folder, stage: str) -> None:
         sweep_runs(sweep, db=folder.db, out=None, progress=Stopping(quiet=True), advice="the same command")
 
 
+def test_parts_of_a_sweep_come_to_the_table_of_the_whole(
+    swept: Folder, here: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each in a database of its own; runs that begin with the same trees stay together, and one is never made twice."""
+    for number, seed in ((1, 5), (2, 6)):
+        assert main(["sweep", "study.toml", "--shard", f"{number}/2", "--db", f"{number}.db"]) == 0
+        told = capsys.readouterr().err
+        assert f"agentr db merge {number}.db ... --into all.db && agentr sweep study.toml --db all.db" in told
+        with agentr_core.open_store(f"{number}.db", read_only=True) as store:
+            assert {row.name for row in store.runs.select()} == {
+                f"study-{way}-{seed}" for way in ("half", "actions", "good")
+            }
+        assert Path(f"sweep-study-part-{number}.html").is_file() and not Path("sweep-study.html").exists()
+    assert main(["db", "merge", "1.db", "2.db", "--into", "all.db"]) == 0
+    assert [each.state for each in plan(here.sweep, "all.db")] == ["done"] * 6
+    with agentr_core.open_store("all.db", read_only=True) as merged, swept.store() as whole:
+        assert shown(merged, here.sweep) == shown(whole, swept.sweep) != []
+
+
+def shown(store: Store, sweep: Sweep) -> list[list[str]]:
+    """The table of a sweep without its seconds."""
+    runs = [(each.label, store.runs.find(f"study-{each.label}-{each.config.seed}")) for each in sweep.combinations]
+    return [row[:-1] for row in sweep_table(sweep_rows(store, runs)).rows]
+
+
+def test_a_part_that_nothing_is_left_for_is_refused(here: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "study.toml", "--shard", "3/3"]) == 2
+    assert "--shard 3/3: the sweep has 2 groups of runs that begin with the same trees" in capsys.readouterr().err
+    assert main(["sweep", "study.toml", "--shard", "0/3"]) == 2
+    assert "write I/N" in capsys.readouterr().err and not here.db.exists()
+    assert main(["sweep", "study.toml", "--dry-run", "--shard", "2/2"]) == 0
+    assert "plan: 3 runs, 0 done" in capsys.readouterr().err
+
+
 def test_one_run_that_fails_stops_no_other(here: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     here.file.write_text(here.file.read_text().replace("iterations = 2", "iterations = 1\nstart_from = 'base'"))
     text = here.file.read_text().replace("seed = [5, 6]", "seed = [5]")
