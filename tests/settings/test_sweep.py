@@ -8,6 +8,7 @@ import pytest
 
 from agentr_core import ConfigError
 from agentr_core.runs.taken_over import same_trees
+from agentr_core.settings.presets import PRESETS
 from agentr_core.settings.sweep import Sweep, read_sweep
 
 REPOSITORY = Path(__file__).parents[2]
@@ -107,12 +108,25 @@ def test_the_study_of_searchers_can_be_read() -> None:
     assert {each.config.searcher.options["max_tokens"] for each in made.combinations} == {48}
 
 
+def test_the_study_of_the_papers_orderings_can_be_read() -> None:
+    """Three of its ways share their first trees; the paper's own revisions have another action, so it grows its own."""
+    made = read_sweep(REPOSITORY / "benchmarks" / "orderings.toml")
+    assert len(made.combinations) == 12 and len({same_trees(each.config) for each in made.combinations}) == 6
+    assert {each.config.iterations for each in made.combinations} == {3}
+    assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {100_000}
+    paper = next(each.config for each in made.combinations if each.label == "paper")
+    for section in ("revise", "data"):
+        own = getattr(paper, section).model_dump(mode="json")
+        assert {key: own[key] for key in PRESETS["paper"][section]} == PRESETS["paper"][section]
+
+
 def test_the_study_that_is_here_can_be_read() -> None:
-    """Six ways with three seeds, each another run; what they share they share."""
+    """Seven ways with three seeds, each another run; what they share they share."""
     made = read_sweep(REPOSITORY / "benchmarks" / "five_ways.toml")
-    assert len(made.combinations) == 18 and made.alike == 0 and made.db == "five-ways.db"
+    assert len(made.combinations) == 21 and made.alike == 0 and made.db == "five-ways.db"
     assert {each.config.evaluate.repeats for each in made.combinations} == {4}
     trainers = {each.label: [trainer.name for trainer in each.config.all_trainers] for each in made.combinations}
     assert trainers["tree and Agent-R"] == ["tree"] and trainers["DPO"] == ["dpo"]
-    assert {each.config.trainer.options["trained_tokens"] for each in made.combinations} == {100_000}
+    equal = {each.config.trainer.options["trained_tokens"] for each in made.combinations if each.label != "DPO"}
+    assert equal == {100_000}
     assert len({same_trees(each.config) for each in made.combinations}) == 3, "trees are grown once for each seed"
