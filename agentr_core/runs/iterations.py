@@ -281,7 +281,8 @@ class RunLoop:
         row, dataset = prepare(self.context, trainer, start, revision_set, iteration)
         folder = self._folder(iteration, start, row, aside=aside)
         try:
-            return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, self.out / folder)
+            stage, out = f"train-{folder}" if aside else "train", self.out / folder
+            return await train_checkpoint(self.context, trainer, start, row, dataset, iteration, out, stage)
         finally:
             release_memory()
 

@@ -69,7 +69,7 @@ def comparison_plots(store: Store, runs: Sequence[RunRow]) -> list[Plot]:
     found: dict[str, tuple[Plot, list[Series]]] = {}
     for run in runs:
         rows = [row for row in iteration_rows(store, run) if row["own"]]
-        for plot in (_success(rows), *_metrics(store.runs.metrics(run.id, name="loss"))):
+        for plot in (_success(rows), *_metrics(store.runs.metrics(run.id, stage="train", name="loss"))):
             named = [replace(series, name=f"{run.name or run.short} · {series.name}") for series in plot.series]
             found.setdefault(plot.id, (plot, []))[1].extend(named)
     return [replace(plot, series=series) for plot, series in found.values() if series]

@@ -162,8 +162,12 @@ async def train_checkpoint(
     dataset: AnySet,
     iteration: int,
     out: Path,
+    stage: str = "train",
 ) -> StageResult:
-    """Train ``start`` on ``dataset``; what is in ``out`` already is gone on with, and a finished training is kept."""
+    """Train ``start`` on ``dataset``; what is in ``out`` already is gone on with, and a finished training is kept.
+
+    ``stage`` is what its metrics are kept under: a training beside the run has a name of its own, and so a curve.
+    """
     row = context.store.checkpoints.open(
         context.run.id,
         iteration,
@@ -181,7 +185,7 @@ async def train_checkpoint(
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             """Called in the trainer's thread; the store may be used from any."""
-            context.store.runs.save_metrics(context.run.id, iteration, "train", step, metrics)
+            context.store.runs.save_metrics(context.run.id, iteration, stage, step, metrics)
             share = metrics.get("progress", 0.0)
             bar.advance(int(share * len(dataset)) - bar.done, line.after(metrics))
             if context.stopped():

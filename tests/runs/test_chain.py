@@ -22,6 +22,7 @@ from agentr_core.runs.by_environment import paired, successes
 from agentr_core.runs.single_stages import evaluate_again, revise_again, train_again
 from agentr_core.runs.start_and_resume import run
 from agentr_core.runs.trainers import trainers
+from agentr_core.runs.yields import losses
 from agentr_core.store import CheckpointRow, RunRow, open_store
 
 QUIET = Progress(quiet=True)
@@ -105,6 +106,19 @@ def test_other_settings_make_another_checkpoint_and_the_same_ones_do_not(trained
     made.train(1, **{"learning:Halver": {"factor": 0.25}})
     assert [row.id for row in made.checkpoints()] == [1, 2, 3, 4]
     assert other_data.dataset_id != other_trainer.dataset_id
+
+
+def test_a_training_beside_the_run_has_a_curve_of_its_own(trained: Any) -> None:
+    """It was written over the run's own, step by step, and the report drew one curve out of both."""
+    choosy = {"trainer": "learning:Choosy", "learning:Choosy": {"max_length": 9000}}
+    made = trained(iterations=1, **choosy)
+    made.train(1, iterations=1, **{**choosy, "learning:Choosy": {"max_length": 8000}})
+    with open_store(made.db, read_only=True) as store:
+        rows = store.runs.metrics(1, name="max_length")
+        assert [row.value for row in rows if row.stage == "train"] == [9000.0]
+        (beside,) = [row for row in rows if row.stage != "train"]
+        assert beside.value == 8000.0 and beside.stage == f"train-{Path(made.checkpoints()[-1].path).parent.name}"
+        assert len(losses(store, made.row()).data) == 1
 
 
 def test_another_model_on_the_same_data_is_another_checkpoint(trained: Any, tmp_path: Path) -> None:
