@@ -14,7 +14,7 @@ layers have the shape of a ``run.toml``::
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,13 +79,14 @@ def resolve(layers: Sequence[Layer], *, plugins: Registry | None = None, require
     in_use += [(kind, _plugin_name(kind, layers)) for kind in KINDS if kind not in _SEVERAL]
     trainers = _trainer_names(layers)
     in_use += [("trainer", name) for name in trainers]
-    _check_tables(layers, list(dict.fromkeys(in_use)))
+    _check_tables(layers, list(dict.fromkeys(in_use)), plugins)
     settings, sources, labels = _settings(layers)
     chosen: dict[Kind, list[dict[str, Any]]] = {}
     for kind, name in in_use:
         sources[kind] = next(layer.origin(kind) for layer in layers if name_in(kind, layer) is not None)
         group = name if kind in _SEVERAL and sum(each == kind for each, _ in in_use) > 1 else kind
-        options = _options(kind, name, str(preset), layers, plugins, sources, group, require=require)
+        namesakes = [other for other, called in in_use if called == name and other != kind]
+        options = _options(kind, name, str(preset), layers, plugins, sources, group, namesakes, require=require)
         place = f"env.{len(chosen.get(kind, ()))}"
         own = _own(plugins, name, layers, sources, group, place, labels) if kind == "env" else {}
         chosen.setdefault(kind, []).append({"name": name, "options": options, **own})
@@ -183,17 +184,20 @@ def _section_model(section: str) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def _check_tables(layers: Sequence[Layer], in_use: Sequence[tuple[Kind, str]]) -> None:
-    """Refuse options, typed as flags, of a plugin that is not in use, or of two plugins of one name."""
+def _check_tables(layers: Sequence[Layer], in_use: Sequence[tuple[Kind, str]], plugins: Registry) -> None:
+    """Refuse options, typed as flags, of a plugin that is not in use, or that two plugins of one name have."""
     for layer in (layer for layer in layers if layer.source == "flag"):
         for key in (key for key in layer.values if key not in (*RunConfig.model_fields, *_PLACE, "model")):
-            kinds = list(dict.fromkeys(kind for kind, name in in_use if key in (name, name.partition(":")[0])))
+            kinds = {kind: name for kind, name in in_use if key in (name, name.partition(":")[0])}
             if not kinds:
                 used = ", ".join(f"{kind} '{name}'" for kind, name in in_use)
                 raise ConfigError(f"{layer.table_label(key)}: '{key}' is not in use; in use are {used}")
-            if len(kinds) > 1:
-                both = " and a ".join(kinds)
-                raise ConfigError(f"{layer.table_label(key)}: a {both} have that name; write -o {kinds[0]}.KEY=VALUE")
+            table = layer.values[key]
+            for option in table if len(kinds) > 1 and isinstance(table, Mapping) else ():
+                having = [kind for kind, name in kinds.items() if option in _fields_of(kind, name, plugins)]
+                if len(having) > 1:
+                    both, ways = " and a ".join(having), " or ".join(f"-o {kind}.{option}=VALUE" for kind in having)
+                    raise ConfigError(f"{layer.label(f'{key}.{option}')}: a {both} have that option; write {ways}")
 
 
 def _settings(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
@@ -258,10 +262,14 @@ def _options(
     plugins: Registry,
     sources: dict[str, str],
     group: str,
+    namesakes: Sequence[Kind],
     *,
     require: bool,
 ) -> dict[str, Any]:
-    """All options of one plugin, checked, defaults included; their sources are noted under ``group``."""
+    """All options of one plugin, checked, defaults included; their sources are noted under ``group``.
+
+    ``namesakes`` are the kinds of others in use that are called alike: what is an option of theirs alone is theirs.
+    """
     if (kind, name) in (("trainer", NO_TRAINER), ("executor", LOCAL)):
         return {}
     spec_name = plugins.spec(kind, name).name
@@ -273,9 +281,12 @@ def _options(
     labels: dict[str, str] = {}
     typed: dict[str, str] = {}
     one_of_several = group not in KINDS
+    theirs = {option for other in namesakes for option in _fields_of(other, name, plugins)} - {*model.model_fields}
     for layer in (own, *reversed(layers)):
         for key, dotted, value in _options_in(layer, kind, (spec_name, name)):
             if kind == "env" and _not_its_own(key, dotted, model, group):
+                continue
+            if dotted.partition(".")[0] in theirs and not key.startswith(f"{kind}."):
                 continue
             if layer.source == "flag" and dotted in typed and not one_of_several:
                 raise ConfigError(f"{layer.label(key)}: is set by {typed[dotted]} already; give one of the two")
@@ -290,6 +301,11 @@ def _options(
     for key in dump:
         sources.setdefault(f"{group}.{key}", "default")
     return dump
+
+
+def _fields_of(kind: Kind, name: str, plugins: Registry) -> Collection[str]:
+    """The options of a plugin; none of what is built in."""
+    return () if name in (NO_TRAINER, LOCAL) else plugins.config_class(kind, name).model_fields
 
 
 def _labelled(labels: Mapping[str, str], name: str, key: str) -> str:

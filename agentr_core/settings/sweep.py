@@ -13,13 +13,13 @@ data.recipe = "good"
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from agentr_core.errors import ConfigError
+from agentr_core.errors import ConfigError, UsageError
 from agentr_core.registry.lookup import Registry
 from agentr_core.registry.specs import KINDS
 from agentr_core.settings.dotted import flatten
@@ -81,12 +81,16 @@ def read_sweep(path: str | Path, *, plugins: Registry | None = None) -> Sweep:
     shared = Layer(file.source, {key: value for key, value in file.values.items() if key not in (TABLE, "name")})
     found: dict[str, Combination] = {}
     count, place = 0, None
-    for chosen in product(*_axes(table, f"{file.source}, [{TABLE}]")):
+    axes = list(_axes(table, f"{file.source}, [{TABLE}]"))
+    used = set[tuple[str, str]]()
+    for chosen in product(*axes):
         _check_apart(chosen)
-        place = resolve([*(each.layer for each in chosen), shared], plugins=plugins)
+        place = _resolved(chosen, shared, plugins)
         made, count = Combination(_label(chosen, place), place.config), count + 1
         found.setdefault(made.config.hash, made)
+        used |= {(each.label, name) for each in chosen for name in _in_use(place.config)}
     _check_labels(list(found.values()), file.source)
+    _check_used(axes[0] if WAYS in table else [], used)
     where = {key: None if place is None or key not in file.values else getattr(place, key) for key in ("db", "out")}
     name = str(file.values.get("name", Path(path).stem))
     return Sweep(name, tuple(found.values()), count - len(found), **where)
@@ -148,6 +152,33 @@ def _check_apart(chosen: Sequence[_Choice]) -> None:
             if key in named:
                 raise ConfigError(f"{each.layer.source}: '{key}' is set by '{named[key]}' too; give one of the two")
             named[key] = each.label or key
+
+
+def _resolved(chosen: Sequence[_Choice], shared: Layer, plugins: Registry | None) -> Resolved:
+    """The settings of one combination; what is wrong with them says of which file and combination they are."""
+    try:
+        return resolve([*(each.layer for each in chosen), shared], plugins=plugins)
+    except UsageError as error:
+        if shared.source in str(error):
+            raise
+        told = " · ".join(each.label for each in chosen if each.label)
+        raise ConfigError(f"{shared.source}, [{TABLE}]{f', {told}' if told else ''}: {error}") from None
+
+
+def _in_use(config: RunConfig) -> set[str]:
+    """What the plugins of a run are called, with the tables that their options may stand in."""
+    plugins = [config.policy, config.searcher, config.critic, config.executor, *config.all_trainers]
+    names = {*config.environments, *(plugin.name for plugin in plugins)}
+    return names | {name.partition(":")[0] for name in names}
+
+
+def _check_used(ways: Sequence[_Choice], used: Collection[tuple[str, str]]) -> None:
+    """Refuse options of a plugin that no run of a way has: they would do nothing."""
+    for way in ways:
+        for table in way.layer.values:
+            if table not in (*RunConfig.model_fields, *KINDS, "model") and (way.label, table) not in used:
+                names = ", ".join(sorted({name for label, name in used if label == way.label}))
+                raise ConfigError(f"{way.layer.table_label(table)}: '{table}' is not in use there; in use are {names}")
 
 
 def _check_labels(combinations: Sequence[Combination], source: str) -> None:

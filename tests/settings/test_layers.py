@@ -76,6 +76,18 @@ def test_a_table_of_a_plugin_that_is_not_in_use_counts_in_files_only(tmp_path: P
         settle(flag_layer({}, ["mcts.samples=2"]))
 
 
+def test_an_option_goes_to_the_one_of_two_namesakes_that_has_it(tmp_path: Path) -> None:
+    """The critic ``value`` has no options, the trainer ``value`` has some."""
+    chosen = {"critic": ("--critic", "value"), "trainer": ("--trainer", "value")}
+    typed = resolve([flag_layer(chosen, ["value.learning_rate=0.5"])])
+    file = tmp_path / "run.toml"
+    file.write_text('critic = "value"\ntrainer = "value"\nvalue.learning_rate = 0.5\n')
+    for found in (typed, resolve([file_layer(file)])):
+        assert found.config.trainer.options["learning_rate"] == 0.5 and found.config.critic.options == {}
+    with pytest.raises(ConfigError, match=r"value\.learning_rat: there is no such setting"):
+        resolve([flag_layer(chosen, ["value.learning_rat=0.5"])])
+
+
 def test_a_preset_table_counts_only_for_its_plugin() -> None:
     assert "model" not in settle().config.policy.options
     with pytest.raises(ConfigError, match=r"^--model: policy 'flawed' takes no model \(got x\)$"):

@@ -73,6 +73,14 @@ def test_what_comes_to_the_same_settings_is_one_run(tmp_path: Path) -> None:
             '[sweep]\nseed = [1]\n[[sweep.ways]]\nname = "a"\nseed = 2\n',
             r"'seed' is set by 'a' too",
         ),
+        (
+            '[sweep]\n[[sweep.ways]]\nname = "a"\ntrainer = "sft"\ndpo.beta = 0.2\n',
+            r"study.toml, \[sweep\], a: dpo: 'dpo' is not in use there; in use are .*sft",
+        ),
+        (
+            '[sweep]\nsearcher = ["mcts", "baem"]\n',
+            r"study.toml, \[sweep\], baem: no searcher is called 'baem'",
+        ),
         ("[sweep]\nsead = [1]\n", r"study.toml, \[sweep\]: sead: there is no setting 'sead'. Did you mean 'seed'\?"),
         ('[sweep]\n[[sweep.ways]]\nname = "a"\niterations = 0\n', r"iterations: must be at least 1"),
         (
@@ -80,7 +88,20 @@ def test_what_comes_to_the_same_settings_is_one_run(tmp_path: Path) -> None:
             r"two different runs are called 'a · seed 2'; give each of the ways its own name",
         ),
     ],
-    ids=["nothing", "no list", "empty", "place", "place in a way", "no tables", "twice", "unknown", "range", "names"],
+    ids=[
+        "nothing",
+        "no list",
+        "empty",
+        "place",
+        "place in a way",
+        "no tables",
+        "twice",
+        "unused",
+        "typo",
+        "unknown",
+        "range",
+        "names",
+    ],
 )
 def test_what_is_no_sweep_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
