@@ -259,14 +259,14 @@ def _headline(store: Store, row: TreeRow, tree: TreeNodes) -> tuple[str, str]:
 
 
 def _newest_set(store: Store, run: RunRow, iteration: int, critic: str | None) -> RevisionSetRow | None:
-    sets = store.revisions.select(run.id, iteration=iteration, critic=critic)
-    if critic is not None and not sets:
+    found = store.revisions.newest(run.id, iteration=iteration, critic=critic)
+    if critic is not None and found is None:
         known = sorted({row.critic for row in store.revisions.select(run.id)})
         raise UsageError(
             f"the critic '{critic}' has not revised iteration {iteration} of run {run.short}; "
             f"there are: {', '.join(known) or 'none'}"
         )
-    return sets[-1] if sets else None
+    return found
 
 
 def _interesting(store: Store, run: RunRow, critic: str | None, failed: bool) -> TreeRow:

@@ -79,6 +79,12 @@ class Critic(ABC, Generic[ConfigT]):
     async def judge(self, bad: Trajectory, good: Trajectory, context: CritiqueContext) -> Cut:
         """The cut of ``bad`` beside ``good``: t < t' <= T_b, never inside the shared prefix (1-based steps)."""
 
+    def check(self) -> None:
+        """See that what it needs beside its packages is there: a model of its own that is named, say.
+
+        Asked before a run begins, so cheap: nothing is loaded. Raises :class:`~agentr_core.errors.UsageError`.
+        """
+
     async def close(self) -> None:
         """Release what the critic holds (a judge of its own). May be called twice."""
 

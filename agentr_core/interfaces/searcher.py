@@ -112,6 +112,12 @@ class Searcher(ABC, Generic[ConfigT]):
         Deterministic for a given tree seed with a deterministic policy, whatever else is in flight.
         """
 
+    def check(self) -> None:
+        """See that what it needs beside its packages is there: a model of its own that is named, say.
+
+        Asked before a run begins, so cheap: nothing is loaded. Raises :class:`~agentr_core.errors.UsageError`.
+        """
+
     async def close(self) -> None:
         """Release what the searcher has loaded, such as a model that guides it. May be called twice."""
 

@@ -103,6 +103,13 @@ class Trainer(ABC, Generic[ConfigT, SetT]):
         """
         return None
 
+    def check_sampling(self, sampling: Mapping[str, float | None]) -> None:
+        """See that trees which are sampled so can be learnt from: ``temperature`` and ``top_p``, None for unknown.
+
+        Asked before a run begins, of a trainer that reads actions, and of the trees that it gets. Raises
+        :class:`~agentr_core.errors.UsageError`.
+        """
+
     def spread(self) -> TrainingSpread | None:
         """The processes that training is shared out among; None where there is nothing to say, as this one does it all.
 

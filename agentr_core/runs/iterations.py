@@ -264,6 +264,7 @@ class RunLoop:
     async def _revise(self, iteration: int) -> StageResult:
         critic = self.context.make_critic()
         try:
+            critic.check()
             return await revise_trees(self.context, await self._actor(), critic, iteration)
         finally:
             with closing(critic):

@@ -33,6 +33,7 @@ from agentr_core.settings.run_config import ChosenPlugin, RunConfig
 from agentr_core.store import Store
 from agentr_core.train.dataset_recipes import check_general
 from agentr_core.train.stage import check_demonstrations
+from agentr_core.train.tree_sets import sampling_of
 from agentr_core.turns import Message
 
 
@@ -68,15 +69,19 @@ async def free_checks(
         lambda: _folder(out, stages),
         lambda: _room(context, policy),
         lambda: _engines(policy),
+        lambda: _idle_trainers(context, stages),
         lambda: _trainer(context, policy, stages),
         lambda: _unrevised(context, stages),
     ]
     if "search" in stages:
-        context.make_searcher()
+        context.make_searcher().check()
     if "revise" in stages:
         critic = context.make_critic()  # a class that cannot be made says so
-        with closing(critic):
-            await critic.close()
+        try:
+            critic.check()
+        finally:
+            with closing(critic):
+                await critic.close()
     for check in checks:
         for found in check():
             yield found
@@ -240,6 +245,14 @@ def _unrevised(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
         yield Found("revise", which + why_unread(context.config, left_out[0]))
 
 
+def _idle_trainers(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
+    """Trainers whose turn never comes are said."""
+    config = context.config
+    if "train" in stages and (idle := [each.name for each in config.all_trainers[config.iterations :]]):
+        told = f"iterations take them in turn, and {config.iterations} do not come to {', '.join(idle)}"
+        yield Found("trainer", told, warning=True)
+
+
 def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Iterator[Found]:
     """What the trainer makes of the model's chat template; it refuses here what it would refuse after the search."""
     if "train" not in stages:
@@ -247,6 +260,9 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
     weights = trainable(policy, context.config.policy.name)
     for chosen in _learning(context.config):
         yield from _spread(context, chosen)
+        if "search" in stages:
+            trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
+            trainer.check_sampling(sampling_of(context, context.config.searcher))
     if not _is_here(policy):
         return
     start = Checkpoint(model=weights, base_model=weights, template_options=policy.template_options)
@@ -255,8 +271,9 @@ def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Itera
 
 
 def _learning(config: RunConfig) -> Iterator[ChosenPlugin]:
-    """The trainers of a run, each once."""
-    yield from {each.name: each for each in config.all_trainers if each.name != NO_TRAINER}.values()
+    """The trainers that a run comes to, each once."""
+    used = [config.trainer_at(iteration) for iteration in range(1, config.iterations + 1)]
+    yield from {each.name: each for each in used if each.name != NO_TRAINER}.values()
 
 
 def _spread(context: RunContext, chosen: ChosenPlugin) -> Iterator[Found]:

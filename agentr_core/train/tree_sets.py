@@ -21,6 +21,7 @@ from agentr_core.records import Checkpoint
 from agentr_core.registry.model_names import resolve_model
 from agentr_core.run_context import RunContext
 from agentr_core.seeds import derive_seed
+from agentr_core.settings.run_config import ChosenPlugin
 from agentr_core.store import Store
 from agentr_core.store.rows import DatasetRow, RevisionSetRow, TreeRow
 from agentr_core.train.mixture import named, trees_in_proportion
@@ -207,7 +208,12 @@ def _sampling(context: RunContext, trees: Sequence[TreeRow]) -> dict[str, float 
     searcher = context.run.config["searcher"]
     if any(tree.searcher_hash != content_hash(searcher) for tree in trees):
         return dict.fromkeys(_SAMPLING)
-    options = context.registry.validate("searcher", searcher["name"], searcher["options"])
+    return sampling_of(context, ChosenPlugin(**searcher))
+
+
+def sampling_of(context: RunContext, searcher: ChosenPlugin) -> dict[str, float | None]:
+    """Temperature and top-p that a searcher samples with, as far as its options say."""
+    options = context.registry.validate("searcher", searcher.name, searcher.options)
     return {name: getattr(options, name, None) for name in _SAMPLING}
 
 

@@ -48,6 +48,8 @@ SCRIPTED = (
     *("--critic", "last"),
 )
 UNTRAINED = (*SCRIPTED, "--trainer", "none")
+PROGRESS = tuple("progress" if word == "last" else word for word in UNTRAINED)
+GUIDED = ("-o", "mcts.selection=puct", "-o", "mcts.value_model=/nope")
 OPENAI = (
     *("run", "--dry-run", "-o", "textcraft.world=synthetic", "--critic", "actor", "--model", "m"),
     *("--policy", "openai:http://127.0.0.1:9/v1"),
@@ -86,9 +88,22 @@ def dry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (SCRIPTED, 2, "the policy 'flawed' has no weights to train"),
         ((*UNTRAINED[:-3], "halfway:Half", "--trainer", "none"), 4, "abstract"),
         ((*OPENAI, "--trainer", "none", "-o", "judge.votes=2"), 2, "'judge' is not in use"),
+        (PROGRESS, 2, "progress.model: name a checkpoint of the trainer 'value'"),
+        ((*PROGRESS, "-o", "progress.model=/nope"), 2, "progress.model: there is no model folder '/nope'"),
+        ((*UNTRAINED, *GUIDED), 2, "mcts.value_model: there is no model folder '/nope'"),
         (LOST, 1, "'halfway:Lost' could not tell its version: OSError: no simulator here"),
     ],
-    ids=["split", "eval split", "weights", "abstract critic", "options of another plugin", "an environment"],
+    ids=[
+        "split",
+        "eval split",
+        "weights",
+        "abstract critic",
+        "options of another plugin",
+        "no value model",
+        "value model",
+        "guide",
+        "an environment",
+    ],
 )
 def test_what_cannot_be_is_refused(dry: Dry, arguments: tuple[str, ...], code: int, said: str) -> None:
     ended, out, err = dry(*arguments)
@@ -105,9 +120,10 @@ def test_what_cannot_be_is_refused(dry: Dry, arguments: tuple[str, ...], code: i
         (("-o", "openai.weights=./empty"), "the folder './empty' holds no model"),
         (("-o", "sft.max_length=64"), "sft.max_length: the instructions alone have"),
         (("--out", "/proc/nowhere"), "'/proc/nowhere' cannot be written"),
+        (("--trainer", "tree", "-o", "mcts.temperature=0.7"), "the trees were sampled at temperature 0.7, top_p 1"),
         (("-o", "sft.processes=3"), "cannot be shared out among 3 processes evenly; take a multiple of 3"),
     ],
-    ids=["general missing", "general unusable", "weights", "length", "out", "processes"],
+    ids=["general missing", "general unusable", "weights", "length", "out", "sampling", "processes"],
 )
 def test_what_training_needs_is_looked_at(dry: Dry, arguments: tuple[str, ...], said: str) -> None:
     pytest.importorskip("trl")
@@ -192,6 +208,15 @@ def test_what_the_model_runs_on_is_said(dry: Dry) -> None:
 def test_measuring_on_training_tasks_is_said(dry: Dry, split: tuple[str, str]) -> None:
     code, _, err = dry(*UNTRAINED, *split)
     assert code == 0 and "warning: evaluate.split: " in err and "is the split that is trained on" in err
+
+
+def test_a_trainer_whose_turn_never_comes_is_said(dry: Dry) -> None:
+    pytest.importorskip("trl")
+    trained = (*OPENAI, "-o", "openai.weights=tiny", "--trainer", "sft,tree")
+    code, _, err = dry(*trained, "--iterations", "1")
+    assert code == 0 and "warning: trainer: iterations take them in turn, and 1 do not come to tree" in err, err
+    code, _, err = dry(*trained, "--iterations", "2")
+    assert code == 0 and "in turn" not in err, err
 
 
 def test_a_file_that_is_not_used_is_said(dry: Dry) -> None:

@@ -60,6 +60,8 @@ def test_a_revision_set_is_one_critic_and_configuration(store: Store, tree_id: i
     assert (again.id, again.status, again.metrics) == (one.id, "done", {"pairs": 3})
     assert (two.id, two.status) == (one.id + 1, "running")
     assert store.revisions.select(1, critic="actor") == [again, two]
+    assert store.revisions.newest(1) == again, "the one that is not done may be one that failed, and hold nothing"
+    assert store.revisions.newest(1, critic="nobody") is None
 
 
 def test_rows_print_as_json(store: Store, tree_id: int) -> None:

@@ -77,8 +77,12 @@ class MCTSConfig(PluginConfig):
     def _a_guide_is_followed(self) -> Self:
         if self.value_model is not None and self.selection == "uct":
             raise ValueError("value_model guides selection=puct and selection=gumbel: uct tries every child first")
-        if self.consider is not None and (self.value_model is None or self.consider <= self.samples):
-            raise ValueError("consider needs a value_model that chooses, and more candidates than samples")
+        if self.consider is not None and self.value_model is None:
+            raise ValueError(f"consider={self.consider} needs a model that chooses among them: give value_model too")
+        if self.consider is not None and self.consider <= self.samples:
+            raise ValueError(
+                f"consider={self.consider} must be more than samples={self.samples}, which are kept of them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -48,6 +48,11 @@ class MCTS(Searcher[MCTSConfig]):
         """How many simulations a tree gets at the most."""
         return self.config.simulations
 
+    def check(self) -> None:
+        """See :meth:`agentr_core.Searcher.check`: a value model that guides is there."""
+        if self.guide is not None:
+            self.guide.model.check()
+
     async def search(self, task: Task, context: SearchContext) -> Tree:
         """Simulate until the budget is spent or every attempt within reach is in the tree."""
         tree = context.tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from agentr_core import AnyPolicy, Message, PolicyFailure, UsageError, boundary, create
@@ -28,6 +29,20 @@ class ValueModel:
         self._model: AnyPolicy | None = None
         self._turn = asyncio.Lock()
 
+    def check(self) -> None:
+        """See that a model is named, and that it is there where a folder is; nothing is loaded.
+
+        Raises :class:`~agentr_core.UsageError`.
+        """
+        model = self._options.get("model")
+        if not model:
+            raise UsageError(
+                f"{self._setting}: name a checkpoint of the trainer 'value' (agentr train --run RUN --trainer value "
+                "makes one)"
+            )
+        if str(model).startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+            raise UsageError(f"{self._setting}: there is no model folder '{model}'; name one that is there")
+
     async def value(self, messages: Sequence[Message]) -> float | None:
         """The probability of success, asked after an observation; None where the model cannot be asked about it."""
         return await self._probability(asked(messages))
@@ -47,11 +62,7 @@ class ValueModel:
     async def _ready(self) -> AnyPolicy:
         async with self._turn:  # many trees ask at once
             if self._model is None:
-                if not self._options.get("model"):
-                    raise UsageError(
-                        f"{self._setting}: name a checkpoint of the trainer 'value' (agentr train --run RUN --trainer "
-                        "value makes one)"
-                    )
+                self.check()
                 self._model = create("policy", self._name, **self._options)
                 self._prepare(self._model)
                 with boundary(PolicyFailure, f"the value model '{self._model.model}' did not get ready"):

@@ -45,8 +45,11 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         return self.config.revision_weight > 0.0
 
     def prepare(self, dataset: ActionSet, start: Any) -> None:
-        """See :meth:`ModelTrainer.prepare`: the ratio is one of probabilities only where those were sampled from."""
-        sampling = dataset.origin.get("sampling", {})
+        """See :meth:`ModelTrainer.prepare`."""
+        self.check_sampling(dataset.origin.get("sampling", {}))
+
+    def check_sampling(self, sampling: Mapping[str, float | None]) -> None:
+        """See :meth:`agentr_core.Trainer.check_sampling`: the ratio is one of probabilities that were sampled from."""
         if self.config.loss == "pg" and (sampling.get("temperature"), sampling.get("top_p")) != (1.0, 1.0):
             told = ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in sampling.items())
             raise UsageError(

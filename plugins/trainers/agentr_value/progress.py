@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from agentr_training.value_model import ValueModel
 
 from agentr_core import (
+    AnyPolicy,
     CritiqueContext,
     Label,
     PluginConfig,
@@ -27,6 +28,10 @@ class ProgressCritic(StepwiseCritic[ProgressConfig]):
     def __init__(self, config: ProgressConfig) -> None:
         super().__init__(config)
         self._model: ValueModel | None = None
+
+    def check(self) -> None:
+        """See :meth:`agentr_core.Critic.check`: the value model is named and there."""
+        self._made(lambda policy: None).check()
 
     async def verdicts(
         self, trajectory: Trajectory, steps: Sequence[int], context: CritiqueContext
@@ -53,9 +58,12 @@ class ProgressCritic(StepwiseCritic[ProgressConfig]):
     def _asking(self, context: CritiqueContext) -> ValueModel:
         """The value model, which is loaded when it is first asked."""
         if self._model is None:
-            options = self.config.policy_options
-            self._model = ValueModel(self.config.policy, options, setting="progress.model", prepare=context.prepare)
+            self._model = self._made(context.prepare)
         return self._model
+
+    def _made(self, prepare: Callable[[AnyPolicy], None]) -> ValueModel:
+        config = self.config
+        return ValueModel(config.policy, config.policy_options, setting="progress.model", prepare=prepare)
 
     async def close(self) -> None:
         """Release the value model."""

@@ -76,9 +76,9 @@ def test_an_unvisited_child_counts_for_what_a_value_model_says() -> None:
 def test_a_guide_wants_a_rule_that_follows_it() -> None:
     with pytest.raises(ConfigError, match="value_model guides selection=puct and selection=gumbel"):
         create("searcher", "mcts", value_model="somewhere")
-    with pytest.raises(ConfigError, match="consider needs a value_model that chooses, and more candidates"):
+    with pytest.raises(ConfigError, match="consider=8 needs a model that chooses among them: give value_model"):
         create("searcher", "mcts", consider=8)
-    with pytest.raises(ConfigError, match="more candidates than samples"):
+    with pytest.raises(ConfigError, match="consider=4 must be more than samples=4"):
         create("searcher", "mcts", value_model="somewhere", selection="puct", consider=4)
 
 

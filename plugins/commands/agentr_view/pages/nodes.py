@@ -20,9 +20,10 @@ def one(store: Store, asked: Asked) -> dict[str, Any]:
     """A node: its texts, tokens, children, verdicts, and the samples that were cut after it or end in it."""
     tree = store.trees.get(asked.path_number("tree"))
     node = store.tree_views.node(tree.id, asked.path_number("node"))
-    sets = store.revisions.select(tree.run_id, iteration=tree.iteration)
-    chosen = asked.number("set")
-    judged = next((made for made in sets if made.id == chosen), None) if chosen else (sets[-1] if sets else None)
+    revisions, chosen = store.revisions, asked.number("set")
+    newest = None if chosen else revisions.newest(tree.run_id, iteration=tree.iteration)
+    sets = revisions.select(tree.run_id, iteration=tree.iteration)
+    judged = next((made for made in sets if made.id == chosen), newest)
     said = {} if judged is None else store.tree_views.verdicts_of_set(tree.id, judged)
     shape, credits = node.shape, store.tree_views.credits(tree.id)
     return {

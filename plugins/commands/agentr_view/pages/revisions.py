@@ -137,10 +137,10 @@ def preferences(store: Store, asked: Asked) -> dict[str, Any]:
 
 def _newest(store: Store, asked: Asked) -> Any:
     run = store.runs.find(asked.text("run") or "last", having="revisions")
-    sets = store.revisions.select(run.id)
-    if not sets:
+    found = store.revisions.newest(run.id)
+    if found is None:
         raise UsageError(f"run {run.short} has no revisions; make some with: agentr revise --run {run.short}")
-    return sets[-1]
+    return found
 
 
 def _pair(store: Store, pair: Any, task: tuple[str, str]) -> dict[str, Any]:
