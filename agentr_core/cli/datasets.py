@@ -91,7 +91,8 @@ def export_(store: Store, which: str, format_: str, output: str | None) -> None:
 
     Who reads which flag: 'train' Axolotl (as message_field_training), 'loss' ms-swift, 'weight' OpenAI. TRL reads none
     and would train every turn: give it --format trl, a row for each trained turn. Preferences are TRL's prompt,
-    chosen and rejected; actions have prompt and completion, the advantage and what was drawn.
+    chosen and rejected, of which TRL would train the observations between the turns of whole attempts too (the trainer
+    'dpo' does not); actions have prompt and completion, the advantage and what was drawn.
     """
     from agentr_core.train.export import write_rows
 

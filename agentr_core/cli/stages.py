@@ -86,9 +86,11 @@ def revise(ctx: click.Context, /, reference: str, iteration: int | None, json_: 
 @json_option
 @click.pass_context
 def train(ctx: click.Context, /, reference: str, iteration: int, json_: bool, **_: Any) -> None:
-    """Fine-tune on what a critic made of a run's trees.
+    """Train on a run's trees: on what a critic made of them, or on their actions, preferences or values.
 
+    \b
     agentr train --run RUN --critic value --recipe agent-r -o sft.lora=true
+    agentr train --run RUN --trainer tree
     """
     from agentr_core.process.progress import Progress
     from agentr_core.runs import single_stages

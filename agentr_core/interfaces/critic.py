@@ -35,6 +35,9 @@ class CritiqueContext(Protocol):
     ) -> list[list[Completion]]:
         """``n`` answers of ``policy`` (by default the acting one) to each prompt, all prompts asked at once."""
 
+    def count(self, tokens: int) -> None:
+        """Count tokens that a model of the critic's own has read otherwise than by :meth:`ask`."""
+
     def fits(self, prompt: Sequence[Message], params: SamplingParams, policy: AnyPolicy | None = None) -> bool:
         """True where the prompt and an answer fit the context of ``policy`` (by default the acting one)."""
 

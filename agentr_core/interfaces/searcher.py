@@ -46,6 +46,9 @@ class SearchContext(Protocol):
     def rng(self, *names: str | int) -> random.Random:
         """A generator for one purpose of this tree, e.g. ``rng("simulation", 3)``; equal names, equal numbers."""
 
+    def count(self, tokens: int) -> None:
+        """Count tokens that a model of the searcher's own has read: they are part of what the tree costs."""
+
     async def sample(self, node: Node, n: int, params: SamplingParams, *, note: str = "") -> list[Completion]:
         """``n`` completions of the conversation at ``node``, trimmed to the policy's context.
 

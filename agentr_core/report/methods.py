@@ -37,6 +37,7 @@ DEFINITIONS = {
     "training seconds": "how long the training took, with all that it does before its first step.",
     "searched actions": "turns that were sampled in the trees that the model was made of.",
     "searched tokens": "prompts and answers of that search.",
+    "critic tokens": "prompts and answers of the critic's questions, and of its rollouts.",
     "env steps": "actions that the environment was asked to do, by that search or by a critic's rollouts.",
     "verified": "splices that were executed in the environment and whose reward held.",
     "judged": "the share of revisions whose cut a verdict set; the others keep the whole failed attempt.",

@@ -51,7 +51,7 @@ class TreeCritique:
 
     @property
     def tokens(self) -> int:
-        """What the critic's questions and rollouts took, in tokens of prompts and completions."""
+        """What the critic's questions, models and rollouts took, in tokens of prompts and completions."""
         return self._asked + (self._player.tokens if self._player is not None else 0)
 
     @property
@@ -103,6 +103,10 @@ class TreeCritique:
             # The largest: questions about one path begin alike, and one that is answered does not come back.
             self._admission.note(self._session, max(sizes, default=0))
         return answers
+
+    def count(self, tokens: int) -> None:
+        """Count what a model of the critic's own has read."""
+        self._asked += tokens
 
     def _question(self, prompt: Sequence[Message], params: SamplingParams, n: int) -> SampleRequest:
         seed = derive_seed(self._seed, "ask", prompt[-1].content)

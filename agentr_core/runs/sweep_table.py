@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agentr_core.evaluate.metrics import Z95, mean
+from agentr_core.evaluate.metrics import Z95, interval, mean
 from agentr_core.runs.by_environment import Successes, paired, successes
 from agentr_core.runs.plots import Plot, Series
 from agentr_core.runs.report import Cells, Table, iteration_rows, points_text, without_empty
@@ -19,8 +19,8 @@ SWEEP_NOTE = (
     "mean over seeds; trees that several runs share count for each"
 )
 _COLUMNS = ["", "seeds", "iterations", "success (95%)", "pass@K", "against baseline (95%)", "against first (95%)"]
-_COLUMNS += ["revision test", "searched tokens", "env steps", "trained tokens", "training seconds"]
-_COSTS = ("searched_tokens", "environment_steps", "trained_tokens", "training_seconds")
+_COLUMNS += ["revision test", "searched tokens", "env steps", "critic tokens", "trained tokens", "training seconds"]
+_COSTS = ("searched_tokens", "environment_steps", "critic_tokens", "trained_tokens", "training_seconds")
 #: What is left out where no row has any.
 _PERHAPS = ("pass@K", "against first (95%)", "revision test", "trained tokens", "training seconds")
 
@@ -63,6 +63,8 @@ def _row(label: str, group: Sequence[dict[str, Any]], first: Sequence[dict[str, 
     row |= {"runs": [each["name"] for each in group], "iterations": max(each["iteration"] for each in group)}
     row |= _mean_of("success", group, lambda each: each["success"], _over_tasks)
     row |= _mean_of("gain", group, lambda each: each.get("gain"), lambda each: _times(Z95, each.get("gain_error")))
+    if len(group) == 1:
+        row |= {name: group[0][name] for name in ("success_low", "success_high")}
     if group is not first:
         row |= _against(group, first)
     for name in ("pass_at_k", "revision_test", *_COSTS):
@@ -124,13 +126,20 @@ def _cells(row: Mapping[str, Any]) -> Cells:
         row["label"],
         ", ".join(map(str, row["seeds"])),
         str(row["iterations"]),
-        _share(row["success"]) + ("" if row["success_half"] is None else f" ± {100 * row['success_half']:.1f}"),
+        _success(row),
         _share(row.get("pass_at_k")),
         points_text(row.get("gain"), row.get("gain_half"), half=True),
         points_text(row.get("against_first"), row.get("against_first_half"), half=True),
         _share(row.get("revision_test")),
         *(_count(row.get(name)) for name in _COSTS),
     ]
+
+
+def _success(row: Mapping[str, Any]) -> str:
+    """With half its interval over seeds; of one seed with the ends of that over tasks, which is not symmetrical."""
+    if "success_low" in row:
+        return interval({name: row[name] for name in ("success", "success_low", "success_high")})
+    return _share(row["success"]) + ("" if row["success_half"] is None else f" ± {100 * row['success_half']:.1f}")
 
 
 def _share(value: float | None) -> str:

@@ -14,7 +14,8 @@ from agentr_core.store.checkpoints import TRAINING_SECONDS
 
 TRAINER_NOTE = (
     "rows, trained tokens and training seconds: what was trained on, and how long; searched (actions drawn, tokens in "
-    "and out) and env steps: what the iteration's trees took, the same for all that are made of them"
+    "and out) and env steps: what the iteration's trees took, the same for all that are made of them; critic tokens: "
+    "those of the verdicts on the revisions that were trained on, a critic's rollouts among them"
 )
 _COLUMNS = [
     "trainer",
@@ -27,7 +28,7 @@ _COLUMNS = [
     "searched actions",
     "searched tokens",
 ]
-_COLUMNS += ["env steps", "success (95%)", "against baseline (95%)", "against first (95%)"]
+_COLUMNS += ["env steps", "critic tokens", "success (95%)", "against baseline (95%)", "against first (95%)"]
 _SEARCH = {
     "searched_actions": ("samples",),
     "searched_tokens": ("prompt_tokens", "completion_tokens"),
@@ -65,7 +66,7 @@ def trainers(store: Store, chosen: Sequence[RunRow]) -> Table:
 
 
 def own_costs(store: Store, run: RunRow) -> dict[str, float]:
-    """What a run's own iterations took together: searched tokens, environment steps, trained tokens, seconds of it.
+    """What a run's own iterations took together: tokens of search and critic, env steps, trained tokens, its seconds.
 
     What no trainer has told is not there.
     """
@@ -73,6 +74,7 @@ def own_costs(store: Store, run: RunRow) -> dict[str, float]:
     made = [store.checkpoints.get(row.result_id) for row in stages if row.stage == "train" and row.result_id]
     spent = [_search(store, run, row.iteration) for row in stages if row.stage == "search"]
     found = {name: float(sum(each[name] for each in spent)) for name in _SEARCH}
+    found["critic_tokens"] = float(sum(_critic(row.metrics) for row in stages if row.stage == "revise"))
     for name in ("trained_tokens", TRAINING_SECONDS):
         told = [row.metrics[name] for row in made if row.metrics.get(name) is not None]
         found |= {name: float(sum(told))} if told else {}
@@ -120,7 +122,13 @@ def _of(store: Store, row: CheckpointRow) -> dict[str, Any]:
         "trained_tokens": row.metrics.get("trained_tokens"),
         "optimizer_steps": row.step,
         "training_seconds": row.metrics.get(TRAINING_SECONDS),
+        "critic_tokens": 0 if dataset.set_id is None else _critic(store.revisions.get(dataset.set_id).metrics),
     }
+
+
+def _critic(metrics: Mapping[str, Any]) -> int:
+    """Tokens that went into the verdicts of a revision set."""
+    return int(metrics.get("judge_tokens", 0))
 
 
 def _search(store: Store, run: RunRow, iteration: int) -> dict[str, int]:
@@ -152,6 +160,7 @@ def _cells(row: Mapping[str, Any]) -> Cells:
         f"{row['optimizer_steps']:,}",
         "-" if row["training_seconds"] is None else f"{row['training_seconds']:,.0f}",
         *(f"{row[name]:,}" for name in _SEARCH),
+        f"{row['critic_tokens']:,}",
         interval(dict(row)) if success else "not evaluated",
         gain_text(dict(row)) if success else "-",
         points_text(row.get("against_first"), row.get("against_first_error")),

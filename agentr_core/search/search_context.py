@@ -125,6 +125,10 @@ class TreeContext:
         """A generator for one purpose of this tree; equal names, equal numbers."""
         return derive_rng(self.tree.seed, *names)
 
+    def count(self, tokens: int) -> None:
+        """Count what a model of the searcher's own has read, among the tokens of prompts."""
+        self.stats.prompt_tokens += tokens
+
     async def sample(self, node: Node, n: int, params: SamplingParams, *, note: str = "") -> list[Completion]:
         """``n`` completions of the conversation at ``node``, trimmed to the policy's context, in one request.
 

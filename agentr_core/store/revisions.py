@@ -34,9 +34,7 @@ class Revisions:
         where = {"run_id": run_id, "iteration": iteration, "critic": critic}
         return select_rows(self._connection, RevisionSetRow, _SETS, where, "id")
 
-    def newest(
-        self, run_id: int, *, iteration: int | None = None, critic: str | None = None
-    ) -> RevisionSetRow | None:
+    def newest(self, run_id: int, *, iteration: int | None = None, critic: str | None = None) -> RevisionSetRow | None:
         """The newest set that is done, or where none is yet the newest one: one whose critic failed holds nothing."""
         sets = self.select(run_id, iteration=iteration, critic=critic)
         done = [row for row in sets if row.status == "done"]

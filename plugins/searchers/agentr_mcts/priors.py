@@ -142,7 +142,8 @@ def mean_logprob(child: Node) -> float:
     said = child.completion
     if said is None or not said.logprobs:
         raise UsageError(
-            "mcts.prior=likelihood needs log-probabilities, and the policy tells none: take mcts.prior=copies"
+            "mcts.prior=likelihood needs log-probabilities, and the policy tells none: begin another run with "
+            "mcts.prior=copies, or with a policy that tells them (a run keeps its settings)"
         )
     return sum(said.logprobs) / len(said.logprobs)
 

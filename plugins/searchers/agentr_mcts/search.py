@@ -100,7 +100,7 @@ class MCTS(Searcher[MCTSConfig]):
 
         async def best(at: Node, turns: Sequence[str]) -> Sequence[int]:
             assert guide is not None, "only a value model chooses"
-            return await guide.best(context.tree, at, turns, config.samples)
+            return await guide.best(context, at, turns, config.samples)
 
         children = await context.expand(
             node,
@@ -112,7 +112,7 @@ class MCTS(Searcher[MCTSConfig]):
             choose=best if config.consider else None,
         )
         if guide is not None:
-            await guide.look_at(context.tree, children)
+            await guide.look_at(context, children)
         return children
 
     async def close(self) -> None:

@@ -62,7 +62,8 @@ class Beam(Searcher[BeamConfig]):
             return node.reward, -math.inf if likelihood is None else likelihood
         if likelihood is None:
             raise UsageError(
-                "beam.score=likelihood needs log-probabilities, and the policy tells none: take beam.score=reward"
+                "beam.score=likelihood needs log-probabilities, and the policy tells none: begin another run with "
+                "beam.score=reward, or with a policy that tells them (a run keeps its settings)"
             )
         return (likelihood,)
 

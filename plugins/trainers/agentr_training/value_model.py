@@ -10,6 +10,9 @@ from typing import Any
 from agentr_core import AnyPolicy, Message, PolicyFailure, UsageError, boundary, create
 from agentr_training.value_question import NO, YES, asked, asked_before, probability
 
+#: Is told how many tokens were read.
+Count = Callable[[int], None]
+
 
 class ValueModel:
     """Says how likely attempts are to succeed. ``options`` are those of the policy ``policy``, the model among them.
@@ -43,20 +46,24 @@ class ValueModel:
         if str(model).startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
             raise UsageError(f"{self._setting}: there is no model folder '{model}'; name one that is there")
 
-    async def value(self, messages: Sequence[Message]) -> float | None:
-        """The probability of success, asked after an observation; None where the model cannot be asked about it."""
-        return await self._probability(asked(messages))
+    async def value(self, messages: Sequence[Message], count: Count) -> float | None:
+        """The probability of success, asked after an observation; None where the model cannot be asked about it.
 
-    async def value_before(self, messages: Sequence[Message]) -> float | None:
+        ``count`` is told the tokens that were read for it.
+        """
+        return await self._probability(asked(messages), count)
+
+    async def value_before(self, messages: Sequence[Message], count: Count) -> float | None:
         """The same of a conversation that ends with an action of which nobody knows yet what it does."""
-        return await self._probability(asked_before(messages))
+        return await self._probability(asked_before(messages), count)
 
-    async def _probability(self, prompt: Sequence[Message]) -> float | None:
+    async def _probability(self, prompt: Sequence[Message], count: Count) -> float | None:
         model = await self._ready()
         try:
             yes, no = [await model.score(prompt, word) for word in (YES, NO)]
         except PolicyFailure:  # it does not fit the model's context
             return None
+        count(2 * model.count_tokens(prompt) + len(yes) + len(no))
         return probability(yes[0], no[0])
 
     async def _ready(self) -> AnyPolicy:

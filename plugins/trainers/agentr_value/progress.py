@@ -39,7 +39,7 @@ class ProgressCritic(StepwiseCritic[ProgressConfig]):
         """Values of the states around all ``steps``, and what they say of each."""
         model = self._asking(context)
         states = sorted({place for step in steps for place in (step - 1, step)})
-        values = await asyncio.gather(*(self._value(model, trajectory, place) for place in states))
+        values = await asyncio.gather(*(self._value(model, trajectory, place, context) for place in states))
         known = dict(zip(states, values, strict=True))
         return [self._verdict(step, known[step - 1], known[step]) for step in steps]
 
@@ -51,9 +51,12 @@ class ProgressCritic(StepwiseCritic[ProgressConfig]):
         told = f"value {before:.3f} before, {after:.3f} after"
         return Verdict(step=step, label=label, rationale=told, value=after)
 
-    async def _value(self, model: ValueModel, trajectory: Trajectory, place: int) -> float | None:
+    async def _value(
+        self, model: ValueModel, trajectory: Trajectory, place: int, context: CritiqueContext
+    ) -> float | None:
         """What the state after so many steps is worth; None where it cannot be asked about."""
-        return await model.value((*trajectory.head, *trajectory.messages()[len(trajectory.head) :][: 2 * place]))
+        said = trajectory.messages()[len(trajectory.head) :][: 2 * place]
+        return await model.value((*trajectory.head, *said), context.count)
 
     def _asking(self, context: CritiqueContext) -> ValueModel:
         """The value model, which is loaded when it is first asked."""

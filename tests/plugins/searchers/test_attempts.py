@@ -94,7 +94,7 @@ class TestBeam:
         assert path_likelihood(tree.nodes[3]) == -1.0
 
     def test_likelihood_of_a_policy_that_tells_none_is_refused(self, grow) -> None:
-        with pytest.raises(UsageError, match=r"take beam\.score=reward"):
+        with pytest.raises(UsageError, match=r"begin another run with beam\.score=reward"):
             grow.one(Beam(BeamConfig(score="likelihood")), world=Endless)
 
 

@@ -99,7 +99,7 @@ def test_priors_are_shares_of_the_samples_or_of_the_likelihood() -> None:
 
 def test_a_policy_without_log_probabilities_is_told_what_to_take() -> None:
     tree = small_tree((0, 0.0, 1))
-    with pytest.raises(UsageError, match=r"take mcts\.prior=copies"):
+    with pytest.raises(UsageError, match=r"begin another run with mcts\.prior=copies"):
         priors(tree.root, "likelihood")
 
 

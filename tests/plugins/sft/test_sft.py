@@ -40,6 +40,7 @@ datasets = pytest.importorskip("datasets")
 from agentr_sft.config import SFTSettings  # noqa: E402
 from agentr_sft.trainer import SFT  # noqa: E402
 from agentr_training.model import load, load_tokenizer  # noqa: E402
+from gradients import trained_positions  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
 
 pytestmark = pytest.mark.model
@@ -153,6 +154,14 @@ def test_the_loss_is_that_of_the_trained_tokens(
         trained = targets != -100
         chances = logits.log_softmax(-1).gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     assert loss == pytest.approx(-chances[trained].mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_no_observation_carries_gradient(
+    packing: bool, dataset: TrainingSet, start: Checkpoint, tmp_path: Path
+) -> None:
+    trainer, (batch, *_) = batches(dataset, start, tmp_path, packing=packing, precision="fp32")
+    assert torch.equal(trained_positions(trainer, batch), batch["labels"] != -100)
 
 
 def test_training_lowers_the_loss_and_leaves_a_model_to_load(

@@ -53,6 +53,7 @@ def test_two_trainers_learn_from_trees_that_were_grown_once(
     assert [row["label"] for row in told["rows"]] == ["dpo", "tree"]
     assert all(row["trained_tokens"] > 0 and row["training_seconds"] > 0 for row in told["rows"])
     assert len({row["searched_tokens"] for row in told["rows"]}) == 1
+    assert all("critic_tokens" in row for row in told["rows"])
     with open_store("agentr.db", read_only=True) as store:
         runs = [store.runs.find(f"study-{name}-5") for name in ("dpo", "tree")]
         dpo, tree = (store.checkpoints.select(run.id)[0] for run in runs)

@@ -27,6 +27,9 @@ from agentr_core import (
     UsageError,
 )
 from agentr_core.interfaces.training_sets import Rows
+from agentr_core.process.progress import Progress
+from agentr_core.runs.single_stages import train_again
+from agentr_core.runs.start_and_resume import run
 from agentr_core.train.tree_rows import action_rows
 
 torch = pytest.importorskip("torch")
@@ -39,7 +42,7 @@ from agentr_tree.config import TreeSettings  # noqa: E402
 from agentr_tree.objective import surrogate  # noqa: E402
 from agentr_tree.trainer import TreeTrainer  # noqa: E402
 from gradients import token_logprobs, trained_positions  # noqa: E402
-from tiny_trees import TrainOn  # noqa: E402
+from tiny_trees import TrainOn, configure  # noqa: E402
 
 pytestmark = pytest.mark.model
 
@@ -152,6 +155,17 @@ def test_only_what_was_drawn_carries_gradient(rows: list[ActionRow], plain: tupl
     assert kept == drawn
 
 
+@pytest.mark.parametrize("settings", [{"loss": "awr"}, {"revision_weight": 0.5}], ids=["awr", "mixed"])
+def test_no_observation_carries_gradient_in_other_ways_either(
+    settings: dict[str, Any], rows: list[ActionRow], plain: tuple[Any, Any], tmp_path: Path
+) -> None:
+    told = (*rows[0].prompt, Message("assistant", "Action: revise", train=True))
+    dataset = action_set(rows, conversations=TrainingSet("beside", (Example(told, "revision"),), "h"))
+    trainer, batch = first_batch(rows, plain, tmp_path, dataset, **settings)
+    assert torch.equal(trained_positions(trainer, batch), batch["turns"] > 0)
+    assert bool(batch["by_ratio"].any()) is ("loss" not in settings)
+
+
 def test_the_surrogate_is_clipped_on_both_sides() -> None:
     settings = TreeSettings(clip_low=0.2, clip_high=0.28, dual_clip=3.0)
     ratios, turns = torch.tensor([[0.5, 1.0, 2.0, 9.0]]), torch.tensor([[1, 1, 1, 1]])
@@ -197,6 +211,14 @@ def test_at_the_start_the_model_is_the_one_that_drew_the_actions(train_on: Train
     assert metrics["examples"] > 20 and metrics.get("moved", 0.0) == 0.0 and metrics["positive"] > 0
     assert made.step == -(-int(metrics["rows"]) // 16) and (made.path / "model.safetensors").is_file()
     assert 0.0 <= metrics["clipped"] <= 1.0 and metrics["kl"] >= 0.0
+
+
+def test_the_default_model_gives_back_the_probabilities_of_what_it_drew(tmp_path: Path) -> None:
+    config = configure(trainer="tree", transformers={"model": "tiny", "dtype": "float32", "device": "cpu"})
+    db = tmp_path / "agentr.db"
+    run(config, db=db, stages=("search",), progress=Progress(quiet=True))
+    metrics = train_again("last", config, db=db, iteration=1, out=tmp_path / "out", progress=Progress(quiet=True))
+    assert 0.0 < metrics["drift_largest"] < 1e-4
 
 
 def test_without_log_probabilities_actions_are_weighed(

@@ -205,6 +205,8 @@ def test_the_critic_asks_the_model_that_was_trained(train_on: TrainOn, tmp_path:
             if critic == PROGRESS
             for verdict in own.values()
         ]
+        (row,) = [row for row in store.revisions.select() if row.critic == PROGRESS]
+    assert row.metrics["judge_tokens"] > 1000, "what the value model read is what the critic costs"
     assert said and {verdict.label for verdict in said} <= {"good", "bad"}
     for verdict in said:
         before, after = (float(part.split()[-2]) for part in verdict.rationale.split(","))
@@ -238,6 +240,9 @@ def test_a_search_is_guided_by_the_model_that_was_trained(train_on: TrainOn, tmp
     with open_store(db) as store:
         (row,) = store.trees.select(store.runs.find("guided").id)
         tree = store.trees.load(row.id)
+    said = [(node.parent, node.completion) for node in tree.nodes[1:]]
+    prompts = {parent.index: drawn.prompt_tokens for parent, drawn in said if parent and drawn}
+    assert row.stats["prompt_tokens"] > 8 * sum(prompts.values()), "what the value model read of eight counts as well"
     assert tree.simulations == 2 and all(len(node.children) <= 2 for node in tree.nodes)
     kept = {node: node.info["search"] for node in tree.nodes[1:]}
     assert {each["chosen_of"] for each in kept.values()} == {8}
@@ -265,7 +270,7 @@ def test_states_that_the_value_model_cannot_read_are_counted(model_folder: Path,
 
 async def _asked(model: ValueModel, states: list[Any]) -> list[float | None]:
     try:
-        return [await model.value(messages) for messages in states]
+        return [await model.value(messages, lambda tokens: None) for messages in states]
     finally:
         await model.close()
 
