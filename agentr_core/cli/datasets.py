@@ -110,10 +110,16 @@ def export_(store: Store, which: str, format_: str, output: str | None) -> None:
 def _exported(store: Store, row: DatasetRow, *, trl: bool) -> tuple[Iterable[dict[str, Any]], str]:
     """The rows of a dataset for a file, made while they are written, and what to call them."""
     from agentr_core.train.export import example_row, prompt_completion_rows, tree_row
-    from agentr_core.train.tree_sets import read_tree_set
+    from agentr_core.train.tree_sets import checked_rows
+
+    def differs() -> None:
+        say(
+            f"warning: these are not the rows that dataset {row.id} was made of: this agentr reads its trees "
+            "otherwise (or they were changed); train on them anew to compare"
+        )
 
     if row.reads != "conversations":
-        return (tree_row(each, flags=not trl) for each in read_tree_set(store, row).rows), row.reads
+        return (tree_row(each, flags=not trl) for each in checked_rows(store, row, differs)), row.reads
     examples = store.datasets.load(row.id).examples
     if trl:
         return (each for example in examples for each in prompt_completion_rows(example)), "rows"

@@ -7,7 +7,7 @@ the rows are made again each time they are gone through, and are the same ones: 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
@@ -116,6 +116,34 @@ def read_tree_set(store: Store, row: DatasetRow) -> TreeSet[Any]:
     return TreeSet(row.name, rows, row.content_hash, row.config["selection"], origin)
 
 
+def checked_rows(store: Store, row: DatasetRow, differs: Callable[[], None]) -> Iterator[AnyRow]:
+    """The rows of a stored set; behind the last one ``differs`` is called where they are not those that it was made of.
+
+    Trees that are done do not change, but an agentr of another version may weigh their actions otherwise.
+    """
+    digest = _Digest()
+    for each in read_tree_set(store, row).rows:
+        digest.add(each)
+        yield each
+    if digest.with_conversations(row.config.get("conversations")) != row.content_hash:
+        differs()
+
+
+class _Digest:
+    """The hash of rows as they come."""
+
+    def __init__(self) -> None:
+        self._found = blake2b(digest_size=16)
+
+    def add(self, row: AnyRow) -> None:
+        self._found.update(canonical_json(row.content()).encode("utf-8", "surrogatepass") + b"\n")
+
+    def with_conversations(self, content: str | None) -> str:
+        """The hash of all rows, and of the conversations beside them by their own hash."""
+        found = self._found.hexdigest()
+        return found if content is None else content_hash([found, content])
+
+
 @dataclass(frozen=True, slots=True)
 class TreeSetPage:
     """Some rows of a set, each with its place from 1 on; ``next`` is where those behind begin, None at the end."""
@@ -158,14 +186,13 @@ def _tree_set(
     conversations: TrainingSet | None,
 ) -> TreeSet[Any]:
     """Go through all rows once: how many there are, of which kind, and their hash."""
-    digest, counts = blake2b(digest_size=16), Counter[str]()
+    digest, counts = _Digest(), Counter[str]()
     trees = set[int]()
     for row in _rows(store, reads, origin["trees"], set_id):
         counts[_kind(row, reads)] += 1
         trees.add(row.origin["tree"])
-        digest.update(canonical_json(row.content()).encode("utf-8", "surrogatepass") + b"\n")
-    found = digest.hexdigest()
-    whole = found if conversations is None else content_hash([found, conversations.content_hash])
+        digest.add(row)
+    whole = digest.with_conversations(None if conversations is None else conversations.content_hash)
     rows = Rows(lambda: _rows(store, reads, origin["trees"], set_id), counts.total())
     selection = {**counts, "trees": len(origin["trees"]), "used_trees": len(trees)}
     return TreeSet(name, rows, whole, selection, origin, conversations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,20 @@ def test_sets_are_listed_shown_and_exported(
     assert len(lines) == row.n_examples and all("tree" in line["origin"] for line in lines)
     assert json.loads(call(capsys, "show", str(row.id), "2", *db, "--json")) == {"position": 2, **lines[1]}
     assert main(["datasets", "show", str(row.id), str(row.n_examples + 1), *db]) == 2
+
+
+def test_rows_that_are_not_those_of_before_are_said(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A set is a view: what is exported is what the trees give now, and whether it is what was trained on is known."""
+    row, _ = train(READERS["values"])
+    db = tmp_path / "agentr.db"
+    export = ["datasets", "export", str(row.id), "--db", str(db)]
+    assert main(export) == 0 and "warning" not in capsys.readouterr().err
+    with sqlite3.connect(db) as connection:
+        connection.execute("UPDATE nodes SET value_sum = value_sum / 2")
+    assert main(export) == 0
+    assert f"warning: these are not the rows that dataset {row.id} was made of" in capsys.readouterr().err
 
 
 def test_preferences_are_exported_in_the_columns_of_trl(
