@@ -31,7 +31,7 @@ DEFINITIONS = {
     "against first": "the difference to the first row: of seeds to the first group, paired by seed, with Student's t; "
     "of trainers to the first model of the same trees, paired over tasks.",
     "reads": "what the trainer learns from: conversations, preferences, actions or values of the trees.",
-    "rows": "what was trained on, in rows of that kind; a conversation may give several.",
+    "rows": "the conversations, preferences, actions or values that were trained on.",
     "trained tokens": "tokens that carried loss, of one epoch.",
     "optimizer steps": "updates of the weights.",
     "training seconds": "how long the training took, with all that it does before its first step.",

@@ -118,7 +118,7 @@ def _of(store: Store, row: CheckpointRow) -> dict[str, Any]:
         "iteration": row.iteration,
         "reads": dataset.reads,
         "dataset": dataset.id,
-        "rows": int(row.metrics.get("rows", row.metrics.get("examples", dataset.n_examples))),
+        "rows": int(row.metrics.get("examples", dataset.n_examples)),
         "trained_tokens": row.metrics.get("trained_tokens"),
         "optimizer_steps": row.step,
         "training_seconds": row.metrics.get(TRAINING_SECONDS),
