@@ -161,18 +161,19 @@ def test_the_mixture_adds_the_loss_of_the_better_side(plain: tuple[Any, Any], tm
     assert loss == pytest.approx(0.6931 - 0.5 * chosen, abs=2e-3)
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(start: Checkpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_stopped_training_goes_on_to_the_same_weights(lora: bool, start: Checkpoint, tmp_path: Path) -> None:
     dataset = toy_set("preferences", 16)
-    whole = train(dataset, start, tmp_path / "whole")
+    whole = train(dataset, start, tmp_path / "whole", lora=lora)
 
     def stop(step: int, _: object) -> None:
         if step == 3:
             raise Interrupted("here")
 
     with pytest.raises(Interrupted):
-        train(dataset, start, tmp_path / "cut", report=stop)
-    resumed = train(dataset, start, tmp_path / "cut", resume=True)
-    assert weights(resumed) == weights(whole)
+        train(dataset, start, tmp_path / "cut", report=stop, lora=lora)
+    resumed = train(dataset, start, tmp_path / "cut", resume=True, lora=lora)
+    assert weights(resumed) == weights(whole) != (start.path / "model.safetensors").read_bytes()
     assert whole.metrics["accuracy"] == 1.0 and whole.metrics["margin"] > 0
     assert whole.metrics["step_pairs"] == whole.metrics["trajectory_pairs"] == 8
 

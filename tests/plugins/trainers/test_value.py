@@ -158,21 +158,22 @@ def test_measures_by_hand() -> None:
     assert measures([], []) == {"held_out_states": 0.0}
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(start: Checkpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_stopped_training_goes_on_to_the_same_weights(lora: bool, start: Checkpoint, tmp_path: Path) -> None:
     dataset = toy_set("values", 16)
-    whole = train(dataset, start, tmp_path / "whole")
+    whole = train(dataset, start, tmp_path / "whole", lora=lora)
 
     def stop(step: int, _: object) -> None:
         if step == 3:
             raise Interrupted("here")
 
     with pytest.raises(Interrupted):
-        train(dataset, start, tmp_path / "cut", report=stop)
-    resumed = train(dataset, start, tmp_path / "cut", resume=True)
+        train(dataset, start, tmp_path / "cut", report=stop, lora=lora)
+    resumed = train(dataset, start, tmp_path / "cut", resume=True, lora=lora)
     assert (resumed.path / "model.safetensors").read_bytes() == (whole.path / "model.safetensors").read_bytes()
     assert resumed.metrics == whole.metrics
     with pytest.raises(ResumeError, match=r"held_out: 0\.2 -> 0\.5"):
-        train(dataset, start, tmp_path / "whole", resume=True, held_out=0.5)
+        train(dataset, start, tmp_path / "whole", resume=True, held_out=0.5, lora=lora)
 
 
 def test_every_setting_tells_trainings_apart(start: Checkpoint) -> None:
