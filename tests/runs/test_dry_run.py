@@ -120,7 +120,7 @@ def test_what_cannot_be_is_refused(dry: Dry, arguments: tuple[str, ...], code: i
         (("-o", "openai.weights=./empty"), "the folder './empty' holds no model"),
         (("-o", "sft.max_length=64"), "sft.max_length: the instructions alone have"),
         (("--out", "/proc/nowhere"), "'/proc/nowhere' cannot be written"),
-        (("--trainer", "tree", "-o", "mcts.temperature=0.7"), "the trees were sampled at temperature 0.7, top_p 1"),
+        (("--trainer", "tree", "-o", "mcts.temperature=0.7"), "trees that are sampled at temperature 0.7, top_p 1"),
         (("-o", "sft.processes=3"), "cannot be shared out among 3 processes evenly; take a multiple of 3"),
     ],
     ids=["general missing", "general unusable", "weights", "length", "out", "sampling", "processes"],

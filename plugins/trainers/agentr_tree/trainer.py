@@ -53,8 +53,8 @@ class TreeTrainer(ModelTrainer[TreeSettings, ActionSet]):
         if self.config.loss == "pg" and (sampling.get("temperature"), sampling.get("top_p")) != (1.0, 1.0):
             told = ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in sampling.items())
             raise UsageError(
-                f"the trees were sampled at {told or 'an unknown temperature'}, so the stored log-probabilities are "
-                "not those of what was drawn; search at temperature 1 and top_p 1, or set tree.loss=awr"
+                f"trees that are sampled at {told or 'an unknown temperature'} hold log-probabilities that are not "
+                "those of what was drawn; search at temperature 1 and top_p 1, or set tree.loss=awr"
             )
 
     def render(
