@@ -43,7 +43,7 @@ NOT_RUN = {
     "several-environments.md": 1,
     "start.md": 2,
     "viewer.md": 3,
-    "sweeps.md": 1,
+    "sweeps.md": 2,
     "trainers.md": 4,
 }
 #: A run with a model that takes no longer than what it imports.
