@@ -70,6 +70,7 @@ async def free_checks(
         lambda: _room(context, policy),
         lambda: _engines(policy),
         lambda: _idle_trainers(context, stages),
+        lambda: _foreign_trees(context, stages),
         lambda: _trainer(context, policy, stages),
         lambda: _unrevised(context, stages),
     ]
@@ -251,6 +252,18 @@ def _idle_trainers(context: RunContext, stages: Sequence[str]) -> Iterator[Found
     if "train" in stages and (idle := [each.name for each in config.all_trainers[config.iterations :]]):
         told = f"iterations take them in turn, and {config.iterations} do not come to {', '.join(idle)}"
         yield Found("trainer", told, warning=True)
+
+
+def _foreign_trees(context: RunContext, stages: Sequence[str]) -> Iterator[Found]:
+    """Trainers of actions that start from another model than the one whose actions they are, which they may refuse."""
+    config, registry = context.config, context.registry
+    if "train" not in stages or config.start_from != "base":
+        return
+    later = {config.trainer_at(iteration).name for iteration in range(2, config.iterations + 1)} - {NO_TRAINER}
+    for name in sorted(later):
+        if registry.plugin_class("trainer", name).reads == "actions":
+            told = f"base: from iteration 2 on '{name}' starts from another model than the one that grew its trees"
+            yield Found("start_from", f"{told}, and may refuse them; previous starts from that one", warning=True)
 
 
 def _trainer(context: RunContext, policy: Actor, stages: Sequence[str]) -> Iterator[Found]:

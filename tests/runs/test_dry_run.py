@@ -216,7 +216,9 @@ def test_a_trainer_whose_turn_never_comes_is_said(dry: Dry) -> None:
     code, _, err = dry(*trained, "--iterations", "1")
     assert code == 0 and "warning: trainer: iterations take them in turn, and 1 do not come to tree" in err, err
     code, _, err = dry(*trained, "--iterations", "2")
-    assert code == 0 and "in turn" not in err, err
+    assert code == 0 and "in turn" not in err and "start_from" not in err, err
+    code, _, err = dry(*trained, "--iterations", "2", "-o", "start_from=base")
+    assert code == 0 and "warning: start_from: base: from iteration 2 on 'tree' starts from another model" in err, err
 
 
 def test_a_file_that_is_not_used_is_said(dry: Dry) -> None:
