@@ -26,8 +26,9 @@ from agentr_core.process.garbage import release_memory
 from agentr_core.records import Checkpoint
 from agentr_core.revise.stage import find_set, revise_trees, revising_ahead
 from agentr_core.run_context import RunContext, StageResult
+from agentr_core.runs.critic_preflight import critic_answers
 from agentr_core.runs.elsewhere import PolicyElsewhere, open_crew
-from agentr_core.runs.preflight import Found, critic_answers, free_checks, trainable
+from agentr_core.runs.preflight import Found, free_checks, trainable
 from agentr_core.runs.revising import at_work, revises, why_unread
 from agentr_core.search.stage import grow_trees
 from agentr_core.settings.layers import NO_TRAINER

@@ -10,8 +10,9 @@ from pathlib import Path
 from agentr_core.errors import ModelNotHere
 from agentr_core.interfaces.policy import PolicyPreview
 from agentr_core.run_context import RunContext
+from agentr_core.runs.critic_preflight import critic_answers
 from agentr_core.runs.estimate import Estimate, estimate
-from agentr_core.runs.preflight import Actor, Found, critic_answers, free_checks
+from agentr_core.runs.preflight import Actor, Found, free_checks
 from agentr_core.runs.revising import at_work
 from agentr_core.runs.scratch import scratch_run
 from agentr_core.settings.forecast import STAGES

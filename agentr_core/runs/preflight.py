@@ -10,21 +10,15 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from agentr_core.errors import AgentrError, EnvironmentFailure, UsageError, boundary
+from agentr_core.errors import EnvironmentFailure, UsageError, boundary
 from agentr_core.evaluate.stage import evaluation_tasks
-from agentr_core.interfaces.first_error import StepwiseCritic
 from agentr_core.interfaces.policy import AnyPolicy, PolicyPreview
 from agentr_core.interfaces.trainer import AnyTrainer, MemoryNeed
-from agentr_core.interfaces.tree import Tree
-from agentr_core.play.episode import Episode, distances_along
-from agentr_core.play.in_flight import ENDS_ALL
 from agentr_core.play.worlds import World
 from agentr_core.process.closing import closing
 from agentr_core.prompts.conversation import head
-from agentr_core.records import Checkpoint, Task, Trajectory, Verdict
-from agentr_core.revise.critique_context import TreeCritique
+from agentr_core.records import Checkpoint, Task
 from agentr_core.run_context import RunContext
 from agentr_core.runs.revising import unread, why_unread
 from agentr_core.search.stage import training_tasks
@@ -86,26 +80,6 @@ async def free_checks(
     for check in checks:
         for found in check():
             yield found
-
-
-async def critic_answers(context: RunContext, policy: AnyPolicy) -> AsyncIterator[Found]:
-    """A critic that asks a model gets an answer that it can read; a judge that is away is no reason not to begin.
-
-    Raises :class:`~agentr_core.errors.UsageError` where the judge is not what was asked for.
-    """
-    critic = context.make_critic()
-    try:
-        if isinstance(critic, StepwiseCritic):
-            critique, verdict = await _first_verdict(context, policy, critic)
-            if critique.tokens and verdict is not None:
-                yield _readable(context, verdict)
-    except ENDS_ALL:
-        raise
-    except AgentrError as error:
-        yield Found("critic", f"'{context.config.critic.name}' could not be tried: {error}", warning=True)
-    finally:
-        with closing(critic):
-            await critic.close()
 
 
 def _worlds(context: RunContext) -> Iterator[Found]:
@@ -299,7 +273,7 @@ def _spread(context: RunContext, chosen: ChosenPlugin) -> Iterator[Found]:
 def _trainer_of(context: RunContext, chosen: ChosenPlugin, start: Checkpoint) -> Iterator[Found]:
     trainer: AnyTrainer = context.registry.create("trainer", chosen.name, chosen.options)
     for name, world in context.worlds.items():
-        told = trainer.check(start, world.environment.instructions(_a_task(world, context.config)))
+        told = trainer.check(start, world.environment.instructions(a_task(world, context.config)))
         if told is not None:
             yield Found("chat template" + (f" ({name})" if len(context.worlds) > 1 else ""), told)
     if (need := trainer.memory(start)) is not None:
@@ -321,51 +295,11 @@ def _size(count: int) -> str:
     return f"{count / 2**30:,.1f} GB" if count >= 2**30 else f"{count / 2**20:,.0f} MB"
 
 
-def _a_task(world: World, config: RunConfig) -> Task:
+def a_task(world: World, config: RunConfig) -> Task:
+    """A task of the split that is searched."""
     return world.tasks(config.search_of(world.name).split)[0]
 
 
 def _head(world: World, config: RunConfig) -> tuple[Message, ...]:
-    task = _a_task(world, config)
+    task = a_task(world, config)
     return head(world.environment, task, task.instruction)
-
-
-async def _first_verdict(
-    context: RunContext, policy: AnyPolicy, critic: StepwiseCritic[Any]
-) -> tuple[TreeCritique, Verdict | None]:
-    """What the critic says of the first step of an attempt that is made for it."""
-    world = next(iter(context.worlds.values()))
-    task, action = _a_task(world, context.config), context.config.revise.revision_action
-    async with world.episodes.lend() as environment:
-        episode = await Episode.begin(environment, task, action)
-        actions = environment.legal_actions() or environment.demonstrate(task) or ["look around"]
-        await episode.play(f"Thought: I try this first.\nAction: {actions[0]}")
-
-        async def distances(trajectory: Trajectory) -> list[float | None]:
-            return await distances_along(environment, trajectory, action)
-
-        critique = TreeCritique(
-            Tree(task, episode.head, seed=0),
-            policy,
-            distances,
-            domain=environment.domain_of(task),
-            seed=context.config.seed,
-            session="preflight",
-            known={},
-            make_environment=context.worlds.make,
-        )
-        verdicts = await critic.verdicts(episode.trajectory(), [1], critique)
-    return critique, verdicts[0] if verdicts else None
-
-
-def _readable(context: RunContext, verdict: Verdict) -> Found:
-    name = context.config.critic.name
-    if verdict.readable:
-        return Found("critic", f"'{name}' was asked once and answered '{verdict.label}'")
-    answer = " ".join(verdict.rationale.split())[:80]
-    told = (
-        f"the first answer to '{name}' holds no verdict ({answer!r}): where none does, nothing is cut "
-        f"(Direct-Revision); give it more tokens (-o {name}.max_tokens), or take a judge that follows its format, or a "
-        "critic that asks no model (value)"
-    )
-    return Found("critic", told, warning=True)
