@@ -175,8 +175,9 @@ def _in_use(config: RunConfig) -> set[str]:
 def _check_used(ways: Sequence[_Choice], used: Collection[tuple[str, str]]) -> None:
     """Refuse options of a plugin that no run of a way has: they would do nothing."""
     for way in ways:
-        for table in way.layer.values:
-            if table not in (*RunConfig.model_fields, *KINDS, "model") and (way.label, table) not in used:
+        tables = [key for key, value in way.layer.values.items() if isinstance(value, Mapping)]
+        for table in tables:
+            if table not in (*RunConfig.model_fields, *KINDS) and (way.label, table) not in used:
                 names = ", ".join(sorted({name for label, name in used if label == way.label}))
                 raise ConfigError(f"{way.layer.table_label(table)}: '{table}' is not in use there; in use are {names}")
 

@@ -49,6 +49,12 @@ trainer = {name = "learning:Halver", factor = 0.25}
     assert halved.config.trainer.options["factor"] == 0.25 and halved.config.data.recipe == "agent-r"
 
 
+def test_a_way_may_be_a_preset(tmp_path: Path) -> None:
+    ways = '[sweep]\n[[sweep.ways]]\nname = "a"\n[[sweep.ways]]\nname = "b"\npreset = "paper"\n'
+    first, second = read(tmp_path, ways).combinations
+    assert (first.config.revise.splice, second.config.revise.splice) == ("verified", "recorded")
+
+
 def test_where_only_seeds_differ_runs_are_called_by_their_trainer(tmp_path: Path) -> None:
     made = read(tmp_path, "[sweep]\nseed = [0, 1]\n")
     assert [each.name for each in made.combinations] == ["none · seed 0", "none · seed 1"]

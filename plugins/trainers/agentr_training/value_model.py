@@ -12,6 +12,8 @@ from agentr_training.value_question import NO, YES, asked, asked_before, probabi
 
 #: Is told how many tokens were read.
 Count = Callable[[int], None]
+#: Policies that read a model's folder themselves; to others, such as a server's, a path is a name.
+_READS_FOLDERS = ("transformers", "vllm")
 
 
 class ValueModel:
@@ -33,7 +35,7 @@ class ValueModel:
         self._turn = asyncio.Lock()
 
     def check(self) -> None:
-        """See that a model is named, and that it is there where a folder is; nothing is loaded.
+        """See that a model is named, and that it is there where it is a folder here; nothing is loaded.
 
         Raises :class:`~agentr_core.UsageError`.
         """
@@ -43,7 +45,8 @@ class ValueModel:
                 f"{self._setting}: name a checkpoint of the trainer 'value' (agentr train --run RUN --trainer value "
                 "makes one)"
             )
-        if str(model).startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+        is_path = self._name in _READS_FOLDERS and str(model).startswith((".", "/", "~"))
+        if is_path and not Path(model).expanduser().is_dir():
             raise UsageError(f"{self._setting}: there is no model folder '{model}'; name one that is there")
 
     async def value(self, messages: Sequence[Message], count: Count) -> float | None:

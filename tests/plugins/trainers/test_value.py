@@ -217,6 +217,12 @@ def test_the_critic_asks_the_model_that_was_trained(train_on: TrainOn, tmp_path:
         revise_again("last", bare, db=tmp_path / "agentr.db", iteration=None, progress=Progress(quiet=True))
 
 
+def test_a_path_on_a_server_is_a_name_and_no_folder_here() -> None:
+    ValueModel("openai", {"model": "/models/value"}, setting="progress.model").check()
+    with pytest.raises(UsageError, match=r"progress\.model: there is no model folder '/models/value'"):
+        ValueModel("transformers", {"model": "/models/value"}, setting="progress.model").check()
+
+
 def test_before_a_step_it_is_asked_in_the_place_of_what_will_be_seen(model_folder: Path) -> None:
     _, tokenizer = load(str(model_folder), torch.float32)
     prompts = ChatPrompts(tokenizer, {}, "test")
