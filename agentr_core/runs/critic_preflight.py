@@ -71,9 +71,9 @@ def _readable(context: RunContext, verdict: Verdict) -> Found:
     if verdict.readable:
         return Found("critic", f"'{name}' was asked once and answered '{verdict.label}'")
     answer = " ".join(verdict.rationale.split())[:80]
+    longer = f"give it more tokens (-o {name}.max_tokens), or " if "max_tokens" in context.config.critic.options else ""
     told = (
         f"the first answer to '{name}' holds no verdict ({answer!r}): where none does, nothing is cut "
-        f"(Direct-Revision); give it more tokens (-o {name}.max_tokens), or take a judge that follows its format, or a "
-        "critic that asks no model (value)"
+        f"(Direct-Revision); {longer}take a judge that follows its format, or a critic that asks no model (value)"
     )
     return Found("critic", told, warning=True)
